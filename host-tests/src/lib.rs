@@ -1,1 +1,4 @@
-//! The host.
+//! Owns nothing but the doors of the library: [`host`] is the proxy-wasm host. Called by the tests of any
+//! filter and by the `tokenstile` command. It must not know the policy, the engine or the plugin's insides.
+
+pub mod host;

@@ -1,0 +1,31 @@
+//! The `tokenstile` command: owns the list of subcommands and nothing else. Each subcommand is one file
+//! under `cli/`; this file must not know what any of them does.
+
+mod cli;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// One WebAssembly filter, one JSON policy, in front of any LLM API.
+#[derive(Parser)]
+#[command(name = "tokenstile", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Drive any proxy-wasm filter with one request and print what came out.
+    Run(cli::run::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => cli::run::run(&args),
+    };
+    done.unwrap_or_else(|message| {
+        eprintln!("tokenstile: {message}");
+        ExitCode::FAILURE
+    })
+}
