@@ -1,2 +1,90 @@
-//! xtask.
-fn main() {}
+//! The command line of this repository: `cargo xtask build | test | demo | ci | bench`.
+//!
+//! It owns what a contributor types, and nothing else: each command is a few calls of cargo, of
+//! Envoy and of the `tokenstile` binary. It knows no policy, no budget and no proxy-wasm. It is
+//! compiled before every other command, so it stays small.
+
+mod bench;
+mod ci;
+mod debian;
+mod demo;
+mod envoy;
+mod sh;
+mod test;
+mod wasm;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Build, test, demonstrate and measure Tokenstile.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make target/tokenstile.wasm.
+    Build {
+        /// Use this way only, instead of the first that works.
+        #[arg(long, value_enum)]
+        way: Option<wasm::Way>,
+    },
+    /// Build the filter, then run every test, natively, in wasmtime and in a real Envoy.
+    Test {
+        /// Arguments handed to `cargo test`, for example `-p tokenstile-engine`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        cargo_args: Vec<String>,
+    },
+    /// Watch a day of LLM traffic go through the filter.
+    Demo {
+        /// Through a real Envoy and envoy.yaml instead of the embedded proxy.
+        #[arg(long)]
+        envoy: bool,
+        /// Arguments handed to `tokenstile demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        demo_args: Vec<String>,
+    },
+    /// Everything that CI checks, in CI's order.
+    Ci,
+    /// Print the path of Envoy; install it under target/ when there is none.
+    Envoy,
+    /// Compare Envoy without a filter, with an empty one, and with ours.
+    Bench {
+        /// Arguments handed to the measuring program, for example `--quick`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        bench_args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not anyhow's own report: what a contributor needs is the chain, not our stack.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Build { way } => wasm::build(way).map(drop),
+        Command::Test { cargo_args } => test::run(&cargo_args),
+        Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
+        Command::Ci => ci::run(),
+        Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
+        Command::Bench { bench_args } => bench::run(&bench_args),
+    }
+}
+
+/// The root of the repository: the folder above this crate.
+fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
