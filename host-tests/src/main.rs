@@ -18,11 +18,14 @@ struct Cli {
 enum Command {
     /// Drive any proxy-wasm filter with one request and print what came out.
     Run(cli::run::Args),
+    /// Serve a simulated OpenAI, which remembers what it billed.
+    Upstream(cli::upstream::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => cli::run::run(&args),
+        Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {
         eprintln!("tokenstile: {message}");

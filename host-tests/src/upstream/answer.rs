@@ -12,8 +12,8 @@ const CREATED: u64 = 1_795_392_000;
 /// Each is one token in both of OpenAI's encodings when a space stands before it, so that an answer of N words is
 /// an answer of N tokens, wherever a stream is cut (a test holds that).
 const WORDS: [&str; 16] = [
-    " the", " budget", " is", " a", " number", " that", " every", " team", " can", " read", " and", " plan", " with",
-    " before", " it", " ends",
+    " the", " budget", " is", " a", " number", " that", " every", " team", " can", " read", " and", " plan",
+    " with", " before", " it", " ends",
 ];
 
 /// One call's answer, known before the first byte of it leaves.

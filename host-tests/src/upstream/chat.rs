@@ -7,9 +7,9 @@ use super::ledger::{Ledger, Seen};
 use super::prompt::ChatRequest;
 use super::{Answer, BoxError, Knobs, stream};
 use http_body_util::BodyExt;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, TRAILER};
-use hyper::Request;
 use std::sync::Arc;
 
 const UNREADABLE: &str = "We could not parse the JSON body of your request. (HINT: This likely means you aren't \

@@ -115,7 +115,9 @@ async fn accept(listener: TcpListener, ledger: Arc<Ledger>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| route(request, Arc::clone(&ledger)));
             // A connection ends in an error whenever a client hangs up: part of the job, nobody to tell.
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
