@@ -1,4 +1,133 @@
-//! ci
-pub(crate) fn run() -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+//! `cargo xtask ci`: everything that is checked before a change is taken, in one order, the same
+//! on a laptop and on a server.
+//!
+//! Each step is one function; the first that fails ends the run. Warnings are denied here, on the
+//! command line, and never in the sources, so that a newer compiler does not break a user's build.
+
+mod layering;
+mod readme;
+
+use std::{env, fs, path::PathBuf, process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{envoy, root, sh, wasm};
+
+/// How a step that did not fail has ended.
+enum Outcome {
+    Done,
+    /// Not checked here, and how it could be.
+    Skipped(String),
+}
+
+type Step = (&'static str, fn() -> Result<Outcome>);
+
+const STEPS: [Step; 10] = [
+    ("format", format),
+    ("clippy, native", clippy_native),
+    ("clippy, wasm32", clippy_wasm),
+    ("wasm build", build),
+    ("tests", test),
+    ("docs", docs),
+    ("layering", layering::check),
+    ("README commands", readme::check),
+    ("envoy --mode validate", envoy_configs),
+    ("cargo deny", deny),
+];
+
+/// Runs every step.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    let mut skipped = Vec::new();
+    for (number, (name, step)) in (1..).zip(STEPS) {
+        println!("[{number}/{}] {name} …", STEPS.len());
+        let began = Instant::now();
+        let outcome = step().with_context(|| format!("step {number}, {name}"))?;
+        let seconds = began.elapsed().as_secs_f32();
+        match outcome {
+            Outcome::Done => println!("[{number}/{}] {name}: ok ({seconds:.1} s)", STEPS.len()),
+            Outcome::Skipped(why) => {
+                println!("[{number}/{}] {name}: skipped: {why}", STEPS.len());
+                skipped.push(name);
+            }
+        }
+    }
+    let rest = if skipped.is_empty() { String::new() } else { format!(", skipped: {}", skipped.join(", ")) };
+    println!("ci: ok ({:.0} s{rest})", start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+fn done(command: &mut Command) -> Result<Outcome> {
+    sh::run(command)?;
+    Ok(Outcome::Done)
+}
+
+fn format() -> Result<Outcome> {
+    done(sh::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy_native() -> Result<Outcome> {
+    // The first call that resolves dependencies: a stale Cargo.lock stops here.
+    done(sh::cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
+}
+
+fn clippy_wasm() -> Result<Outcome> {
+    wasm::lint()?;
+    Ok(Outcome::Done)
+}
+
+fn build() -> Result<Outcome> {
+    wasm::build(None)?;
+    Ok(Outcome::Done)
+}
+
+fn test() -> Result<Outcome> {
+    crate::test::run(&[])?;
+    Ok(Outcome::Done)
+}
+
+fn docs() -> Result<Outcome> {
+    done(
+        sh::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "--deny warnings"),
+    )
+}
+
+/// envoy.yaml, and each configuration of the examples: with the real filter, so that a policy with
+/// a mistake fails here too.
+fn envoy_configs() -> Result<Outcome> {
+    let envoy = envoy::find_or_install()?;
+    let mut configs = vec![root().join("envoy.yaml")];
+    configs.extend(yaml_files("examples/envoy")?);
+    for config in configs {
+        let mut command = Command::new(&envoy);
+        command.args(["--mode", "validate", "--log-level", "error", "-c"]).arg(&config).current_dir(root());
+        sh::read(&mut command)?;
+        println!("{}: valid", sh::pretty(&config));
+    }
+    Ok(Outcome::Done)
+}
+
+fn yaml_files(dir: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(root().join(dir)).with_context(|| format!("cannot read `{dir}`"))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn deny() -> Result<Outcome> {
+    // `.ci/run` names one that it installed; everybody else has it on PATH or not at all.
+    let program = env::var("CARGO_DENY").unwrap_or_else(|_| "cargo-deny".to_owned());
+    if sh::read(Command::new(&program).arg("--version")).is_err() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not on PATH; `cargo install cargo-deny` installs it".to_owned(),
+        ));
+    }
+    let host = sh::read(sh::rustc().args(["--print", "host-tuple"]))?;
+    let mut command = Command::new(program);
+    command.args(["--target", &host, "--target", wasm::TARGET, "check", "bans", "licenses", "sources"]);
+    done(command.current_dir(root()))
 }

@@ -36,13 +36,30 @@ pub(crate) enum Way {
 
 /// Builds the filter and gives its path. `only` forbids the other ways.
 pub(crate) fn build(only: Option<Way>) -> Result<PathBuf> {
+    let (way, toolchain) = first_way(only)?;
+    println!("building tokenstile.wasm: {} …", describe(way));
+    sh::run(&mut toolchain.command("build"))?;
+    publish(way, &toolchain)
+}
+
+/// Checks the filter as it is compiled for wasm32, warnings denied: by clippy, or by the compiler
+/// alone where clippy lacks the target's library.
+pub(crate) fn lint() -> Result<()> {
+    let (way, toolchain) = first_way(None)?;
+    let word = if way == Way::Debian { "rustc" } else { "clippy" };
+    sh::run(toolchain.command(word).args(["--", "--deny", "warnings"]))
+}
+
+/// The first way whose preparation succeeds.
+///
+/// Only the preparation may fall through to the next way: an error in our code is the same in all
+/// three, and shall be shown once.
+fn first_way(only: Option<Way>) -> Result<(Way, Toolchain)> {
     let ways = only.map_or_else(|| vec![Way::Installed, Way::Rustup, Way::Debian], |way| vec![way]);
     let mut refusals = Vec::new();
     for way in ways {
-        // Only the preparation may fall through to the next way: an error in our code is the same
-        // in all three, and shall be shown once.
         match prepare(way) {
-            Ok(cargo) => return compile(cargo, way),
+            Ok(toolchain) => return Ok((way, toolchain)),
             Err(why) => refusals.push(format!("  {}: {why:#}", describe(way))),
         }
     }
@@ -60,12 +77,11 @@ fn describe(way: Way) -> &'static str {
     }
 }
 
-/// A cargo command that can compile for the target, without its arguments for the package.
-fn prepare(way: Way) -> Result<Command> {
+fn prepare(way: Way) -> Result<Toolchain> {
     match way {
         Way::Installed => {
             require_target()?;
-            Ok(build_command(sh::cargo(), &[]))
+            Ok(Toolchain::Active)
         }
         Way::Rustup => {
             if !sh::answers("rustup") {
@@ -76,23 +92,48 @@ fn prepare(way: Way) -> Result<Command> {
             rustup.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1").current_dir(root());
             sh::run_within(&mut rustup, RUSTUP_LIMIT)?;
             require_target()?;
-            Ok(build_command(sh::cargo(), &[]))
+            Ok(Toolchain::Active)
         }
-        Way::Debian => {
-            let tools = debian::toolchain()?;
-            let mut cargo = sh::cargo();
+        Way::Debian => debian::toolchain().map(Toolchain::Debian),
+    }
+}
+
+/// What compiles for the target.
+enum Toolchain {
+    /// The toolchain that runs this program.
+    Active,
+    Debian(debian::Toolchain),
+}
+
+impl Toolchain {
+    /// `cargo word` with all that both kinds of toolchain need to compile the filter.
+    fn command(&self, word: &str) -> Command {
+        let mut cargo = sh::cargo();
+        cargo
+            .args([word, "--release", "--package", PACKAGE, "--target", TARGET, "--target-dir"])
+            .arg(root().join("target/wasm"));
+        let mut flags = flags();
+        if let Self::Debian(tools) = self {
             // build-std is unstable, and this compiler is a released one.
-            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", &tools.rustc);
-            let linker = format!("-Clinker={}", tools.linker.display());
-            let mut cargo = build_command(cargo, &[&linker]);
-            cargo.arg("-Zbuild-std=std,panic_abort");
-            Ok(cargo)
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", &tools.rustc).arg("-Zbuild-std=std,panic_abort");
+            flags.push(format!("-Clinker={}", tools.linker.display()));
         }
+        // Set as a whole, so that the flags of a caller neither reach the module nor recompile it.
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
+        cargo
+    }
+
+    fn version(&self) -> Result<String> {
+        let line = match self {
+            Self::Active => sh::read(sh::rustc().arg("--version")),
+            Self::Debian(tools) => sh::read(Command::new(&tools.rustc).arg("--version")),
+        }?;
+        Ok(line.split(" (").next().unwrap_or_default().to_owned())
     }
 }
 
 /// Whether the standard library for the target lies in the active toolchain.
-pub(crate) fn require_target() -> Result<()> {
+fn require_target() -> Result<()> {
     let dir = sh::read(sh::rustc().args(["--print", "target-libdir", "--target", TARGET]))?;
     let found = fs::read_dir(&dir).is_ok_and(|entries| {
         entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
@@ -103,25 +144,13 @@ pub(crate) fn require_target() -> Result<()> {
     Ok(())
 }
 
-fn build_command(mut cargo: Command, extra_flags: &[&str]) -> Command {
-    cargo
-        .args(["build", "--release", "--package", PACKAGE, "--target", TARGET, "--target-dir"])
-        .arg(root().join("target/wasm"))
-        // Set as a whole, so that the flags of a caller (CI denies warnings by RUSTFLAGS) neither
-        // reach the module nor recompile it.
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(extra_flags).join("\x1f"))
-        .env_remove("RUSTFLAGS");
-    cargo
-}
-
-fn flags(extra: &[&str]) -> Vec<String> {
+fn flags() -> Vec<String> {
     let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK_BYTES}")];
     // Paths inside panic messages: the same module from any checkout, and no home folder in it.
     flags.push(format!("--remap-path-prefix={}=tokenstile", root().display()));
     if let Some(home) = cargo_home() {
         flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
     }
-    flags.extend(extra.iter().map(|&flag| flag.to_owned()));
     flags
 }
 
@@ -130,9 +159,8 @@ fn cargo_home() -> Option<PathBuf> {
     env::var_os("CARGO_HOME").map(PathBuf::from).or_else(from_user)
 }
 
-fn compile(mut cargo: Command, way: Way) -> Result<PathBuf> {
-    println!("building tokenstile.wasm: {} …", describe(way));
-    sh::run(&mut cargo)?;
+/// Puts the module where everybody looks for it.
+fn publish(way: Way, toolchain: &Toolchain) -> Result<PathBuf> {
     let built = root().join("target/wasm").join(TARGET).join("release/tokenstile_plugin.wasm");
     let bytes = fs::read(&built)
         .with_context(|| format!("cargo made no `{}`; is {PACKAGE} a cdylib?", sh::pretty(&built)))?;
@@ -141,20 +169,7 @@ fn compile(mut cargo: Command, way: Way) -> Result<PathBuf> {
     let fresh = root().join(format!("target/tokenstile.wasm.{}", std::process::id()));
     fs::write(&fresh, &bytes)?;
     fs::rename(&fresh, &wasm)?;
-    println!(
-        "{}: {} KiB, {} ({})",
-        sh::pretty(&wasm),
-        bytes.len().div_ceil(1024),
-        describe(way),
-        version(&cargo)?
-    );
+    let size = bytes.len().div_ceil(1024);
+    println!("{}: {size} KiB, {} ({})", sh::pretty(&wasm), describe(way), toolchain.version()?);
     Ok(wasm)
-}
-
-/// The version of the compiler that this command uses.
-fn version(cargo: &Command) -> Result<String> {
-    let chosen = cargo.get_envs().find_map(|(name, value)| (name == "RUSTC").then_some(value).flatten());
-    let mut rustc = chosen.map_or_else(sh::rustc, Command::new);
-    let line = sh::read(rustc.arg("--version"))?;
-    Ok(line.split(" (").next().unwrap_or_default().to_owned())
 }
