@@ -1,1 +1,15 @@
-//! The engine.
+//! The rules of Tokenstile: what a request is, what it may cost, who pays, what is decided.
+//!
+//! Pure: no I/O, no clock, no threads, no proxy. Time comes in as [`units::EpochMs`]; effects go out
+//! as values. The plugin and the test harness are shells around [`exchange::Exchange`].
+
+pub mod dialect;
+pub mod exchange;
+pub mod json;
+pub mod ledger;
+pub mod policy;
+pub mod price;
+pub mod refusal;
+mod sse;
+pub mod units;
+pub mod usage;

@@ -1,0 +1,257 @@
+//! From what stands in the ledger to a decision: the ladder of each budget, the strictest outcome.
+
+use super::plan::Planned;
+use super::{Decision, Exchange, Next};
+use crate::ledger::Denied;
+use crate::policy::{Action, Budget, Cheaper, Policy};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
+use crate::units::{Amount, EpochMs};
+
+/// What was decided and why.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) decision: Decision,
+    /// The budget whose step decided.
+    pub(super) rule: Option<String>,
+    /// The cheaper model, if one serves.
+    pub(super) served_model: Option<String>,
+    /// Sentences for the caller.
+    warnings: Vec<String>,
+    /// Each enforced budget as the caller is told of it.
+    states: Vec<BudgetState>,
+    /// What budgets in shadow mode would have done: rule and decision.
+    pub(super) shadow: Vec<(String, Decision)>,
+    /// Why a step could not be carried out.
+    pub(super) skipped: Vec<String>,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self {
+            decision: Decision::Allow,
+            rule: None,
+            served_model: None,
+            warnings: Vec::new(),
+            states: Vec::new(),
+            shadow: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+}
+
+impl Outcome {
+    fn raise(&mut self, decision: Decision, rule: &str) {
+        if decision > self.decision {
+            self.decision = decision;
+            self.rule = Some(rule.to_owned());
+        }
+    }
+}
+
+/// What one ladder says of a call.
+struct Climb<'p> {
+    decision: Decision,
+    warn: Option<&'p Action>,
+    serve: Option<String>,
+    deny: Option<&'p Action>,
+    skipped: Option<String>,
+}
+
+impl Exchange {
+    /// All holds are taken: climbs each ladder; the first that refuses decides.
+    pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
+        let policy = self.policy.clone();
+        let plan = std::mem::take(&mut self.plan);
+        let refused = plan.iter().find_map(|planned| self.weigh(&policy, planned, now));
+        self.plan = plan;
+        let Some(refusal) = refused else { return self.forward() };
+        self.give_back();
+        self.refuse(&refusal, now)
+    }
+
+    /// What one budget says of the call: a refusal, or what is noted in the outcome.
+    fn weigh(&mut self, policy: &Policy, planned: &Planned, now: EpochMs) -> Option<Refusal> {
+        let budget = policy.budgets.get(planned.budget)?;
+        let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
+        let before = reserved.before.total();
+        let after = before.saturating_add(planned.hold.amount);
+        let climb = self.climb(policy, budget, after);
+        if budget.shadow {
+            if climb.decision > Decision::Allow {
+                self.outcome.shadow.push((budget.name.clone(), climb.decision));
+            }
+            return None;
+        }
+        self.outcome.skipped.extend(climb.skipped.clone());
+        if let Some(deny) = climb.deny {
+            return Some(refusal(budget, planned, before, deny, self.asked_model(), now));
+        }
+        let missing = after.saturating_sub(budget.limit).max(0);
+        let state = BudgetState::new(budget, &planned.open, after, missing, now);
+        self.note(budget, &climb, &state, planned.hold.amount, now);
+        self.outcome.states.push(state);
+        None
+    }
+
+    /// Which steps of a ladder apply with `after` used. A step that cannot be carried out makes the
+    /// next one apply.
+    fn climb<'p>(&self, policy: &'p Policy, budget: &'p Budget, after: Amount) -> Climb<'p> {
+        let mut climb =
+            Climb { decision: Decision::Allow, warn: None, serve: None, deny: None, skipped: None };
+        let mut fell = false;
+        for step in &budget.ladder {
+            // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
+            let reached =
+                if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
+            if !reached && !fell {
+                break;
+            }
+            fell = false;
+            match &step.action {
+                Action::Warn { .. } => climb.warn = Some(&step.action),
+                Action::Downgrade { list } => match self.cheaper(policy, *list) {
+                    Ok(model) => climb.serve = model,
+                    Err(why) => {
+                        climb.skipped = Some(format!("{}: {why}", budget.name));
+                        fell = true;
+                    }
+                },
+                Action::Deny { .. } => climb.deny = Some(&step.action),
+            }
+        }
+        climb.decision = match () {
+            () if climb.deny.is_some() => Decision::Deny,
+            () if climb.serve.is_some() => Decision::Downgrade,
+            () if climb.warn.is_some() => Decision::Warn,
+            () => Decision::Allow,
+        };
+        climb
+    }
+
+    /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
+    fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<String>, String> {
+        if self.facts.is_none() {
+            return Err("the body could not be read, so its model cannot be changed".to_owned());
+        }
+        if !self.body_editable {
+            return Err("this proxy cannot change request bodies".to_owned());
+        }
+        let list = policy.downgrades.get(list).ok_or("no such list")?;
+        match list.cheaper(self.served_model()) {
+            Cheaper::Use(model) => Ok(Some(model.to_owned())),
+            Cheaper::Already => Ok(None),
+            Cheaper::Unlisted => {
+                Err(format!("`{}` names nothing cheaper than `{}`", list.name, self.served_model()))
+            }
+        }
+    }
+
+    /// Takes over what a ladder said short of a refusal.
+    fn note(
+        &mut self,
+        budget: &Budget,
+        climb: &Climb<'_>,
+        state: &BudgetState,
+        needed: Amount,
+        now: EpochMs,
+    ) {
+        if let Some(Action::Warn { message }) = climb.warn {
+            self.outcome.raise(Decision::Warn, &budget.name);
+            let message = state.message(message, needed, self.asked_model(), now);
+            self.outcome.warnings.push(message);
+        }
+        if let Some(model) = &climb.serve {
+            let asked = self.served_model();
+            let told =
+                format!("{model} answers instead of {asked} until the quota resets {}.", state.resets_text);
+            self.outcome.warnings.push(told);
+            self.outcome.served_model = Some(model.clone());
+            self.outcome.raise(Decision::Downgrade, &budget.name);
+        }
+    }
+
+    /// The store refused a hold.
+    pub(super) fn denied(&mut self, denied: Denied, now: EpochMs) -> Next {
+        let policy = self.policy.clone();
+        let planned = self.plan.get(denied.index);
+        let met = planned.and_then(|planned| Some((planned, policy.budgets.get(planned.budget)?)));
+        let Some((planned, budget)) = met else {
+            return self.fail("the store refused a hold that was not asked for", now);
+        };
+        let deny = budget.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
+        let (Some(level), Some(deny)) = (denied.level, deny) else {
+            return self.table_is_full(now);
+        };
+        let refusal = refusal(budget, planned, level.total(), &deny.action, self.asked_model(), now);
+        self.refuse(&refusal, now)
+    }
+
+    fn table_is_full(&mut self, now: EpochMs) -> Next {
+        let message = "Budgets can't be checked right now: too many users at once. Try again in a moment.";
+        self.failure = Some("the table of budgets is full; raise `table_slots`".to_owned());
+        self.refuse(
+            &Refusal { kind: RefusalKind::Unavailable, message: message.to_owned(), budget: None },
+            now,
+        )
+    }
+
+    /// The headers that an allowed answer carries: nothing is done silently.
+    pub(super) fn told_headers(&self, now: EpochMs) -> Vec<(&'static str, String)> {
+        let mut headers = ratelimit_headers(&self.outcome.states, now);
+        headers.push(("x-tokenstile-decision", self.outcome.decision.name().to_owned()));
+        if let Some(rule) = &self.outcome.rule {
+            headers.push(("x-tokenstile-rule", rule.clone()));
+        }
+        if !self.outcome.warnings.is_empty() {
+            headers.push(("x-tokenstile-warning", header_text(&self.outcome.warnings.join(" "))));
+        }
+        if let Some(served) = &self.outcome.served_model {
+            headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));
+            headers.push(("x-tokenstile-model-served", header_text(served)));
+        }
+        headers
+    }
+}
+
+/// The refusal of a budget with `before` used by others.
+fn refusal(
+    budget: &Budget,
+    planned: &Planned,
+    before: Amount,
+    deny: &Action,
+    model: &str,
+    now: EpochMs,
+) -> Refusal {
+    let needed = planned.hold.amount;
+    let cap = planned.hold.cap.unwrap_or(budget.limit);
+    let missing = before.saturating_add(needed).saturating_sub(cap);
+    let mut state = BudgetState::new(budget, &planned.open, before, missing, now);
+    let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
+    let Action::Deny { short, exhausted, upgrade_url } = deny else {
+        return Refusal { kind, message: String::new(), budget: Some(state) };
+    };
+    state.upgrade_url.clone_from(upgrade_url);
+    let template = if state.remaining() == 0 { exhausted } else { short };
+    let message = state.message(template, needed, model, now);
+    if kind == RefusalKind::Rate && needed > cap {
+        return never_fits(state, needed, cap);
+    }
+    Refusal { kind, message, budget: Some(state) }
+}
+
+/// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
+fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
+    state.resets_at = None;
+    let message = format!(
+        "This request needs about {} tokens at once, and `{}` allows {}. Shorten it, or lower its output bound.",
+        state.meter.display(needed),
+        state.rule,
+        state.meter.display(cap)
+    );
+    Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+}
+
+/// Text that may stand in a header: one line, no control characters.
+fn header_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,333 @@
+//! One call from its first header to its settlement: the state machine that every shell drives.
+//!
+//! The shell feeds what it saw and carries out what comes back. Between [`Next::Reserve`] and
+//! [`Exchange::reserved`] any time may pass: the store may be elsewhere, late, or gone, and so may the
+//! client.
+//!
+//! ```text
+//! start ── body ──► Reserve ── reserved ──► Forward ── answer… ── end ──► settlement
+//!   │        │         └── store_failed ──┘   ▲
+//!   │        └── opaque ─────────────────────►│ or Reply
+//!   └── unread (too long, or never seen) ────►┘
+//! ```
+
+mod conclude;
+mod plan;
+mod record;
+mod settle;
+
+pub use record::{Record, RecordUsage};
+pub use settle::Settlement;
+
+use crate::dialect::{Dialect, Facts, Opaque, Splice};
+use crate::ledger::{Denied, Hold, Reserved, Settle};
+use crate::policy::{Identity, Policy, Unread, Verdict};
+use crate::refusal::{Refusal, RefusalKind, Reply};
+use crate::units::EpochMs;
+use crate::usage::AnswerReader;
+use plan::Planned;
+use std::sync::Arc;
+
+/// What the shell does next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Take [`Exchange::holds`] from the store, then call [`Exchange::reserved`] or
+    /// [`Exchange::store_failed`].
+    Reserve,
+    /// Let the call go on with these edits of its body.
+    Forward(Vec<Splice>),
+    /// Answer it.
+    Reply(Reply),
+    /// The client has gone: nothing to do but [`Exchange::take_owed`].
+    Nothing,
+}
+
+/// How far the call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The body is awaited.
+    Reading,
+    /// The store is asked.
+    Reserving,
+    /// It went upstream.
+    Forwarded,
+    /// We answered it.
+    Replied,
+    /// Settled, or the client left before it went anywhere.
+    Ended,
+}
+
+/// What was decided, in the order of strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Decision {
+    /// It went on as it was.
+    Allow,
+    /// It went on, and the caller is told that the budget runs low.
+    Warn,
+    /// A cheaper model serves.
+    Downgrade,
+    /// It was refused.
+    Deny,
+}
+
+impl Decision {
+    /// The word in headers, records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Downgrade => "downgrade",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: Arc<Policy>,
+    dialect: &'static Dialect,
+    identity: Identity,
+    state: State,
+    started: EpochMs,
+    /// What the body said; `None` as long as it was not read, or could not be.
+    facts: Option<Facts>,
+    /// Why the body could not be read.
+    unread: Option<String>,
+    prompt_tokens: u64,
+    body_editable: bool,
+    plan: Vec<Planned>,
+    outcome: conclude::Outcome,
+    /// What went wrong in us, if something did.
+    failure: Option<String>,
+    answer: Option<AnswerReader>,
+    status: u16,
+    owed: Vec<Settle>,
+}
+
+impl Exchange {
+    /// A call of which the headers are known.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, dialect: &'static Dialect, identity: Identity, now: EpochMs) -> Self {
+        Self {
+            policy,
+            dialect,
+            identity,
+            state: State::Reading,
+            started: now,
+            facts: None,
+            unread: None,
+            prompt_tokens: 0,
+            body_editable: true,
+            plan: Vec::new(),
+            outcome: conclude::Outcome::default(),
+            failure: None,
+            answer: None,
+            status: 0,
+            owed: Vec::new(),
+        }
+    }
+
+    /// This host cannot replace bodies: downgrades fall to the next step.
+    pub const fn body_is_read_only(&mut self) {
+        self.body_editable = false;
+    }
+
+    /// The whole body is here. `encoded`: a `content-encoding` other than identity was announced.
+    pub fn body(&mut self, body: &[u8], encoded: bool, now: EpochMs) -> Next {
+        if self.state != State::Reading {
+            return Next::Nothing;
+        }
+        let read = if encoded {
+            Err(Opaque("the body is compressed".to_owned()))
+        } else {
+            (self.dialect.read)(body)
+        };
+        match read {
+            Ok(facts) => {
+                let encoding = crate::usage::encoding(&facts.model);
+                self.prompt_tokens = (self.dialect.count_prompt)(body, encoding);
+                self.facts = Some(facts);
+            }
+            Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
+                let message = format!(
+                    "This request can't be checked against your budget: {why}. Send it as plain JSON."
+                );
+                return self.refuse(&Refusal { kind: RefusalKind::Unreadable, message, budget: None }, now);
+            }
+            Err(Opaque(why)) => {
+                // Four bytes a token is the usual mean; the settlement will know better.
+                self.prompt_tokens = (body.len() as u64).div_ceil(4);
+                self.unread = Some(why);
+            }
+        }
+        self.plan(now);
+        if self.plan.is_empty() {
+            return self.forward();
+        }
+        self.state = State::Reserving;
+        Next::Reserve
+    }
+
+    /// The body will not be seen, or was not: the call pays by what its answer says. `refusable`: it
+    /// has not gone upstream yet.
+    pub fn unread(&mut self, why: &str, refusable: bool, now: EpochMs) -> Next {
+        if self.state != State::Reading {
+            return Next::Nothing;
+        }
+        self.unread = Some(why.to_owned());
+        if refusable && self.policy.unread == Unread::Deny {
+            let message = format!("This request is too large to be checked against your budget: {why}.");
+            return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);
+        }
+        self.plan(now);
+        self.forward()
+    }
+
+    /// What is to be held, in this order.
+    #[must_use]
+    pub fn holds(&self) -> Vec<Hold> {
+        self.plan.iter().map(|planned| planned.hold).collect()
+    }
+
+    /// The store answered.
+    pub fn reserved(&mut self, answer: &Result<Vec<Reserved>, Denied>, now: EpochMs) -> Next {
+        match (self.state, answer) {
+            (State::Reserving, Ok(reserved)) => {
+                for (planned, reserved) in self.plan.iter_mut().zip(reserved) {
+                    planned.reserved = Some(*reserved);
+                }
+                self.conclude(now)
+            }
+            (State::Reserving, Err(denied)) => self.denied(*denied, now),
+            (_, Ok(reserved)) => {
+                // Too late: the client left, or we gave up waiting. Nothing is kept.
+                let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
+                self.owed.extend(back);
+                Next::Nothing
+            }
+            (_, Err(_)) => Next::Nothing,
+        }
+    }
+
+    /// The store cannot answer, or did not in time. The one place where `on_error` decides.
+    pub fn store_failed(&mut self, why: &str, now: EpochMs) -> Next {
+        if self.state != State::Reserving {
+            return Next::Nothing;
+        }
+        self.fail(why, now)
+    }
+
+    /// Something of ours failed before the call went on: `on_error` decides.
+    pub fn fail(&mut self, why: &str, now: EpochMs) -> Next {
+        self.failure = Some(why.to_owned());
+        match self.policy.on_error {
+            Verdict::Allow => {
+                if self.plan.is_empty() {
+                    self.plan(now);
+                }
+                self.forward()
+            }
+            Verdict::Deny => {
+                let message = "Budgets can't be checked right now, and this service's policy is to wait. \
+                               Try again in a moment."
+                    .to_owned();
+                self.give_back();
+                self.refuse(&Refusal { kind: RefusalKind::Unavailable, message, budget: None }, now)
+            }
+        }
+    }
+
+    /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
+    /// asked for. `on_error` decides.
+    pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
+        self.outcome.served_model = None;
+        self.fail(why, now)
+    }
+
+    /// The answer's headers are here. Gives what the client is told in addition.
+    pub fn answer_head(
+        &mut self,
+        status: u16,
+        content_type: &[u8],
+        encoded: bool,
+        now: EpochMs,
+    ) -> Vec<(&'static str, String)> {
+        if self.state != State::Forwarded {
+            return Vec::new();
+        }
+        self.status = status;
+        let model = self.served_model().to_owned();
+        self.answer = Some(AnswerReader::new(self.dialect, content_type, encoded, &model));
+        self.told_headers(now)
+    }
+
+    /// The next chunk of the answer.
+    pub fn answer_chunk(&mut self, chunk: &[u8]) {
+        if let Some(answer) = &mut self.answer {
+            answer.feed(chunk);
+        }
+    }
+
+    /// What must be settled with the store: empty it, settle it, keep what fails and try it again.
+    pub fn take_owed(&mut self) -> Vec<Settle> {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// What was decided.
+    #[must_use]
+    pub const fn decision(&self) -> Decision {
+        self.outcome.decision
+    }
+
+    /// Whether the shell still waits for [`Exchange::reserved`].
+    #[must_use]
+    pub fn is_reserving(&self) -> bool {
+        self.state == State::Reserving
+    }
+
+    /// Whether the body is still awaited.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.state == State::Reading
+    }
+
+    fn forward(&mut self) -> Next {
+        self.state = State::Forwarded;
+        let splice =
+            |facts: &Facts| self.outcome.served_model.as_ref().map(|model| facts.model_splice(model));
+        Next::Forward(self.facts.as_ref().and_then(splice).into_iter().collect())
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
+        self.state = State::Replied;
+        self.outcome.decision = Decision::Deny;
+        self.outcome.rule = refusal.budget.as_ref().map(|state| state.rule.clone());
+        let reply = refusal.reply(self.dialect, now);
+        self.status = reply.status;
+        Next::Reply(reply)
+    }
+
+    /// The model asked for; empty if the body was not read.
+    fn asked_model(&self) -> &str {
+        self.facts.as_ref().map_or("", |facts| &facts.model)
+    }
+
+    /// The model that serves.
+    fn served_model(&self) -> &str {
+        self.outcome.served_model.as_deref().unwrap_or_else(|| self.asked_model())
+    }
+
+    /// Holds that were taken and are not needed.
+    fn give_back(&mut self) {
+        for planned in &mut self.plan {
+            if let Some(reserved) = planned.reserved.take() {
+                self.owed.push(planned.hold.settle(&reserved, 0));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

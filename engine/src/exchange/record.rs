@@ -1,0 +1,146 @@
+//! The cost record: one JSON object a call. No prompt, no answer, no key.
+
+use super::{Exchange, State};
+use crate::refusal::rfc3339;
+use crate::units::{EpochMs, NanoUsd};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Where the usage of a record comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsageSource {
+    /// The provider stated it.
+    Reported,
+    /// Counted from what was sent and seen.
+    Counted,
+    /// The hold's estimate: the answer could not be read.
+    Estimated,
+    /// Nothing was used.
+    None,
+}
+
+/// Tokens of a call.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordUsage {
+    /// Input tokens, cached ones included.
+    pub input: u64,
+    /// Input tokens read from the provider's cache.
+    pub cached: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Where the numbers come from.
+    pub source: UsageSource,
+}
+
+/// What one call came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// When it began, RFC 3339.
+    pub time: Option<String>,
+    /// From its first header to its end.
+    pub duration_ms: i64,
+    /// The policy's name.
+    pub policy: String,
+    /// The API spoken.
+    pub dialect: &'static str,
+    /// Who pays, by dimension.
+    pub identity: Map<String, Value>,
+    /// The model asked for; empty if the body was not read.
+    pub model_requested: String,
+    /// The model sent upstream.
+    pub model_served: String,
+    /// The model that the answer names.
+    pub model_answered: String,
+    /// `allow`, `warn`, `downgrade` or `deny`.
+    pub decision: &'static str,
+    /// The budget that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What budgets in shadow mode would have done.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub shadow: Map<String, Value>,
+    /// Steps that could not be carried out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
+    /// Why the body was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// What failed in the filter or its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// The HTTP status of the answer; 0 if none began.
+    pub status: u16,
+    /// `complete`, `cut`, `error`, `refused` or `abandoned`.
+    pub ending: &'static str,
+    /// What was used.
+    pub usage: RecordUsage,
+    /// What was expected before the call.
+    pub hold_tokens: u64,
+    /// What it cost by the price book, in billionths of a dollar.
+    pub cost_nano_usd: i64,
+    /// Whether the price book knows the model; if not, the cost is a ceiling.
+    pub priced: bool,
+    /// The day of the price facts.
+    pub prices_as_of: &'static str,
+}
+
+impl Record {
+    /// The record as one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Exchange {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a settlement, each used once")]
+    pub(super) fn record(
+        &self,
+        state: State,
+        complete: bool,
+        usage: RecordUsage,
+        cost: NanoUsd,
+        priced: bool,
+        model_answered: String,
+        now: EpochMs,
+    ) -> Record {
+        let ending = match state {
+            State::Replied => "refused",
+            State::Reading | State::Reserving => "abandoned",
+            _ if self.status >= 400 => "error",
+            _ if complete => "complete",
+            _ => "cut",
+        };
+        let dimensions = self.policy.identity.iter().enumerate();
+        let shadow = self.outcome.shadow.iter();
+        Record {
+            time: rfc3339(self.started),
+            duration_ms: now.0.saturating_sub(self.started.0),
+            policy: self.policy.name.clone(),
+            dialect: self.dialect.name,
+            identity: dimensions.map(|(i, d)| (d.name.clone(), self.identity.value(i).into())).collect(),
+            model_requested: self.asked_model().to_owned(),
+            model_served: self.served_model().to_owned(),
+            model_answered,
+            decision: self.outcome.decision.name(),
+            rule: self.outcome.rule.clone(),
+            shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
+            skipped: self.outcome.skipped.clone(),
+            unread: self.unread.clone(),
+            failure: self.failure.clone(),
+            status: self.status,
+            ending,
+            usage,
+            hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
+            cost_nano_usd: cost.0,
+            priced: priced || usage_is_none(state),
+            prices_as_of: crate::price::PRICES_AS_OF,
+        }
+    }
+}
+
+/// A call that never went upstream has no price to doubt.
+fn usage_is_none(state: State) -> bool {
+    state != State::Forwarded
+}

@@ -1,0 +1,87 @@
+//! The end of a call: what it used, what it cost, what the ledger gets.
+
+use super::plan::amount_of;
+use super::record::{Record, RecordUsage, UsageSource};
+use super::{Exchange, State};
+use crate::price;
+use crate::units::EpochMs;
+use crate::usage::Usage;
+
+/// What a call came to, once.
+#[derive(Debug)]
+pub struct Settlement {
+    /// For the log.
+    pub record: Record,
+    /// What was used.
+    pub usage: Usage,
+}
+
+impl Exchange {
+    /// The call is over. `complete`: the answer passed whole; otherwise the client hung up or the
+    /// upstream broke off. Gives the settlement the first time, then nothing; afterwards
+    /// [`Exchange::take_owed`] has what the store must book.
+    pub fn end(&mut self, complete: bool, now: EpochMs) -> Option<Settlement> {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        if state == State::Ended {
+            return None;
+        }
+        let reader = self.answer.take();
+        let answered = reader.as_ref().map(|reader| reader.answer().model.clone()).unwrap_or_default();
+        let (usage, source) = if state == State::Forwarded {
+            self.used(reader, complete)
+        } else {
+            (Usage::default(), UsageSource::None)
+        };
+        // The model that answered may be a dated name that the book does not know.
+        let model =
+            if price::of_model(&answered).1 { answered.as_str() } else { self.served_model() }.to_owned();
+        if state == State::Forwarded {
+            self.owe(usage, &model);
+        } else {
+            self.give_back();
+        }
+        let (price, priced) = price::of_model(&model);
+        let usage_record =
+            RecordUsage { input: usage.input, cached: usage.cached, output: usage.output, source };
+        let record = self.record(state, complete, usage_record, price.cost(usage), priced, answered, now);
+        Some(Settlement { record, usage })
+    }
+
+    /// What the provider stated, else what was sent and seen. An error costs nothing unless it states
+    /// usage; explicit zero is zero.
+    fn used(&self, reader: Option<crate::usage::AnswerReader>, complete: bool) -> (Usage, UsageSource) {
+        let prompt = Usage { input: self.prompt_tokens, ..Usage::default() };
+        let Some(reader) = reader else {
+            // The client left before the answer began: the provider has read the prompt.
+            return if complete {
+                (Usage::default(), UsageSource::None)
+            } else {
+                (prompt, UsageSource::Counted)
+            };
+        };
+        if let Some(stated) = reader.answer().stated {
+            return (stated, UsageSource::Reported);
+        }
+        if !(200..300).contains(&self.status) {
+            return (Usage::default(), UsageSource::None);
+        }
+        if !reader.is_readable() {
+            return (self.expected_usage(), UsageSource::Estimated);
+        }
+        (Usage { output: reader.counted_output(), ..prompt }, UsageSource::Counted)
+    }
+
+    /// Books what was used in every budget of the plan, in place of its hold.
+    fn owe(&mut self, usage: Usage, model: &str) {
+        for planned in &self.plan {
+            let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
+            let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
+            self.owed.push(crate::ledger::Settle {
+                key: planned.hold.key,
+                window: planned.hold.window,
+                receipt,
+                used: amount_of(budget.meter, usage, model),
+            });
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! JSON read in one pass, fed in pieces cut anywhere, with bounded memory and no tree.
+//!
+//! Owns the grammar and the path of each value. Dialects pass a [`Visitor`] and match on paths of
+//! [`Key`]s. Knows no dialect and no meaning of a value.
+
+mod key;
+mod reader;
+mod text;
+
+pub use key::Key;
+pub use reader::{JsonError, Reader};
+
+/// What the reader met at a path. Offsets count bytes since the reader's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// `{` or `[` was read; the path names this container.
+    Begin(Container),
+    /// The container at this path closed.
+    End,
+    /// A string value began: `at` is the offset of its opening quote.
+    TextBegin { at: usize },
+    /// The next unescaped piece of that string, cut anywhere, also inside a character.
+    Text(&'a [u8]),
+    /// The string closed: `end` is the offset behind its closing quote.
+    TextEnd { end: usize },
+    /// A number as written, its first 40 bytes at most.
+    Number(Number<'a>),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `null`.
+    Null,
+}
+
+/// An object or an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+}
+
+/// A JSON number as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number<'a>(pub &'a str);
+
+impl Number<'_> {
+    /// The number as a count: whole and not negative, whichever way it was written (`1e3`, `10.0`).
+    /// Larger than `u64` becomes `u64::MAX`: a bound that large bounds nothing.
+    #[must_use]
+    pub fn as_count(self) -> Option<u64> {
+        if let Ok(count) = self.0.parse::<u64>() {
+            return Some(count);
+        }
+        let float: f64 = self.0.parse().ok()?;
+        // A cast from float to integer saturates, which is the meaning wanted.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked and saturating")]
+        (float >= 0.0 && float.fract() == 0.0).then_some(float as u64)
+    }
+}
+
+/// Takes what a [`Reader`] meets, in order.
+pub trait Visitor {
+    /// `path` names the value from the root: object keys, and [`Key::Item`] for array elements.
+    fn event(&mut self, path: &[Key], event: Event<'_>);
+
+    /// An object key was read and its value follows at `path`. `name` is unescaped and at most 64
+    /// bytes of it are kept: enough for every key that has a meaning.
+    fn key(&mut self, path: &[Key], name: &[u8]) {
+        let _ = (path, name);
+    }
+}

@@ -1,0 +1,332 @@
+//! The push reader: a state machine over bytes that calls a [`Visitor`].
+//!
+//! Strict where parsers differ (trailing bytes, missing commas, number grammar), so that a body it
+//! accepts has one meaning. Depth and key length are bounded; nothing else is kept.
+
+use super::text::{Escape, Unescape};
+use super::{Container, Event, Key, Number, Visitor};
+
+/// Deeper nesting than any real request; a provider's own parser gives up in this region as well.
+const DEPTH_MAX: usize = 128;
+/// Bytes of a key that are kept: longer than every key with a meaning.
+const KEY_MAX: usize = 64;
+/// Bytes of a number that are kept: enough for every count and price.
+const NUMBER_MAX: usize = 40;
+
+/// Why bytes are not one JSON document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonError {
+    /// A byte that the grammar does not allow here.
+    Unexpected {
+        /// Its offset.
+        at: usize,
+    },
+    /// A backslash before something that is no escape.
+    Escape,
+    /// Nested deeper than the reader follows.
+    TooDeep,
+    /// The document ended too early.
+    Incomplete,
+}
+
+impl std::fmt::Display for JsonError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unexpected { at } => write!(f, "the body is not valid JSON at byte {at}"),
+            Self::Escape => f.write_str("the body has an invalid escape in a JSON string"),
+            Self::TooDeep => write!(f, "the body nests deeper than {DEPTH_MAX} levels"),
+            Self::Incomplete => f.write_str("the body's JSON ends too early"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A value must come; `or_close` right behind `[`.
+    Value {
+        or_close: bool,
+    },
+    /// A key must come; `or_close` right behind `{`.
+    Key {
+        or_close: bool,
+    },
+    Colon,
+    /// Behind a value: comma or the container's end.
+    Next,
+    InKey,
+    InText,
+    InScalar,
+    Done,
+}
+
+/// Reads one JSON document fed in pieces.
+#[derive(Debug)]
+pub struct Reader {
+    state: State,
+    path: Vec<Key>,
+    containers: Vec<Container>,
+    unescape: Unescape,
+    scratch: Vec<u8>,
+    scratch_overflow: bool,
+    offset: usize,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reader {
+    /// A reader at the start of a document.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state: State::Value { or_close: false },
+            path: Vec::with_capacity(16),
+            containers: Vec::with_capacity(16),
+            unescape: Unescape::default(),
+            scratch: Vec::with_capacity(KEY_MAX),
+            scratch_overflow: false,
+            offset: 0,
+        }
+    }
+
+    /// Back to the start, for the next document.
+    pub fn reset(&mut self) {
+        self.state = State::Value { or_close: false };
+        self.path.clear();
+        self.containers.clear();
+        self.unescape = Unescape::default();
+        self.scratch.clear();
+        self.scratch_overflow = false;
+        self.offset = 0;
+    }
+
+    /// Reads the next piece.
+    ///
+    /// # Errors
+    /// The document is not JSON, or nests too deep. The reader must not be fed further.
+    pub fn feed(&mut self, piece: &[u8], visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        let mut rest = piece;
+        while let Some((&byte, tail)) = rest.split_first() {
+            let taken = match self.state {
+                State::InKey | State::InText => self.string(rest, visitor)?,
+                State::InScalar => self.scalar(rest, visitor)?,
+                _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => 1,
+                _ => {
+                    self.structure(byte, visitor)?;
+                    1
+                }
+            };
+            rest = if taken == 1 { tail } else { rest.get(taken..).unwrap_or_default() };
+            self.offset = self.offset.saturating_add(taken);
+        }
+        Ok(())
+    }
+
+    /// The document is over.
+    ///
+    /// # Errors
+    /// It ended too early, or its last number is none.
+    pub fn finish(&mut self, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        if self.state == State::InScalar {
+            self.end_scalar(visitor)?;
+        }
+        if self.state == State::Done { Ok(()) } else { Err(JsonError::Incomplete) }
+    }
+
+    fn unexpected(&self) -> JsonError {
+        JsonError::Unexpected { at: self.offset }
+    }
+
+    fn structure(&mut self, byte: u8, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        match (self.state, byte) {
+            (State::Value { or_close: true }, b']') | (State::Key { or_close: true }, b'}') => {
+                self.close(visitor);
+            }
+            (State::Value { .. }, _) => self.begin_value(byte, visitor)?,
+            (State::Key { .. }, b'"') => {
+                self.scratch.clear();
+                self.state = State::InKey;
+            }
+            (State::Colon, b':') => self.state = State::Value { or_close: false },
+            (State::Next, b',') => self.comma(),
+            (State::Next, b'}') if self.containers.last() == Some(&Container::Object) => {
+                self.path.pop();
+                self.close(visitor);
+            }
+            (State::Next, b']') if self.containers.last() == Some(&Container::Array) => {
+                self.path.pop();
+                self.close(visitor);
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    fn comma(&mut self) {
+        self.state = match self.containers.last() {
+            Some(Container::Array) => State::Value { or_close: false },
+            _ => {
+                self.path.pop();
+                State::Key { or_close: false }
+            }
+        };
+    }
+
+    fn begin_value(&mut self, byte: u8, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        match byte {
+            b'{' => self.open(Container::Object, visitor)?,
+            b'[' => self.open(Container::Array, visitor)?,
+            b'"' => {
+                visitor.event(&self.path, Event::TextBegin { at: self.offset });
+                self.state = State::InText;
+            }
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                self.scratch.clear();
+                self.scratch.push(byte);
+                self.scratch_overflow = false;
+                self.state = State::InScalar;
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, container: Container, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        if self.containers.len() >= DEPTH_MAX {
+            return Err(JsonError::TooDeep);
+        }
+        visitor.event(&self.path, Event::Begin(container));
+        self.containers.push(container);
+        self.state = match container {
+            Container::Object => State::Key { or_close: true },
+            Container::Array => {
+                self.path.push(Key::Item);
+                State::Value { or_close: true }
+            }
+        };
+        Ok(())
+    }
+
+    /// Closes the innermost container. An array that closes empty still has its `Item` on the path.
+    fn close(&mut self, visitor: &mut impl Visitor) {
+        if self.state == (State::Value { or_close: true }) {
+            self.path.pop();
+        }
+        self.containers.pop();
+        visitor.event(&self.path, Event::End);
+        self.after_value();
+    }
+
+    fn after_value(&mut self) {
+        self.state = if self.containers.is_empty() { State::Done } else { State::Next };
+    }
+
+    /// Reads within a key or a string value; gives how many bytes it took.
+    fn string(&mut self, rest: &[u8], visitor: &mut impl Visitor) -> Result<usize, JsonError> {
+        if self.unescape.state != Escape::None {
+            let byte = rest.first().copied().unwrap_or_default();
+            let decoded = self.unescape.step(byte)?;
+            self.text_piece(decoded.as_bytes(), visitor);
+            return Ok(1);
+        }
+        // Raw control characters are let through: what a stricter provider refuses costs nothing.
+        let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        if plain > 0 {
+            let lone = self.unescape.flush();
+            self.text_piece(lone.as_bytes(), visitor);
+            self.text_piece(rest.get(..plain).unwrap_or_default(), visitor);
+            return Ok(plain);
+        }
+        if rest.first() == Some(&b'\\') {
+            self.unescape.state = Escape::Backslash;
+        } else {
+            let lone = self.unescape.flush();
+            self.text_piece(lone.as_bytes(), visitor);
+            self.end_string(visitor);
+        }
+        Ok(1)
+    }
+
+    fn text_piece(&mut self, piece: &[u8], visitor: &mut impl Visitor) {
+        if piece.is_empty() {
+            return;
+        }
+        if self.state == State::InText {
+            visitor.event(&self.path, Event::Text(piece));
+        } else {
+            let room = KEY_MAX.saturating_sub(self.scratch.len()).min(piece.len());
+            self.scratch.extend_from_slice(piece.get(..room).unwrap_or_default());
+        }
+    }
+
+    fn end_string(&mut self, visitor: &mut impl Visitor) {
+        if self.state == State::InKey {
+            self.path.push(Key::from_name(&self.scratch));
+            visitor.key(&self.path, &self.scratch);
+            self.state = State::Colon;
+        } else {
+            visitor.event(&self.path, Event::TextEnd { end: self.offset.saturating_add(1) });
+            self.after_value();
+        }
+    }
+
+    /// Reads within a number or literal; takes nothing when its end was reached.
+    fn scalar(&mut self, rest: &[u8], visitor: &mut impl Visitor) -> Result<usize, JsonError> {
+        let is_part = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
+        let part = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
+        if part == 0 {
+            self.end_scalar(visitor)?;
+            return Ok(0);
+        }
+        let room = NUMBER_MAX.saturating_sub(self.scratch.len()).min(part);
+        self.scratch_overflow |= room < part;
+        self.scratch.extend_from_slice(rest.get(..room).unwrap_or_default());
+        Ok(part)
+    }
+
+    fn end_scalar(&mut self, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+        let event = match self.scratch.as_slice() {
+            b"true" => Event::Bool(true),
+            b"false" => Event::Bool(false),
+            b"null" => Event::Null,
+            number => {
+                let valid = self.scratch_overflow || is_number(number);
+                let text = std::str::from_utf8(number).ok().filter(|_| valid);
+                Event::Number(Number(text.ok_or_else(|| self.unexpected())?))
+            }
+        };
+        visitor.event(&self.path, event);
+        self.after_value();
+        Ok(())
+    }
+}
+
+/// The number grammar of RFC 8259 section 6.
+fn is_number(bytes: &[u8]) -> bool {
+    let digits = |s: &[u8]| s.iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut rest = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let whole = digits(rest);
+    if whole == 0 || (whole > 1 && rest.first() == Some(&b'0')) {
+        return false;
+    }
+    rest = rest.get(whole..).unwrap_or_default();
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let n = digits(fraction);
+        if n == 0 {
+            return false;
+        }
+        rest = fraction.get(n..).unwrap_or_default();
+    }
+    if let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) {
+        let unsigned =
+            exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        return digits(unsigned) > 0 && digits(unsigned) == unsigned.len();
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The ledger: who has used how much, in a table of bounded size.
+//!
+//! Owns the layout of a page, the arithmetic of holds and windows, and the order in which several
+//! budgets are held (all or none). The shell owns the bytes and swaps them under compare-and-swap:
+//! every change is a pure function of one page, which may run again.
+
+mod page;
+mod slot;
+mod transaction;
+
+pub use page::{PAGE_BYTES, Page, SLOTS_PER_PAGE};
+pub use slot::{HOLD_LIFE_MS, Level, Receipt};
+pub use transaction::{Denied, Reserved, Store, StoreError, reserve_all, settle_all};
+
+use crate::units::{Amount, EpochMs};
+
+/// Where a subject's amount stands: a page, and the tag that names it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotKey {
+    /// The page's number, less than the policy's number of pages.
+    pub page: u32,
+    /// A keyed hash of budget and subject, never 0.
+    pub tag: u64,
+}
+
+/// How an amount is forgotten with time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowRule {
+    /// All at once, when the calendar window that ends at this time is over.
+    Until(EpochMs),
+    /// Steadily: `refill` units every `every_ms`.
+    Refill {
+        /// Units that come back in `every_ms`.
+        refill: Amount,
+        /// The period in milliseconds, at least 1.
+        every_ms: i64,
+    },
+}
+
+/// One amount to hold before a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Whose.
+    pub key: SlotKey,
+    /// How it is forgotten.
+    pub window: WindowRule,
+    /// How much this call is expected to use.
+    pub amount: Amount,
+    /// Above this total the hold is refused; `None` never refuses (shadow, or no `deny` step).
+    pub cap: Option<Amount>,
+}
+
+/// One amount to settle after a call: the hold goes, what was used comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settle {
+    /// Whose.
+    pub key: SlotKey,
+    /// How it is forgotten: as it was when held.
+    pub window: WindowRule,
+    /// The hold to give back; `None` if none was taken (a body never seen, a store that failed).
+    pub receipt: Option<Receipt>,
+    /// What was used.
+    pub used: Amount,
+}

@@ -1,0 +1,105 @@
+//! A page: sixteen slots that are swapped together. One page is one key of the host's shared data.
+
+use super::slot::{SLOT_BYTES, Slot};
+use super::{Hold, Level, Receipt, Settle};
+use crate::units::EpochMs;
+
+/// Slots in a page: few enough to copy in a hundred nanoseconds, enough that a page of a table half
+/// full overflows for one subject in 250 (Poisson, mean 8).
+pub const SLOTS_PER_PAGE: usize = 16;
+
+/// The size of a page.
+pub const PAGE_BYTES: usize = SLOT_BYTES * SLOTS_PER_PAGE;
+
+/// The slots of one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page([u8; PAGE_BYTES]);
+
+impl Default for Page {
+    fn default() -> Self {
+        Self([0; PAGE_BYTES])
+    }
+}
+
+/// Why a hold was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageRefusal {
+    /// It would pass the cap; this stands already.
+    OverCap(Level),
+    /// Every slot is held by a subject that cannot be forgotten yet.
+    Full,
+}
+
+impl Page {
+    /// A page from stored bytes. Bytes of another size are another layout's: they count as empty.
+    #[must_use]
+    pub fn from_bytes(bytes: Option<&[u8]>) -> Self {
+        bytes.and_then(|b| <[u8; PAGE_BYTES]>::try_from(b).ok()).map(Self).unwrap_or_default()
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Takes a hold for its subject, finding or making its slot.
+    ///
+    /// # Errors
+    /// It would pass the cap, or the page is full.
+    pub fn reserve(&mut self, hold: &Hold, now: EpochMs) -> Result<(Level, Receipt), PageRefusal> {
+        let (index, mut slot) = self.find(hold.key.tag).map_or_else(
+            || {
+                let free = self.free(now).ok_or(PageRefusal::Full)?;
+                Ok((free, Slot::fresh(hold.key.tag, hold.window, now)))
+            },
+            Ok,
+        )?;
+        let taken = slot.reserve(hold, now).map_err(PageRefusal::OverCap)?;
+        self.write(index, slot);
+        Ok(taken)
+    }
+
+    /// Settles a call. Says whether it could be booked: a page full of others' amounts has no room
+    /// for a subject that holds nothing there.
+    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> bool {
+        let found = self.find(settle.key.tag);
+        if found.is_none() && settle.used == 0 {
+            return true;
+        }
+        let fresh = || Some((self.free(now)?, Slot::fresh(settle.key.tag, settle.window, now)));
+        let Some((index, mut slot)) = found.or_else(fresh) else {
+            return false;
+        };
+        slot.settle(settle, now);
+        self.write(index, slot);
+        true
+    }
+
+    /// What stands for a subject at `now`, without changing it.
+    #[must_use]
+    pub fn level(&self, hold: &Hold, now: EpochMs) -> Level {
+        self.find(hold.key.tag).map_or_else(Level::default, |(_, mut slot)| {
+            slot.advance(hold.window, now);
+            slot.level()
+        })
+    }
+
+    fn slots(&self) -> impl Iterator<Item = (usize, Slot)> {
+        self.0.as_chunks::<SLOT_BYTES>().0.iter().map(Slot::from_bytes).enumerate()
+    }
+
+    fn find(&self, tag: u64) -> Option<(usize, Slot)> {
+        self.slots().find(|(_, slot)| slot.tag == tag)
+    }
+
+    fn free(&self, now: EpochMs) -> Option<usize> {
+        self.slots().find(|(_, slot)| slot.tag == 0 || slot.is_worthless(now)).map(|(index, _)| index)
+    }
+
+    fn write(&mut self, index: usize, slot: Slot) {
+        if let Some(to) = self.0.as_chunks_mut::<SLOT_BYTES>().0.get_mut(index) {
+            *to = slot.to_bytes();
+        }
+    }
+}

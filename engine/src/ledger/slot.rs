@@ -1,0 +1,190 @@
+//! One subject's amount in 56 bytes, and how time and calls change it.
+
+use super::{Hold, Settle, WindowRule};
+use crate::units::{Amount, EpochMs};
+
+/// A hold that was never settled (its stream was lost to a trap or a reload) is forgotten after one
+/// to two of these: longer than any answer streams.
+pub const HOLD_LIFE_MS: i64 = 15 * 60 * 1000;
+
+/// The bytes of a slot in a page.
+pub(super) const SLOT_BYTES: usize = 56;
+
+/// What stands against a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Level {
+    /// Settled.
+    pub used: Amount,
+    /// Held by calls in flight.
+    pub held: Amount,
+}
+
+impl Level {
+    /// Settled and held.
+    #[must_use]
+    pub const fn total(self) -> Amount {
+        self.used.saturating_add(self.held)
+    }
+}
+
+/// What a hold left behind, to settle it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The amount held.
+    pub amount: Amount,
+    /// The generation in which it was taken.
+    generation: i64,
+}
+
+/// A slot read from its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Slot {
+    /// 0 when the slot is free.
+    pub(super) tag: u64,
+    used: Amount,
+    /// Holds by generation: even, odd. Two are enough to let lost ones expire.
+    held: [Amount; 2],
+    /// The window's end (calendar), or the time up to which the refill was given.
+    at: i64,
+    generation: i64,
+    /// From this time on an absent slot means the same, if nothing is held: the window is over, or
+    /// the bucket has refilled.
+    forget_at: i64,
+}
+
+impl Slot {
+    pub(super) fn from_bytes(bytes: &[u8; SLOT_BYTES]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |i: usize| words.get(i).map_or(0, |w| i64::from_le_bytes(*w));
+        Self {
+            tag: word(0).cast_unsigned(),
+            used: word(1),
+            held: [word(2), word(3)],
+            at: word(4),
+            generation: word(5),
+            forget_at: word(6),
+        }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; SLOT_BYTES] {
+        let mut bytes = [0; SLOT_BYTES];
+        let [even, odd] = self.held;
+        let words = [self.tag.cast_signed(), self.used, even, odd, self.at, self.generation, self.forget_at];
+        for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// A slot for a subject never seen, or forgotten.
+    pub(super) fn fresh(tag: u64, window: WindowRule, now: EpochMs) -> Self {
+        let at = match window {
+            WindowRule::Until(end) => end.0,
+            WindowRule::Refill { .. } => now.0,
+        };
+        Self { tag, at, generation: generation(now), ..Self::default() }
+    }
+
+    pub(super) const fn level(&self) -> Level {
+        let [even, odd] = self.held;
+        Level { used: self.used, held: even.saturating_add(odd) }
+    }
+
+    /// Brings the slot to `now`: lost holds expire, windows end, buckets refill. A clock that went
+    /// back changes nothing.
+    pub(super) fn advance(&mut self, window: WindowRule, now: EpochMs) {
+        self.expire_holds(now);
+        match window {
+            WindowRule::Until(end) if end.0 > self.at => {
+                *self = Self { tag: self.tag, at: end.0, generation: self.generation, ..Self::default() };
+            }
+            WindowRule::Until(_) => {}
+            WindowRule::Refill { refill, every_ms } => self.refill(refill, every_ms, now),
+        }
+    }
+
+    fn expire_holds(&mut self, now: EpochMs) {
+        let current = generation(now);
+        match current.saturating_sub(self.generation) {
+            ..=0 => return,
+            1 => *self.held_in(current) = 0,
+            _ => self.held = [0; 2],
+        }
+        self.generation = current;
+    }
+
+    fn refill(&mut self, refill: Amount, every_ms: i64, now: EpochMs) {
+        let elapsed = now.0.saturating_sub(self.at);
+        if elapsed <= 0 {
+            return;
+        }
+        let given = i128::from(elapsed)
+            .saturating_mul(i128::from(refill))
+            .checked_div(i128::from(every_ms))
+            .unwrap_or_default();
+        // Below zero there is nothing to give back: a full bucket does not grow.
+        self.used = i64::try_from(i128::from(self.used).saturating_sub(given).max(0)).unwrap_or(0);
+        self.at = now.0;
+    }
+
+    /// Takes a hold, or says what stands in the way.
+    pub(super) fn reserve(&mut self, hold: &Hold, now: EpochMs) -> Result<(Level, Receipt), Level> {
+        self.advance(hold.window, now);
+        let before = self.level();
+        if hold.cap.is_some_and(|cap| before.total().saturating_add(hold.amount) > cap) {
+            return Err(before);
+        }
+        let generation = self.generation;
+        let held = self.held_in(generation);
+        *held = held.saturating_add(hold.amount);
+        self.set_forget_at(hold.window);
+        Ok((before, Receipt { amount: hold.amount, generation }))
+    }
+
+    /// Gives the hold back and books what was used. A hold belongs to the window in which it was
+    /// taken: when that is over, so is the call's cost for this budget.
+    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) {
+        match settle.window {
+            WindowRule::Until(end) if end.0 < self.at => return,
+            WindowRule::Until(_) => self.advance(settle.window, EpochMs(0)),
+            WindowRule::Refill { .. } => self.advance(settle.window, now),
+        }
+        self.expire_holds(now);
+        if let Some(receipt) = settle.receipt
+            && self.generation.saturating_sub(receipt.generation) <= 1
+        {
+            let held = self.held_in(receipt.generation);
+            *held = held.saturating_sub(receipt.amount).max(0);
+        }
+        self.used = self.used.saturating_add(settle.used);
+        self.set_forget_at(settle.window);
+    }
+
+    /// Nothing is lost by forgetting this slot.
+    pub(super) fn is_worthless(&self, now: EpochMs) -> bool {
+        let holds_live = generation(now).saturating_sub(self.generation) <= 1;
+        self.forget_at <= now.0 && !(holds_live && self.level().held != 0)
+    }
+
+    fn set_forget_at(&mut self, window: WindowRule) {
+        self.forget_at = match window {
+            WindowRule::Until(_) => self.at,
+            WindowRule::Refill { refill, every_ms } => {
+                let ms = i128::from(self.used.max(0))
+                    .saturating_mul(i128::from(every_ms))
+                    .checked_div(i128::from(refill))
+                    .unwrap_or(i128::MAX);
+                self.at.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)).saturating_add(1)
+            }
+        };
+    }
+
+    fn held_in(&mut self, generation: i64) -> &mut Amount {
+        let [even, odd] = &mut self.held;
+        if generation & 1 == 0 { even } else { odd }
+    }
+}
+
+fn generation(now: EpochMs) -> i64 {
+    now.0.div_euclid(HOLD_LIFE_MS)
+}

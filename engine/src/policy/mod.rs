@@ -1,0 +1,190 @@
+//! The policy: JSON as written, checked as a whole, compiled once and never changed.
+
+mod compile;
+mod errors;
+mod identity;
+mod template;
+mod window;
+mod wire;
+
+pub use errors::{PolicyError, PolicyErrors};
+pub use identity::{Identity, Source};
+pub use template::{Facts as MessageFacts, Template};
+pub(crate) use window::duration_text;
+pub use window::{OpenWindow, Window};
+pub use wire::{Mode, Unread, Verdict};
+
+use crate::ledger::SlotKey;
+use crate::units::{Amount, Meter};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher;
+use wildmatch::WildMatch;
+
+/// A compiled policy.
+#[derive(Debug)]
+pub struct Policy {
+    /// The name, part of every key in shared data: two policies share no budget.
+    pub name: String,
+    /// The filter may hold request headers back until the body was read.
+    pub hold_headers: bool,
+    /// What happens to a call when something of ours failed.
+    pub on_error: Verdict,
+    /// What happens to a body that cannot be read.
+    pub opaque: Verdict,
+    /// What happens to a body that was not seen.
+    pub unread: Unread,
+    /// What happens when the table has no room for a subject.
+    pub table_full: Verdict,
+    /// Bodies longer than this many bytes are not read.
+    pub max_body_bytes: usize,
+    /// The output that a hold assumes, in tokens, where the request's own bound is not lower.
+    pub expected_output_tokens: u64,
+    /// Who pays.
+    pub identity: Vec<identity::Dimension>,
+    /// Named lists of cheaper models.
+    pub downgrades: Vec<DowngradeList>,
+    /// The budgets, in the policy's order.
+    pub budgets: Vec<Budget>,
+    pages: u32,
+    seed: u64,
+}
+
+/// A named list of models and what serves in their place.
+#[derive(Debug)]
+pub struct DowngradeList {
+    /// The name that ladders use.
+    pub name: String,
+    rules: Vec<(WildMatch, String)>,
+}
+
+/// One budget.
+#[derive(Debug)]
+pub struct Budget {
+    /// Unique in the policy; the `rule` in every answer and record.
+    pub name: String,
+    /// Decides, but is not carried out.
+    pub shadow: bool,
+    /// Dimensions (by their place in [`Policy::identity`]) and the value each must have.
+    pub matches: Vec<(usize, String)>,
+    /// The dimensions whose values make the subject. None: one subject for all.
+    pub per: Vec<usize>,
+    /// What is counted.
+    pub meter: Meter,
+    /// 100 %.
+    pub limit: Amount,
+    /// How it is forgotten.
+    pub window: Window,
+    /// From the lowest step to the highest.
+    pub ladder: Vec<Step>,
+}
+
+/// One step of a ladder.
+#[derive(Debug)]
+pub struct Step {
+    /// The amount from which it applies.
+    pub at: Amount,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Action {
+    /// Tell the caller.
+    Warn {
+        /// The sentence.
+        message: Template,
+    },
+    /// Serve by a cheaper model.
+    Downgrade {
+        /// The list's place in [`Policy::downgrades`].
+        list: usize,
+    },
+    /// Refuse.
+    Deny {
+        /// The sentence when something is left, but less than the call needs.
+        short: Template,
+        /// The sentence when nothing is left.
+        exhausted: Template,
+        /// Where more can be bought.
+        upgrade_url: Option<String>,
+    },
+}
+
+/// What a downgrade list says of a model.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cheaper<'a> {
+    /// Serve this one.
+    Use(&'a str),
+    /// It is the cheaper one already.
+    Already,
+    /// No rule names it.
+    Unlisted,
+}
+
+impl DowngradeList {
+    /// What the list says of `model`.
+    #[must_use]
+    pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
+        match self.rules.iter().find(|(from, _)| from.matches(model)) {
+            Some((_, to)) if to != model => Cheaper::Use(to),
+            Some(_) => Cheaper::Already,
+            None if self.rules.iter().any(|(_, to)| to == model) => Cheaper::Already,
+            None => Cheaper::Unlisted,
+        }
+    }
+}
+
+impl Policy {
+    /// Reads, checks and compiles a policy.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once, each with its JSON path.
+    pub fn parse(json: &[u8]) -> Result<Self, PolicyErrors> {
+        compile::compile(json)
+    }
+
+    /// Where the amount of `budget` for this caller stands.
+    #[must_use]
+    pub fn slot_key(&self, budget: &Budget, identity: &Identity) -> SlotKey {
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
+        // Lengths part the fields, so that no two subjects run together.
+        let mut field = |bytes: &[u8]| {
+            hasher.write_u64(bytes.len() as u64);
+            hasher.write(bytes);
+        };
+        field(self.name.as_bytes());
+        field(budget.name.as_bytes());
+        field(budget.window.kind().as_bytes());
+        field(budget.meter.unit().as_bytes());
+        for &dimension in &budget.per {
+            field(identity.value(dimension).as_bytes());
+        }
+        let hash = hasher.finish128();
+        // The remainder is less than `pages`, a u32.
+        #[expect(clippy::cast_possible_truncation, reason = "less than a u32")]
+        let page = hash.h2.checked_rem(u64::from(self.pages)).unwrap_or_default() as u32;
+        SlotKey { page, tag: hash.h1.max(1) }
+    }
+
+    /// The budgets that this caller meets.
+    pub fn budgets_for<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (usize, &'a Budget)> {
+        self.budgets.iter().enumerate().filter(|(_, budget)| budget.concerns(identity))
+    }
+}
+
+impl Budget {
+    fn concerns(&self, identity: &Identity) -> bool {
+        self.matches.iter().all(|(dimension, value)| identity.value(*dimension) == value)
+    }
+
+    /// The amount at which calls are refused; `None` if they never are.
+    #[must_use]
+    pub fn cap(&self) -> Option<Amount> {
+        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
+        deny.filter(|_| !self.shadow).map(|step| step.at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

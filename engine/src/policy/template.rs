@@ -1,0 +1,96 @@
+//! Messages with placeholders, checked when the policy is read.
+
+/// A message such as `You've used {percent} of today's quota.`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Field(Field),
+}
+
+macro_rules! fields {
+    ($($variant:ident $name:ident $doc:literal),* $(,)?) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Field { $($variant),* }
+
+        /// What the placeholders of a message stand for, as text.
+        #[derive(Debug, Clone, Default)]
+        pub struct Facts { $(#[doc = $doc] pub $name: String),* }
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        impl Field {
+            fn from_name(name: &str) -> Option<Self> {
+                match name { $(stringify!($name) => Some(Self::$variant),)* _ => None }
+            }
+
+            fn of(self, facts: &Facts) -> &str {
+                match self { $(Self::$variant => &facts.$name),* }
+            }
+        }
+    };
+}
+
+fields! {
+    Used used "What is used and held, with this call if it goes on.",
+    Limit limit "100 % of the budget.",
+    Remaining remaining "What is left.",
+    Needed needed "What this call is expected to need.",
+    Percent percent "`90%`.",
+    Unit unit "` tokens`, or nothing for money, which carries its own sign.",
+    Period period "`today's `, or nothing for a bucket.",
+    ResetsAt resets_at "`at midnight PST`.",
+    ResetsIn resets_in "`4 hours`.",
+    Rule rule "The budget's name.",
+    Model model "The model asked for.",
+    UpgradeUrl upgrade_url "Where more can be bought.",
+}
+
+impl Template {
+    /// Reads a message. `{{` and `}}` stand for braces.
+    ///
+    /// # Errors
+    /// A placeholder is unknown or a brace stands alone; says which are known.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, from) = rest.split_at(at);
+            parts.push(Part::Text(before.to_owned()));
+            rest = if let Some(tail) = from.strip_prefix("{{") {
+                parts.push(Part::Text("{".to_owned()));
+                tail
+            } else if let Some(tail) = from.strip_prefix("}}") {
+                parts.push(Part::Text("}".to_owned()));
+                tail
+            } else {
+                let (field, tail) = placeholder(from)?;
+                parts.push(Part::Field(field));
+                tail
+            };
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self(parts))
+    }
+
+    /// The message with its placeholders filled.
+    #[must_use]
+    pub fn fill(&self, facts: &Facts) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Field(field) => field.of(facts).to_owned(),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+fn placeholder(from: &str) -> Result<(Field, &str), String> {
+    let inner = from.strip_prefix('{').ok_or("a `}` stands alone; write `}}` for a brace")?;
+    let (name, tail) = inner.split_once('}').ok_or("a `{` is not closed; write `{{` for a brace")?;
+    let known = || format!("unknown placeholder `{{{name}}}`; known are {{{}}}", NAMES.join("}, {"));
+    // The design's first draft of the language said `{reset_at}`; both read well.
+    let name = if name == "reset_at" { "resets_at" } else { name };
+    Ok((Field::from_name(name).ok_or_else(known)?, tail))
+}

@@ -1,0 +1,166 @@
+//! The policy as written: one type for each JSON object, every key known.
+//!
+//! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
+
+use deserr::Deserr;
+use std::collections::BTreeMap;
+
+use super::PolicyErrors;
+
+/// The whole policy document.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Document {
+    #[deserr(rename = "$schema")]
+    pub(super) schema: Option<String>,
+    pub(super) version: u32,
+    pub(super) name: String,
+    #[deserr(default)]
+    pub(super) mode: Mode,
+    #[deserr(default)]
+    pub(super) hold_headers: bool,
+    #[deserr(default)]
+    pub(super) on_error: Verdict,
+    #[deserr(default)]
+    pub(super) opaque: Verdict,
+    #[deserr(default)]
+    pub(super) unread: Unread,
+    #[deserr(default)]
+    pub(super) table_full: Verdict,
+    #[deserr(default = 1 << 20)]
+    pub(super) max_body_bytes: u32,
+    #[deserr(default = 512)]
+    pub(super) expected_output_tokens: u32,
+    #[deserr(default = 65_536)]
+    pub(super) table_slots: u32,
+    #[deserr(default)]
+    pub(super) hash_seed: u64,
+    #[deserr(default)]
+    pub(super) identity: BTreeMap<String, Vec<String>>,
+    #[deserr(default)]
+    pub(super) downgrades: BTreeMap<String, Vec<Downgrade>>,
+    #[deserr(default)]
+    pub(super) budgets: Vec<Budget>,
+}
+
+/// Whether decisions are carried out, or only recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub enum Mode {
+    /// Carried out.
+    #[default]
+    Enforce,
+    /// Recorded and counted; the call goes on as it was.
+    Shadow,
+}
+
+/// What happens to a call in a case that budgets do not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub enum Verdict {
+    /// It goes on.
+    #[default]
+    Allow,
+    /// It is refused, and told why.
+    Deny,
+}
+
+/// What happens to a call whose body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub enum Unread {
+    /// It goes on, and pays by what the answer states.
+    #[default]
+    Charge,
+    /// It is refused where that is known before the upload.
+    Deny,
+}
+
+/// One line of a downgrade list.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Downgrade {
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// One budget.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Budget {
+    pub(super) name: String,
+    pub(super) mode: Option<Mode>,
+    #[deserr(rename = "match", default)]
+    pub(super) matches: BTreeMap<String, String>,
+    pub(super) per: Vec<String>,
+    pub(super) limit: Option<Limit>,
+    pub(super) window: Option<Window>,
+    pub(super) bucket: Option<Bucket>,
+    pub(super) ladder: Vec<Step>,
+}
+
+/// An amount of one meter.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Limit {
+    pub(super) tokens: Option<u64>,
+    pub(super) usd: Option<String>,
+}
+
+/// A calendar window.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Window {
+    pub(super) calendar: Calendar,
+    #[deserr(default = "UTC".to_owned())]
+    pub(super) timezone: String,
+}
+
+/// The calendar units that a window may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub(super) enum Calendar {
+    /// From midnight to midnight in the window's zone.
+    Day,
+}
+
+/// A bucket: `tokens` at most, refilled steadily.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Bucket {
+    pub(super) tokens: u64,
+    pub(super) refill: Refill,
+}
+
+/// How fast a bucket fills.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Refill {
+    pub(super) tokens: u64,
+    pub(super) every: String,
+}
+
+/// One step of a ladder: a percentage and one action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Step {
+    pub(super) at: String,
+    pub(super) warn: Option<Warn>,
+    pub(super) downgrade: Option<String>,
+    pub(super) deny: Option<Deny>,
+}
+
+/// The `warn` action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Warn {
+    pub(super) message: Option<String>,
+}
+
+/// The `deny` action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Deny {
+    pub(super) message: Option<String>,
+    pub(super) upgrade_url: Option<String>,
+}

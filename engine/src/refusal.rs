@@ -1,0 +1,212 @@
+//! A refusal: one place for its status, headers and body, whatever refused.
+
+use crate::dialect::Dialect;
+use crate::policy::{Budget, MessageFacts, OpenWindow, Template};
+use crate::units::{Amount, EpochMs, Meter, NanoUsd};
+use serde_json::{Map, Value};
+
+/// A whole answer that the filter gives itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, in the caller's dialect.
+    pub body: Vec<u8>,
+}
+
+/// Which question of the caller a refusal answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The quota of a calendar window is used: waiting is for people, not for clients.
+    Quota,
+    /// A bucket is empty and refills in seconds: clients wait.
+    Rate,
+    /// The body cannot be read and the policy refuses such.
+    Unreadable,
+    /// The body is longer than the policy reads.
+    TooLarge,
+    /// Something of ours failed and the policy refuses then.
+    Unavailable,
+}
+
+/// Why a call is refused, before it is written in a dialect.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Which question it answers.
+    pub kind: RefusalKind,
+    /// The sentence for people.
+    pub message: String,
+    /// The budget that refused, if one did.
+    pub budget: Option<BudgetState>,
+}
+
+/// One budget as this call met it.
+#[derive(Debug, Clone)]
+pub struct BudgetState {
+    /// The budget's name.
+    pub rule: String,
+    /// What it counts.
+    pub meter: Meter,
+    /// Settled and held, this call's hold included if it was taken.
+    pub used: Amount,
+    /// 100 %.
+    pub limit: Amount,
+    /// When calls like this one go through again; `None` if never.
+    pub resets_at: Option<EpochMs>,
+    /// The window's length in seconds.
+    pub window_seconds: u64,
+    /// Where more can be bought.
+    pub upgrade_url: Option<String>,
+    /// `at midnight PST`.
+    pub resets_text: String,
+    /// `today's `.
+    pub period_text: &'static str,
+}
+
+impl BudgetState {
+    /// The state of a budget with this much used.
+    pub(crate) fn new(
+        budget: &Budget,
+        open: &OpenWindow,
+        used: Amount,
+        missing: Amount,
+        now: EpochMs,
+    ) -> Self {
+        let resets_at = open.free_at(missing, now);
+        Self {
+            rule: budget.name.clone(),
+            meter: budget.meter,
+            used,
+            limit: budget.limit,
+            resets_at: Some(resets_at),
+            window_seconds: open.seconds,
+            upgrade_url: None,
+            resets_text: open.resets_at_text(resets_at, now),
+            period_text: open.period_text(),
+        }
+    }
+
+    /// What is left of 100 %.
+    #[must_use]
+    pub fn remaining(&self) -> Amount {
+        self.limit.saturating_sub(self.used).max(0)
+    }
+
+    /// Used, in whole percent of the limit, rounded down.
+    #[must_use]
+    pub fn percent(&self) -> u64 {
+        let hundredfold = i128::from(self.used.max(0)).saturating_mul(100);
+        hundredfold.checked_div(i128::from(self.limit)).and_then(|p| u64::try_from(p).ok()).unwrap_or(100)
+    }
+
+    /// The message with this state filled in.
+    pub(crate) fn message(&self, template: &Template, needed: Amount, model: &str, now: EpochMs) -> String {
+        let amount = |amount| self.meter.display(amount);
+        let resets_in = self.resets_at.map_or(0, |at| now.seconds_until(at));
+        template.fill(&MessageFacts {
+            used: amount(self.used),
+            limit: amount(self.limit),
+            remaining: amount(self.remaining()),
+            needed: amount(needed),
+            percent: format!("{}%", self.percent()),
+            unit: if self.meter == Meter::Tokens { " tokens".to_owned() } else { String::new() },
+            period: self.period_text.to_owned(),
+            resets_at: self.resets_text.clone(),
+            resets_in: crate::policy::duration_text(resets_in),
+            rule: self.rule.clone(),
+            model: model.to_owned(),
+            upgrade_url: self.upgrade_url.clone().unwrap_or_default(),
+        })
+    }
+
+    /// `rule, used, limit, remaining, unit, resets_at, upgrade_url`, for programs.
+    pub(crate) fn machine_fields(&self) -> Map<String, Value> {
+        let amount = |amount: Amount| match self.meter {
+            Meter::Tokens => Value::from(self.meter.count(amount)),
+            Meter::Usd => Value::from(NanoUsd(amount).to_string().replace(['$', ','], "")),
+        };
+        let mut fields = Map::new();
+        fields.insert("rule".to_owned(), self.rule.clone().into());
+        fields.insert("used".to_owned(), amount(self.used));
+        fields.insert("limit".to_owned(), amount(self.limit));
+        fields.insert("remaining".to_owned(), amount(self.remaining()));
+        fields.insert("unit".to_owned(), self.meter.unit().into());
+        fields.insert("resets_at".to_owned(), self.resets_at.and_then(rfc3339).into());
+        if let Some(url) = &self.upgrade_url {
+            fields.insert("upgrade_url".to_owned(), url.clone().into());
+        }
+        fields
+    }
+
+    /// Amounts in headers are integers: tokens, or cents rounded down.
+    fn header_count(&self, amount: Amount) -> u64 {
+        match self.meter {
+            Meter::Tokens => self.meter.count(amount),
+            Meter::Usd => self.meter.count(amount) / 10_000_000,
+        }
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit` for these budgets, the tightest first:
+/// draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
+pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'static str, String)> {
+    let mut tightest: Vec<&BudgetState> = states.iter().collect();
+    tightest.sort_by_key(|state| std::cmp::Reverse(state.percent()));
+    let list = |item: &dyn Fn(&BudgetState) -> String| {
+        tightest.iter().map(|state| item(state)).collect::<Vec<_>>().join(", ")
+    };
+    let policy = |state: &BudgetState| {
+        let unit = if state.meter == Meter::Tokens { "tokens" } else { "usd-cents" };
+        format!(
+            "\"{}\";q={};qu=\"{unit}\";w={}",
+            state.rule,
+            state.header_count(state.limit),
+            state.window_seconds
+        )
+    };
+    let limit = |state: &BudgetState| {
+        let remaining = state.header_count(state.remaining());
+        let seconds = state.resets_at.map_or(0, |at| now.seconds_until(at));
+        format!("\"{}\";r={remaining};t={seconds}", state.rule)
+    };
+    if states.is_empty() {
+        return Vec::new();
+    }
+    vec![("ratelimit-policy", list(&policy)), ("ratelimit", list(&limit))]
+}
+
+impl Refusal {
+    /// The refusal as an answer in the caller's dialect.
+    #[must_use]
+    pub fn reply(&self, dialect: &Dialect, now: EpochMs) -> Reply {
+        let status = match self.kind {
+            RefusalKind::Quota | RefusalKind::Rate => 429,
+            RefusalKind::Unreadable => 400,
+            RefusalKind::TooLarge => 413,
+            RefusalKind::Unavailable => 503,
+        };
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("x-tokenstile-decision", "deny".to_owned()),
+        ];
+        if let Some(state) = &self.budget {
+            headers.push(("x-tokenstile-rule", state.rule.clone()));
+            headers.extend(ratelimit_headers(std::slice::from_ref(state), now));
+            if let Some(at) = state.resets_at {
+                headers.push(("retry-after", now.seconds_until(at).max(1).to_string()));
+            }
+        }
+        // Retrying a used quota only makes more refusals: OpenAI's and Anthropic's SDKs obey this.
+        if self.kind != RefusalKind::Rate && self.kind != RefusalKind::Unavailable {
+            headers.push(("x-should-retry", "false".to_owned()));
+        }
+        Reply { status, headers, body: (dialect.refusal_body)(self) }
+    }
+}
+
+/// A time as `2026-11-23T08:00:00Z`.
+pub(crate) fn rfc3339(at: EpochMs) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at.0).ok().map(|t| t.to_string())
+}

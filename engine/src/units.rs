@@ -1,0 +1,148 @@
+//! Quantities with their units in the type: time, money, and what a budget counts.
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct EpochMs(pub i64);
+
+impl EpochMs {
+    /// Whole seconds from `self` until `later`, rounded up: a client that waits them is not early.
+    #[must_use]
+    pub fn seconds_until(self, later: Self) -> u64 {
+        let ms = u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0);
+        ms.div_ceil(1000)
+    }
+
+    /// This time moved by `ms`.
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+/// Money in billionths of a US dollar: list prices a token are whole numbers of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct NanoUsd(pub i64);
+
+impl NanoUsd {
+    /// One dollar.
+    pub const DOLLAR: i64 = 1_000_000_000;
+
+    /// Reads a decimal amount of dollars such as `500` or `0.02`, exactly.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+            return None;
+        }
+        let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
+        whole.parse::<i64>().ok()?.checked_mul(Self::DOLLAR)?.checked_add(nanos).map(Self)
+    }
+}
+
+impl std::fmt::Display for NanoUsd {
+    /// Dollars with two decimals, or as many as a small amount needs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sign, abs) = if self.0 < 0 { ("-", self.0.unsigned_abs()) } else { ("", self.0.unsigned_abs()) };
+        let dollars = abs / 1_000_000_000;
+        let nanos = format!("{:09}", abs % 1_000_000_000);
+        let kept = nanos.trim_end_matches('0').len().clamp(2, 9);
+        write!(f, "{sign}${}.{}", grouped(dollars), nanos.get(..kept).unwrap_or(&nanos))
+    }
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meter {
+    /// Input and output tokens together.
+    Tokens,
+    /// Cost by the price book.
+    Usd,
+}
+
+/// An amount of a meter in the ledger's unit: millionths of a token (so that a refill of a few
+/// tokens an hour loses nothing to rounding), or nano-dollars.
+pub type Amount = i64;
+
+impl Meter {
+    /// Ledger units in one unit that people read: a token, or a nano-dollar.
+    const fn scale(self) -> i64 {
+        match self {
+            Self::Tokens => 1_000_000,
+            Self::Usd => 1,
+        }
+    }
+
+    /// The ledger amount of `count` tokens or nano-dollars.
+    #[must_use]
+    pub fn amount(self, count: u64) -> Amount {
+        i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(self.scale())
+    }
+
+    /// Whole tokens or nano-dollars in an amount, rounded down, never negative.
+    #[must_use]
+    pub fn count(self, amount: Amount) -> u64 {
+        u64::try_from(amount).unwrap_or(0) / self.scale().unsigned_abs().max(1)
+    }
+
+    /// The word for the unit in messages and machine fields.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Usd => "usd",
+        }
+    }
+
+    /// An amount as a person reads it: `45,000`, or `$12.50`.
+    #[must_use]
+    pub fn display(self, amount: Amount) -> String {
+        match self {
+            Self::Tokens => grouped(self.count(amount)),
+            Self::Usd => NanoUsd(amount).to_string(),
+        }
+    }
+}
+
+/// Digits in groups of three: `45,000`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let head = digits.len() % 3;
+    let mut out = String::with_capacity(digits.len().saturating_add(digits.len() / 3));
+    for (i, c) in digits.chars().enumerate() {
+        if i != 0 && i % 3 == head {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_read_and_written_exactly() {
+        for (text, nano) in
+            [("500", 500_000_000_000), ("0.02", 20_000_000), ("0.000000001", 1), ("1.5", 1_500_000_000)]
+        {
+            assert_eq!(NanoUsd::parse(text), Some(NanoUsd(nano)), "{text}");
+        }
+        for wrong in ["", "-1", "1e3", ".5", "0.0000000001", "99999999999", "1,000"] {
+            assert_eq!(NanoUsd::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(NanoUsd(12_500_000_000).to_string(), "$12.50");
+        assert_eq!(NanoUsd(1_234_000).to_string(), "$0.001234");
+    }
+
+    #[test]
+    fn digits_are_grouped() {
+        for (n, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (45_000, "45,000"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(grouped(n), text);
+        }
+    }
+}
