@@ -82,7 +82,7 @@ impl Meter {
     /// Whole tokens or nano-dollars in an amount, rounded down, never negative.
     #[must_use]
     pub fn count(self, amount: Amount) -> u64 {
-        u64::try_from(amount).unwrap_or(0) / self.scale().unsigned_abs().max(1)
+        u64::try_from(amount).unwrap_or(0).checked_div(self.scale().unsigned_abs()).unwrap_or(0)
     }
 
     /// The word for the unit in messages and machine fields.

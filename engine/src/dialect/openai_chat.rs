@@ -161,7 +161,7 @@ impl Visitor for Prompt {
                 self.text = Some(self.encoding.counter());
             }
             ([Key::Messages, Key::Item, Key::Content, Key::Item, Key::ImageUrl, ..], _) => {
-                self.image(path, event)
+                self.image(path, event);
             }
             ([Key::Tools, Key::Item, Key::Function] | [Key::Functions, Key::Item], Event::Begin(_)) => {
                 self.functions = self.functions.saturating_add(1);
@@ -171,7 +171,7 @@ impl Visitor for Prompt {
                 self.add(PER_PROPERTY_LIST);
             }
             (path, Event::TextBegin { .. }) if is_prompt_text(path) => {
-                self.text = Some(self.encoding.counter())
+                self.text = Some(self.encoding.counter());
             }
             (_, Event::Text(piece)) => {
                 if let Some(counter) = &mut self.text {

@@ -246,6 +246,13 @@ impl Exchange {
         self.fail(why, now)
     }
 
+    /// The host did not send [`Next::Reply`]. `None`: the policy would rather hold the call than let it
+    /// go on.
+    pub fn reply_failed(&mut self, why: &str) -> Option<Next> {
+        self.failure = Some(why.to_owned());
+        (self.state == State::Replied && self.policy.on_error == Verdict::Allow).then(|| self.forward())
+    }
+
     /// The answer's headers are here. Gives what the client is told in addition.
     pub fn answer_head(
         &mut self,
@@ -285,6 +292,12 @@ impl Exchange {
     #[must_use]
     pub fn is_reserving(&self) -> bool {
         self.state == State::Reserving
+    }
+
+    /// Whether chunks of the answer are wanted.
+    #[must_use]
+    pub const fn is_answering(&self) -> bool {
+        self.answer.is_some()
     }
 
     /// Whether the body is still awaited.

@@ -18,11 +18,17 @@ pub enum Event<'a> {
     /// The container at this path closed.
     End,
     /// A string value began: `at` is the offset of its opening quote.
-    TextBegin { at: usize },
+    TextBegin {
+        /// That offset.
+        at: usize,
+    },
     /// The next unescaped piece of that string, cut anywhere, also inside a character.
     Text(&'a [u8]),
     /// The string closed: `end` is the offset behind its closing quote.
-    TextEnd { end: usize },
+    TextEnd {
+        /// That offset.
+        end: usize,
+    },
     /// A number as written, its first 40 bytes at most.
     Number(Number<'a>),
     /// `true` or `false`.

@@ -167,6 +167,12 @@ impl Policy {
         SlotKey { page, tag: hash.h1.max(1) }
     }
 
+    /// The seed of every hash of identities.
+    #[must_use]
+    pub const fn hash_seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The budgets that this caller meets.
     pub fn budgets_for<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (usize, &'a Budget)> {
         self.budgets.iter().enumerate().filter(|(_, budget)| budget.concerns(identity))

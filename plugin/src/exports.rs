@@ -1,0 +1,165 @@
+//! What the proxy calls: each export finds its context and passes on. No rule is here.
+
+#![expect(unsafe_code, reason = "exports need `no_mangle`, and `malloc` hands out memory")]
+
+use crate::host;
+use crate::root::Root;
+use crate::stream::{Action, Stream};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A context of the host.
+#[derive(Debug)]
+enum Context {
+    /// A root that has no valid configuration yet.
+    Unconfigured,
+    Root(Rc<RefCell<Root>>),
+    /// A stream of which nothing is known yet, and its root.
+    New(Rc<RefCell<Root>>),
+    Metered(Box<Stream>),
+}
+
+thread_local! {
+    static CONTEXTS: RefCell<HashMap<u32, Context>> = RefCell::new(HashMap::new());
+}
+
+/// Runs `f` on a context. A host that calls in while a call is running, or for a context that it never
+/// made, gets `T`'s default: the stream passes.
+fn with<T: Default>(id: u32, f: impl FnOnce(&mut Context) -> T) -> T {
+    CONTEXTS
+        .with(|contexts| {
+            let mut contexts = contexts.try_borrow_mut().ok()?;
+            contexts.get_mut(&id).map(f)
+        })
+        .unwrap_or_default()
+}
+
+fn metered<T: Default>(id: u32, f: impl FnOnce(&mut Stream) -> T) -> T {
+    with(id, |context| match context {
+        Context::Metered(stream) => f(stream),
+        _ => T::default(),
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {}
+
+/// Memory for what a host call returns; null if there is none.
+#[unsafe(no_mangle)]
+extern "C" fn malloc(size: usize) -> *mut u8 {
+    let Ok(layout) = std::alloc::Layout::array::<u8>(size.max(1)) else { return std::ptr::null_mut() };
+    // SAFETY: the layout has a size of at least 1. `host::take` frees it as a `Vec` of that size.
+    unsafe { std::alloc::alloc(layout) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
+    let context = with(parent, |context| match context {
+        Context::Root(root) => Some(Context::New(root.clone())),
+        _ => None,
+    });
+    let context = context.or((parent == 0).then_some(Context::Unconfigured));
+    CONTEXTS.with(|contexts| {
+        if let (Ok(mut contexts), Some(context)) = (contexts.try_borrow_mut(), context) {
+            contexts.insert(id, context);
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(id: u32, _: usize) -> u32 {
+    let Some(root) = Root::configure() else { return 0 };
+    with(id, |context| *context = Context::Root(Rc::new(RefCell::new(root))));
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(id: u32) {
+    let root = with(id, |context| match context {
+        Context::Root(root) => Some(root.clone()),
+        _ => None,
+    });
+    let Some(root) = root else { return };
+    let waiting = root.borrow().waiting();
+    for stream in waiting {
+        if host::set_effective_context(stream).is_ok() {
+            metered(stream, Stream::try_again);
+        }
+    }
+    let _ = host::set_effective_context(id);
+    let mut root = root.borrow_mut();
+    if let Some(now) = root.now() {
+        root.settle(Vec::new(), now);
+    }
+    root.rest();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(id: u32, _: usize, end_of_stream: u32) -> Action {
+    with(id, |context| {
+        let Context::New(root) = context else { return Action::Continue };
+        let Some((stream, action)) = Stream::recognise(root, id, end_of_stream != 0) else {
+            return Action::Continue;
+        };
+        *context = Context::Metered(Box::new(stream));
+        action
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(id: u32, size: usize, end_of_stream: u32) -> Action {
+    metered(id, |stream| stream.request_body(size, end_of_stream != 0))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(id: u32, _: usize) -> Action {
+    metered(id, Stream::request_trailers)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(id: u32, _: usize, end_of_stream: u32) -> Action {
+    metered(id, |stream| stream.response_headers(end_of_stream != 0));
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(id: u32, size: usize, end_of_stream: u32) -> Action {
+    metered(id, |stream| stream.response_body(size, end_of_stream != 0));
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(id: u32, _: usize) -> Action {
+    metered(id, Stream::finished);
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(id: u32) {
+    metered(id, Stream::end);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_done(id: u32) -> u32 {
+    metered(id, Stream::end);
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(id: u32) {
+    metered(id, Stream::end);
+    CONTEXTS.with(|contexts| {
+        if let Ok(mut contexts) = contexts.try_borrow_mut() {
+            contexts.remove(&id);
+        }
+    });
+}

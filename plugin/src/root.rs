@@ -1,0 +1,205 @@
+//! One configured filter in one VM: its policy, its store, and what waits for the next tick.
+
+use crate::host::{self, Buffer, Level};
+use crate::store::{Pages, describe};
+use crate::telemetry::Counters;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokenstile_engine::exchange::{Exchange, Next};
+use tokenstile_engine::ledger::{Settle, StoreError, reserve_all, settle_all};
+use tokenstile_engine::policy::{Policy, Verdict};
+use tokenstile_engine::units::EpochMs;
+
+/// Settlements that the store did not take are kept up to here, to be tried again: about a megabyte.
+const OWED_MAX: usize = 8192;
+/// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
+/// 4 ms, and cost something only while there is work.
+const TICK_MS: u32 = 10;
+
+/// The proxies, as far as they differ for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostKind {
+    /// Envoy and its kin: bodies in slices, ticks resume, shared data.
+    Envoy,
+    /// Kong's ngx_wasm_module: whole bodies, no resuming from a tick.
+    Wasmx,
+    /// wasm-nginx-module: whole bodies on request, no clock call, no shared data.
+    Apisix,
+}
+
+/// One plugin configuration.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) counters: Counters,
+    pages: Pages,
+    kind: Option<HostKind>,
+    /// The host refused to replace a request body.
+    pub(crate) bodies_read_only: bool,
+    /// Paused requests by context, and until when they wait.
+    waiting: HashMap<u32, EpochMs>,
+    owed: Vec<Settle>,
+    ticking: bool,
+    last_now: Option<EpochMs>,
+}
+
+impl Root {
+    /// Reads the configuration. `None`: it is refused, and the log says why.
+    pub(crate) fn configure() -> Option<Self> {
+        let refuse = |why: &str| {
+            host::log(Level::Error, &format!("tokenstile: configuration refused: {why}"));
+            None
+        };
+        let json = match host::buffer(Buffer::PluginConfiguration) {
+            Ok(json) => json,
+            Err(status) => return refuse(&format!("the host answered status {status} for it")),
+        };
+        match Policy::parse(&json) {
+            Ok(policy) => Some(Self::new(policy)),
+            Err(errors) => refuse(&errors.to_string()),
+        }
+    }
+
+    fn new(policy: Policy) -> Self {
+        // The layout's version is in the key: another release's pages are not misread.
+        let prefix = format!("tokenstile/1/{}/", policy.name);
+        Self {
+            policy: Arc::new(policy),
+            counters: Counters::default(),
+            pages: Pages::Shared { prefix },
+            kind: None,
+            bodies_read_only: false,
+            waiting: HashMap::new(),
+            owed: Vec::new(),
+            ticking: false,
+            last_now: None,
+        }
+    }
+
+    /// Which proxy this is, told by how it states the time of a request; asked within a stream.
+    pub(crate) fn kind(&mut self) -> HostKind {
+        if let Some(kind) = self.kind {
+            return kind;
+        }
+        let found = match host::property(&["request", "time"]) {
+            Ok(time) if time.len() == 8 => Some(HostKind::Envoy),
+            Ok(time) if time.contains(&b'.') => Some(HostKind::Wasmx),
+            _ if host::time_nanoseconds() == Err(host::UNIMPLEMENTED) => Some(HostKind::Apisix),
+            // Not told, or the question failed once: the common case, asked again next time.
+            _ => None,
+        };
+        self.kind = found;
+        if found == Some(HostKind::Apisix) {
+            self.count_per_worker();
+        }
+        found.unwrap_or(HostKind::Envoy)
+    }
+
+    fn count_per_worker(&mut self) {
+        host::log(
+            Level::Warn,
+            "tokenstile: this host has no shared data, so each worker counts its own budgets: \
+             divide the limits by the number of workers",
+        );
+        self.pages = Pages::Local(HashMap::new());
+    }
+
+    /// The time. A host whose call fails once keeps the last one known.
+    pub(crate) fn now(&mut self) -> Option<EpochMs> {
+        let from_call = host::time_nanoseconds().ok().filter(|ns| *ns != 0);
+        let from_call = from_call.and_then(|ns| i64::try_from(ns / 1_000_000).ok());
+        let now = from_call.or_else(nginx_time).map(EpochMs);
+        self.last_now = now.or(self.last_now);
+        self.last_now
+    }
+
+    /// Asks the store, and what it answers the exchange; as far as that goes without waiting.
+    /// `None`: the store is busy, and the request waits for a tick.
+    pub(crate) fn reserve(&mut self, exchange: &mut Exchange, now: EpochMs, may_wait: bool) -> Option<Next> {
+        let full_is_denied = self.policy.table_full == Verdict::Deny;
+        let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut self.owed);
+        match answer {
+            Ok(answer) => Some(exchange.reserved(&answer, now)),
+            Err(StoreError::Busy) if may_wait => {
+                self.counters.add("reserves_waiting", 1);
+                None
+            }
+            Err(error) => {
+                let why = describe(error);
+                self.counters.failed("store", &why);
+                Some(exchange.store_failed(&why, now))
+            }
+        }
+    }
+
+    /// Lets a paused request wait for the store. Says whether this host can.
+    pub(crate) fn wait(&mut self, context: u32, until: EpochMs) -> bool {
+        if self.tick(true) {
+            self.waiting.entry(context).or_insert(until);
+            return true;
+        }
+        false
+    }
+
+    /// Until when a request waits, if it does.
+    pub(crate) fn waits_until(&self, context: u32) -> Option<EpochMs> {
+        self.waiting.get(&context).copied()
+    }
+
+    /// The request goes on, was answered, or its client left.
+    pub(crate) fn no_longer_waits(&mut self, context: u32) {
+        self.waiting.remove(&context);
+    }
+
+    /// The requests that wait.
+    pub(crate) fn waiting(&self) -> Vec<u32> {
+        self.waiting.keys().copied().collect()
+    }
+
+    /// Books what a call owes, and what earlier ones still do.
+    pub(crate) fn settle(&mut self, owed: Vec<Settle>, now: EpochMs) {
+        self.owed.extend(owed);
+        if self.owed.is_empty() {
+            return;
+        }
+        let without_room = settle_all(&mut self.pages, &mut self.owed, now);
+        if without_room > 0 {
+            self.counters.add("settlements_without_room", without_room as u64);
+        }
+        let dropped = self.owed.len().saturating_sub(OWED_MAX);
+        if dropped > 0 {
+            self.owed.drain(..dropped);
+            self.counters
+                .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
+        }
+        if !self.owed.is_empty() {
+            self.tick(true);
+        }
+    }
+
+    /// Ends the ticks when nothing waits for them.
+    pub(crate) fn rest(&mut self) {
+        if self.waiting.is_empty() && self.owed.is_empty() {
+            self.tick(false);
+        }
+    }
+
+    /// Starts or ends ticks where a tick can resume a request: only on Envoy. WasmX traps when the
+    /// period is set twice and crashes when a tick resumes; APISIX has no ticks.
+    fn tick(&mut self, on: bool) -> bool {
+        if self.kind != Some(HostKind::Envoy) {
+            return false;
+        }
+        if self.ticking != on && host::set_tick_period(if on { TICK_MS } else { 0 }).is_ok() {
+            self.ticking = on;
+        }
+        self.ticking
+    }
+}
+
+/// nginx's `$msec`, where a host has no clock call: `1795380656.840`.
+fn nginx_time() -> Option<i64> {
+    let text = String::from_utf8(host::property(&["msec"]).ok()?).ok()?;
+    let (seconds, ms) = text.split_once('.')?;
+    seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(ms.get(..3)?.parse().ok()?)
+}

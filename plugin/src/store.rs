@@ -1,0 +1,71 @@
+//! Where pages live: the host's shared data, or this VM's memory on a host that has none.
+
+use crate::host::{self, Status};
+use std::collections::HashMap;
+use tokenstile_engine::ledger::{Page, Store, StoreError};
+
+/// Lost swaps before the request gives way and tries again at a tick. On two workers a swap is lost
+/// about once in a hundred; this many in a row mean that something holds the page.
+const ATTEMPTS: u32 = 50;
+
+/// The version to give when a page is made. Envoy ignores any other on an absent key, so that two
+/// workers could both make it and one update be lost; WasmX knows only 0 there.
+const CREATE: [u32; 2] = [u32::MAX, 0];
+
+/// Pages in one of the two places.
+#[derive(Debug)]
+pub(crate) enum Pages {
+    /// In the host's shared data: one budget for all workers.
+    Shared {
+        /// What keys begin with: other filters may share the key space.
+        prefix: String,
+    },
+    /// In this VM: one budget a worker. APISIX has no shared data.
+    Local(HashMap<u32, Page>),
+}
+
+impl Store for Pages {
+    fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
+        match self {
+            Self::Shared { prefix } => update_shared(&format!("{prefix}{number:x}"), change),
+            Self::Local(pages) => Ok(change(pages.entry(number).or_default())),
+        }
+    }
+}
+
+fn update_shared<T>(key: &str, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
+    let mut creations = CREATE.iter().cycle();
+    for _ in 0..ATTEMPTS {
+        let (before, cas) = match host::shared_data(key.as_bytes()) {
+            Ok((bytes, cas)) => (Page::from_bytes(Some(&bytes)), cas),
+            Err(host::NOT_FOUND) => (Page::default(), creations.next().copied().unwrap_or(0)),
+            Err(status) => return Err(StoreError::Failed(status)),
+        };
+        let mut page = before.clone();
+        let answer = change(&mut page);
+        if page == before {
+            return Ok(answer);
+        }
+        match host::set_shared_data(key.as_bytes(), page.as_bytes(), cas) {
+            Ok(()) => return Ok(answer),
+            Err(host::CAS_MISMATCH) => {}
+            Err(status) => return Err(StoreError::Failed(status)),
+        }
+    }
+    Err(StoreError::Busy)
+}
+
+/// What a store's failure means, in words for the log and the record.
+pub(crate) fn describe(error: StoreError) -> String {
+    match error {
+        StoreError::Busy => "shared data is contended".to_owned(),
+        StoreError::Failed(status) => format!("shared data answered status {}", as_text(status)),
+    }
+}
+
+fn as_text(status: Status) -> String {
+    match status {
+        host::UNIMPLEMENTED => "12 (this host has none)".to_owned(),
+        other => other.to_string(),
+    }
+}

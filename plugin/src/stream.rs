@@ -1,0 +1,348 @@
+//! One HTTP stream: what the proxy shows of it goes to the engine, what the engine says is carried out.
+
+use crate::host::{self, Buffer, Map};
+use crate::pairs::{self, Pairs};
+use crate::root::{HostKind, Root};
+use std::cell::RefCell;
+use std::rc::Rc;
+use tokenstile_engine::dialect::{self, Splice};
+use tokenstile_engine::exchange::{Exchange, Next};
+use tokenstile_engine::policy::Identity;
+use tokenstile_engine::refusal::Reply;
+use tokenstile_engine::units::EpochMs;
+
+/// What a callback answers the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub(crate) enum Action {
+    #[default]
+    Continue = 0,
+    Pause = 1,
+}
+
+/// The longest that a request waits for the store before `on_error` decides.
+const WAIT_MS_MAX: i64 = 500;
+
+/// A metered call. Other streams have none.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    root: Rc<RefCell<Root>>,
+    context: u32,
+    exchange: Exchange,
+    kind: HostKind,
+    /// Request headers are held back and may still be changed.
+    headers_held: bool,
+    encoded: bool,
+    body: Vec<u8>,
+    complete: bool,
+    last_now: EpochMs,
+}
+
+impl Stream {
+    /// Looks at a new request; `None` if it is not ours: then no more is read of it.
+    pub(crate) fn recognise(
+        root: &Rc<RefCell<Root>>,
+        context: u32,
+        end_of_stream: bool,
+    ) -> Option<(Self, Action)> {
+        let path = host::header(Map::RequestHeaders, ":path").ok()?;
+        let method = host::header(Map::RequestHeaders, ":method").ok()?;
+        let dialect = dialect::recognise(&method, &path)?;
+        let headers = host::headers(Map::RequestHeaders);
+        let mut shared = root.borrow_mut();
+        let kind = shared.kind();
+        let now = shared.now();
+        let policy = shared.policy.clone();
+        let known = headers.as_ref().ok().cloned().unwrap_or_default();
+        let identity = Identity::of(&policy.identity, policy.hash_seed(), |name| pairs::find(&known, name));
+        let at = now.unwrap_or_default();
+        let mut exchange = Exchange::new(policy, dialect, identity, at);
+        if shared.bodies_read_only || kind == HostKind::Apisix {
+            exchange.body_is_read_only();
+        }
+        drop(shared);
+        let mut stream = Self {
+            root: root.clone(),
+            context,
+            exchange,
+            kind,
+            headers_held: false,
+            encoded: is_encoded(&known),
+            body: Vec::new(),
+            complete: false,
+            last_now: at,
+        };
+        let failure = headers.err().map(|status| format!("request headers answered status {status}"));
+        let failure = failure.or_else(|| now.is_none().then(|| "the host has no clock".to_owned()));
+        let action = match failure {
+            Some(why) => stream.failed("host", &why),
+            None => stream.head(&known, end_of_stream),
+        };
+        Some((stream, action))
+    }
+
+    fn head(&mut self, headers: &Pairs, end_of_stream: bool) -> Action {
+        let now = self.now();
+        let announced =
+            pairs::find(headers, "content-length").and_then(|text| std::str::from_utf8(text).ok());
+        let announced = announced.and_then(|text| text.parse::<usize>().ok());
+        let longest = self.root.borrow().policy.max_body_bytes;
+        if announced.is_some_and(|length| length > longest) {
+            let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);
+            return self.carry_out(next);
+        }
+        // APISIX says so of every request.
+        if end_of_stream && self.kind != HostKind::Apisix {
+            return self.whole_body(Ok(Vec::new()));
+        }
+        self.prepare_body();
+        if self.headers_held { Action::Pause } else { Action::Continue }
+    }
+
+    /// Asks the proxy for the body, and makes it possible to change it and to read the answer.
+    fn prepare_body(&mut self) {
+        // An answer that the filter cannot read cannot be settled by what it states.
+        let _ = host::remove_header(Map::RequestHeaders, "accept-encoding");
+        let (hold, edits) = {
+            let root = self.root.borrow();
+            (root.policy.hold_headers, !root.policy.downgrades.is_empty())
+        };
+        match self.kind {
+            HostKind::Envoy if hold => self.headers_held = true,
+            // The headers leave before the body is known: a length that could become wrong must not.
+            HostKind::Envoy if edits => {
+                if host::remove_header(Map::RequestHeaders, "content-length").is_err() {
+                    self.exchange.body_is_read_only();
+                }
+            }
+            HostKind::Apisix => {
+                let _ = host::set_property("wasm_process_req_body", b"1");
+            }
+            HostKind::Envoy | HostKind::Wasmx => {}
+        }
+    }
+
+    /// More of the request body is there.
+    pub(crate) fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.is_reading() {
+            return self.current_action();
+        }
+        let longest = self.root.borrow().policy.max_body_bytes;
+        if size > longest {
+            let now = self.now();
+            let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);
+            return self.carry_out(next);
+        }
+        // The others show a body once, whole, and must not be paused.
+        if end_of_stream || self.kind != HostKind::Envoy {
+            return self.whole_body(host::buffer(Buffer::RequestBody));
+        }
+        Action::Pause
+    }
+
+    /// The request ended in trailers: the body callback never said so.
+    pub(crate) fn request_trailers(&mut self) -> Action {
+        if self.exchange.is_reading() {
+            return self.whole_body(host::buffer(Buffer::RequestBody));
+        }
+        self.current_action()
+    }
+
+    fn whole_body(&mut self, body: Result<Vec<u8>, host::Status>) -> Action {
+        let now = self.now();
+        let next = match body {
+            Ok(body) => {
+                self.body = body;
+                self.exchange.body(&self.body, self.encoded, now)
+            }
+            Err(host::NOT_FOUND) => self.exchange.unread("the proxy did not show the body", true, now),
+            Err(status) => return self.failed("host", &format!("the request body answered status {status}")),
+        };
+        let action = self.carry_out(next);
+        if action == Action::Continue || !self.exchange.is_reserving() {
+            self.body = Vec::new();
+        }
+        action
+    }
+
+    /// A paused request stays paused; one that was let go is.
+    fn current_action(&self) -> Action {
+        if self.exchange.is_reserving() { Action::Pause } else { Action::Continue }
+    }
+
+    /// Something of ours failed: `on_error` decides, in the engine.
+    fn failed(&mut self, kind: &str, why: &str) -> Action {
+        self.root.borrow_mut().counters.failed(kind, why);
+        let now = self.now();
+        let next = self.exchange.fail(why, now);
+        self.carry_out(next)
+    }
+
+    /// Does what the engine says until there is nothing more to say or the store makes it wait.
+    fn carry_out(&mut self, next: Next) -> Action {
+        let mut next = next;
+        loop {
+            let now = self.now();
+            next = match next {
+                Next::Nothing => return self.settled_action(Action::Continue),
+                Next::Reserve => match self.reserve(now) {
+                    Some(next) => next,
+                    None => return Action::Pause,
+                },
+                Next::Forward(splices) => match self.apply(&splices) {
+                    Ok(()) => return self.settled_action(Action::Continue),
+                    Err(why) => {
+                        let mut root = self.root.borrow_mut();
+                        root.counters.failed("edit", &why);
+                        drop(root);
+                        self.exchange.edit_failed(&why, now)
+                    }
+                },
+                Next::Reply(reply) => match self.send(&reply) {
+                    Ok(()) => return self.settled_action(Action::Pause),
+                    Err(status) => {
+                        let why = format!("the local reply answered status {status}");
+                        self.root.borrow_mut().counters.failed("reply", &why);
+                        match self.exchange.reply_failed(&why) {
+                            Some(next) => next,
+                            None => return self.settled_action(Action::Pause),
+                        }
+                    }
+                },
+            };
+        }
+    }
+
+    /// What the engine gave back on the way is booked at once.
+    fn settled_action(&mut self, action: Action) -> Action {
+        let owed = self.exchange.take_owed();
+        if !owed.is_empty() {
+            let now = self.now();
+            self.root.borrow_mut().settle(owed, now);
+        }
+        action
+    }
+
+    fn reserve(&mut self, now: EpochMs) -> Option<Next> {
+        let mut root = self.root.borrow_mut();
+        let waits_until = root.waits_until(self.context);
+        let may_wait = self.kind == HostKind::Envoy && waits_until.is_none_or(|until| now < until);
+        let next = root.reserve(&mut self.exchange, now, may_wait);
+        if next.is_some() {
+            root.no_longer_waits(self.context);
+            return next;
+        }
+        if root.wait(self.context, now.plus_ms(WAIT_MS_MAX)) {
+            return None;
+        }
+        Some(self.exchange.store_failed("shared data is contended, and this host cannot wait", now))
+    }
+
+    /// Carries out the edits, or leaves everything as it was.
+    fn apply(&mut self, splices: &[Splice]) -> Result<(), String> {
+        if splices.is_empty() {
+            return Ok(());
+        }
+        let edited = dialect::splice(&self.body, splices);
+        host::set_buffer(Buffer::RequestBody, &edited).map_err(|status| {
+            self.root.borrow_mut().bodies_read_only |= status == host::UNIMPLEMENTED;
+            format!("replacing the request body answered status {status}")
+        })?;
+        if !self.headers_held {
+            return Ok(());
+        }
+        // A stale length would cut the body, or smuggle its end into the next request.
+        let length = edited.len().to_string();
+        host::set_header(Map::RequestHeaders, "content-length", length.as_bytes())
+            .or_else(|_| host::remove_header(Map::RequestHeaders, "content-length"))
+            .map_err(|status| {
+                let _ = host::set_buffer(Buffer::RequestBody, &self.body);
+                format!("correcting the request's length answered status {status}")
+            })
+    }
+
+    fn send(&self, reply: &Reply) -> Result<(), host::Status> {
+        let send = || host::send_local_response(reply.status, "tokenstile", &reply.headers, &reply.body);
+        // Once more: an error that lasts is the caller's to judge.
+        send().or_else(|_| send())
+    }
+
+    /// A tick: asks the store again. Host calls speak of this stream already.
+    pub(crate) fn try_again(&mut self) {
+        if !self.exchange.is_reserving() {
+            self.root.borrow_mut().no_longer_waits(self.context);
+            return;
+        }
+        let action = self.carry_out(Next::Reserve);
+        if action == Action::Continue
+            && let Err(status) = host::continue_request()
+        {
+            let why = format!("resuming a request answered status {status}");
+            self.root.borrow_mut().counters.failed("host", &why);
+        }
+    }
+
+    /// The answer's headers are there.
+    pub(crate) fn response_headers(&mut self, end_of_stream: bool) {
+        let now = self.now();
+        if self.exchange.is_reading() {
+            let _ = self.exchange.unread("the proxy did not show the whole body", false, now);
+        }
+        let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
+        let status = std::str::from_utf8(&text(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+        let encoding = text("content-encoding");
+        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+        for (name, value) in self.exchange.answer_head(status, &text("content-type"), encoded, now) {
+            if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
+                let why = format!("adding `{name}` to the answer answered status {status}");
+                self.root.borrow_mut().counters.failed("header", &why);
+            }
+        }
+        if end_of_stream {
+            self.finished();
+        }
+    }
+
+    /// A chunk of the answer passes.
+    pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
+        if size > 0 && self.exchange.is_answering() {
+            match host::buffer(Buffer::ResponseBody) {
+                Ok(chunk) => self.exchange.answer_chunk(&chunk),
+                Err(status) => {
+                    let why = format!("a chunk of the answer answered status {status}");
+                    self.root.borrow_mut().counters.failed("answer", &why);
+                }
+            }
+        }
+        if end_of_stream {
+            self.finished();
+        }
+    }
+
+    /// The answer passed whole.
+    pub(crate) fn finished(&mut self) {
+        self.complete = true;
+        self.end();
+    }
+
+    /// The stream is over: books it, the first time.
+    pub(crate) fn end(&mut self) {
+        let now = self.now();
+        let Some(settlement) = self.exchange.end(self.complete, now) else { return };
+        let owed = self.exchange.take_owed();
+        let mut root = self.root.borrow_mut();
+        root.no_longer_waits(self.context);
+        root.settle(owed, now);
+        root.counters.settled(&settlement);
+    }
+
+    fn now(&mut self) -> EpochMs {
+        self.last_now = self.root.borrow_mut().now().unwrap_or(self.last_now);
+        self.last_now
+    }
+}
+
+fn is_encoded(headers: &Pairs) -> bool {
+    pairs::find(headers, "content-encoding")
+        .is_some_and(|v| !v.is_empty() && !v.eq_ignore_ascii_case(b"identity"))
+}
