@@ -58,7 +58,7 @@ impl ModelCounter {
 
     /// The count of everything that was pushed.
     #[must_use]
-    pub const fn finish(self) -> Count {
+    pub fn finish(self) -> Count {
         match self.model {
             ModelEncoding::Exact(_) => Count::Exact(self.counter.finish()),
             ModelEncoding::Estimate(_) => Count::Estimated(self.counter.finish()),

@@ -1,0 +1,88 @@
+//! The encodings that are counted exactly, and the count of a text that is there as a whole. Called from outside;
+//! `counter` does the same for text that arrives in parts.
+
+use crate::piece;
+use crate::split::Splitter;
+use crate::vocabulary::{CL100K, O200K, Vocabulary};
+
+/// An encoding whose counts are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// `cl100k_base`: gpt-4, gpt-3.5-turbo, the third generation of embeddings.
+    Cl100k,
+    /// `o200k_base`: gpt-4o, gpt-4.1, the o-series, gpt-5; and the text of `o200k_harmony` (gpt-oss).
+    O200k,
+}
+
+impl Encoding {
+    /// The number of tokens in `text`. Text that looks like a special token is plain text.
+    ///
+    /// ```
+    /// use tokenstile_tokens::Encoding;
+    ///
+    /// assert_eq!(Encoding::O200k.count("A turnstile for tokens."), 7);
+    /// assert_eq!(Encoding::Cl100k.count("<|endoftext|>"), 7);
+    /// ```
+    #[must_use]
+    pub fn count(self, text: &str) -> u64 {
+        let (Ok(tokens) | Err(tokens)) = self.count_at_most(text, u64::MAX);
+        tokens
+    }
+
+    /// The number of tokens in `text`, or `None` as soon as it is certain that there are more than `limit`.
+    ///
+    /// ```
+    /// use tokenstile_tokens::Encoding;
+    ///
+    /// assert_eq!(Encoding::O200k.count_until("one two three", 3), Some(3));
+    /// assert_eq!(Encoding::O200k.count_until("one two three", 2), None);
+    /// ```
+    #[must_use]
+    pub fn count_until(self, text: &str, limit: u64) -> Option<u64> {
+        self.count_at_most(text, limit).ok()
+    }
+
+    fn count_at_most(self, text: &str, limit: u64) -> Result<u64, u64> {
+        match self {
+            Self::Cl100k => count(&CL100K, text.as_bytes(), limit, Splitter::cl100k),
+            Self::O200k => count(&O200K, text.as_bytes(), limit, Splitter::o200k),
+        }
+    }
+
+    pub(crate) const fn vocabulary(self) -> &'static Vocabulary {
+        match self {
+            Self::Cl100k => &CL100K,
+            Self::O200k => &O200K,
+        }
+    }
+
+    /// The end of the piece that begins at `at`.
+    #[inline]
+    pub(crate) fn split(self, splitter: &mut Splitter, at: usize) -> usize {
+        match self {
+            Self::Cl100k => splitter.cl100k(at),
+            Self::O200k => splitter.o200k(at),
+        }
+    }
+}
+
+/// The tokens of `text`; an error as soon as there are more than `limit`.
+#[inline]
+fn count<'t>(
+    vocabulary: &'static Vocabulary,
+    text: &'t [u8],
+    limit: u64,
+    split: impl Fn(&mut Splitter<'t>, usize) -> usize,
+) -> Result<u64, u64> {
+    let mut splitter = Splitter::new(text);
+    let (mut at, mut tokens) = (0_usize, 0_u64);
+    while at < text.len() {
+        let end = split(&mut splitter, at);
+        tokens = tokens.saturating_add(piece::count(vocabulary, text, at, end));
+        if tokens > limit {
+            return Err(tokens);
+        }
+        at = end;
+    }
+    Ok(tokens)
+}

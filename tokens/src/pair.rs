@@ -1,0 +1,109 @@
+//! Whether two neighbouring tokens can stand side by side in an encoding. Called by `piece` and `window`.
+//!
+//! Byte pair encoding merges the neighbours of lowest rank first, the leftmost among equals. Tokens `a` and `b`, each
+//! the encoding of its own bytes, are the encoding of `a` + `b` if no merge across their border would have come before
+//! one of the merges that made them. So undo these merges, the latest first: whenever the two parts that meet at the
+//! border could be joined by a merge earlier than all those undone so far, the pair is impossible. And a row of
+//! tokens in which every adjacent pair is possible is the encoding of its bytes (the insight of GitHub's `bpe` crate).
+//!
+//! Only the trie and one byte a token are needed: the parts are substrings of the text.
+
+use std::cell::Cell;
+
+use crate::vocabulary::{Node, Token, Vocabulary};
+
+/// Whether `left`, which ends at `border` of `text`, and `right`, which begins there, can be neighbours.
+#[inline]
+pub(crate) fn possible(
+    vocabulary: &Vocabulary,
+    text: &[u8],
+    border: usize,
+    left: Token,
+    right: Token,
+) -> bool {
+    let key = Key::new(vocabulary, left.rank, right.rank);
+    if let Some(verdict) = key.look_up() {
+        return verdict;
+    }
+    let start = border.wrapping_sub(left.len);
+    let verdict = match (text.get(start..border), text.get(border..border.wrapping_add(right.len))) {
+        (Some(a), Some(b)) => undo_merges(vocabulary, a, b, left, right.rank),
+        _ => false,
+    };
+    key.store(verdict);
+    verdict
+}
+
+/// Tokens of one byte have the ranks below this (the generator of the tables checks it); longer ones have halves.
+const SINGLE_BYTES: u32 = 256;
+
+/// `a` are the bytes of `left`, `b` those of the token of rank `right`.
+fn undo_merges(vocabulary: &Vocabulary, mut a: &[u8], mut b: &[u8], left: Token, mut right: u32) -> bool {
+    let Token { rank: mut left, mut node, .. } = left;
+    let mut earliest = u32::MAX;
+    loop {
+        if joined(vocabulary, node, b).is_some_and(|rank| rank < earliest) {
+            return false;
+        }
+        if left < SINGLE_BYTES && right < SINGLE_BYTES {
+            return true;
+        }
+        // Of two equal ranks the left one was merged first, so the right one is undone first; and a merge across
+        // the border of the same rank as the right one would have come before it, being further left.
+        if left > right {
+            earliest = left;
+            a = a.get(vocabulary.left_half(left)..).unwrap_or_default();
+            let Some(part) = vocabulary.exact(a) else { return false };
+            (left, node) = (part.rank, part.node);
+        } else {
+            earliest = right.wrapping_add(1);
+            b = b.get(..vocabulary.left_half(right)).unwrap_or_default();
+            let Some(part) = vocabulary.exact(b) else { return false };
+            right = part.rank;
+        }
+    }
+}
+
+/// The rank of the token made of `left` and `right`.
+#[inline]
+fn joined(vocabulary: &Vocabulary, left: Node, right: &[u8]) -> Option<u32> {
+    vocabulary.rank(vocabulary.descend(left, right)?)
+}
+
+const INDEX_BITS: u32 = 14;
+const KEY_BITS: u32 = 37;
+const VERDICT: u32 = 1 << 30;
+const USED: u32 = 1 << 31;
+
+thread_local! {
+    /// Verdicts found before: 64 KB, zero at start, so not in the file. In a VM without threads this is a plain static.
+    static VERDICTS: [Cell<u32>; 1 << INDEX_BITS] = const { [const { Cell::new(0) }; 1 << INDEX_BITS] };
+}
+
+/// A pair and an encoding, scrambled by steps that can be undone: 14 bits choose the slot, and the other 23 are kept in
+/// it, so that a slot is never taken for another pair's.
+struct Key {
+    slot: usize,
+    tag: u32,
+}
+
+impl Key {
+    #[inline]
+    fn new(vocabulary: &Vocabulary, left: u32, right: u32) -> Self {
+        let pair = u64::from(vocabulary.id) << 36 | u64::from(left) << 18 | u64::from(right);
+        // Multiplying by an odd number is one to one modulo a power of two.
+        let mixed = pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) & ((1 << KEY_BITS) - 1);
+        Self { slot: (mixed >> (KEY_BITS - INDEX_BITS)) as usize, tag: (mixed & ((1 << 23) - 1)) as u32 }
+    }
+
+    #[inline]
+    fn look_up(&self) -> Option<bool> {
+        let kept = VERDICTS.with(|slots| slots.get(self.slot).map_or(0, Cell::get));
+        (kept & !VERDICT == self.tag | USED).then_some(kept & VERDICT != 0)
+    }
+
+    fn store(&self, verdict: bool) {
+        let kept = self.tag | USED | if verdict { VERDICT } else { 0 };
+        VERDICTS.with(|slots| slots.get(self.slot).map(|slot| slot.set(kept)));
+    }
+}

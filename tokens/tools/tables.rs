@@ -1,0 +1,207 @@
+//! Lays out the tables of `tables/`: the vocabulary as a double-array trie, the halves of each token, and
+//! the classes of characters. Used by the example `make_tables`, which writes them, and by the test
+//! `tables`, which makes them again and compares. Never part of the library.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+/// The files of one encoding.
+pub(crate) struct Tables {
+    /// The trie: 32-bit units, little-endian. See the opening comment of `src/vocabulary.rs`.
+    pub(crate) units: Vec<u8>,
+    /// By rank: the length of the left half in the token's last merge, 0 for a single byte.
+    pub(crate) halves: Vec<u8>,
+}
+
+/// Makes the tables of a vocabulary: token bytes by rank.
+pub(crate) fn vocabulary_tables(vocabulary: &[Vec<u8>]) -> Tables {
+    let ranks: HashMap<&[u8], u32> =
+        vocabulary.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank as u32)).collect();
+    let halves = vocabulary.iter().enumerate().map(|(rank, token)| left_half(token, rank as u32, &ranks));
+    Tables { halves: halves.collect(), units: lay_out(&Trie::new(vocabulary)) }
+}
+
+/// Runs byte pair encoding on `token` until two parts are left. The library relies on two facts that
+/// are checked here for every token: single bytes have the lowest ranks, and a token's own bytes encode
+/// to that token.
+fn left_half(token: &[u8], rank: u32, ranks: &HashMap<&[u8], u32>) -> u8 {
+    assert_eq!(token.len() == 1, rank < 256, "single bytes have the ranks below 256");
+    let mut ends: Vec<usize> = (0..=token.len()).collect();
+    while ends.len() > 3 {
+        let joined = |at: usize| ranks.get(&token[ends[at]..ends[at + 2]]).copied();
+        let best = (0..ends.len() - 2).filter_map(|at| Some((joined(at)?, at))).min();
+        let (lowest, at) = best.expect("a token of more than one part can be merged");
+        assert!(lowest < rank, "the parts of a token have lower ranks");
+        ends.remove(at + 1);
+    }
+    if token.len() == 1 { 0 } else { u8::try_from(ends[1]).expect("tokens are short") }
+}
+
+/// The vocabulary as a plain trie; node 0 is the root.
+struct Trie {
+    children: Vec<BTreeMap<u8, usize>>,
+    rank: Vec<Option<u32>>,
+}
+
+impl Trie {
+    fn new(vocabulary: &[Vec<u8>]) -> Self {
+        let mut trie = Self { children: vec![BTreeMap::new()], rank: vec![None] };
+        for (rank, token) in vocabulary.iter().enumerate() {
+            let node = token.iter().fold(0, |node, &byte| trie.child(node, byte));
+            trie.rank[node] = Some(rank as u32);
+        }
+        trie
+    }
+
+    fn child(&mut self, node: usize, byte: u8) -> usize {
+        let next = self.children.len();
+        let child = *self.children[node].entry(byte).or_insert(next);
+        if child == next {
+            self.children.push(BTreeMap::new());
+            self.rank.push(None);
+        }
+        child
+    }
+
+    /// The offsets that `node` needs from its base: 0 for its own rank, 1 + byte for each child.
+    fn offsets(&self, node: usize) -> Vec<usize> {
+        let value = self.rank[node].map(|_| 0);
+        value.into_iter().chain(self.children[node].keys().map(|&byte| 1 + usize::from(byte))).collect()
+    }
+}
+
+const INNER_TERMINAL: u32 = 1 << 9;
+const LEAF: u32 = 1 << 10;
+const PAYLOAD: u32 = 13;
+
+/// Gives each inner node a base of its own such that no two units collide; crowded nodes choose first,
+/// and the many nodes with one offset fill the holes.
+fn lay_out(trie: &Trie) -> Vec<u8> {
+    let mut inner: Vec<usize> = (0..trie.children.len()).filter(|&n| !trie.children[n].is_empty()).collect();
+    let offsets: Vec<Vec<usize>> = (0..trie.children.len()).map(|node| trie.offsets(node)).collect();
+    inner.sort_by_key(|&node| (std::cmp::Reverse(offsets[node].len()), &offsets[node], node));
+
+    let mut places = Places::default();
+    let bases: HashMap<usize, usize> = inner.iter().map(|&n| (n, places.take(&offsets[n]))).collect();
+    assert_eq!(bases[&0], 0, "the root comes first, so that its child for a byte is unit 1 + byte");
+
+    assert!(places.end < 1 << 19, "a base has 19 bits");
+    let mut units = vec![0_u32; places.end];
+    for (&node, &base) in &bases {
+        if let Some(rank) = trie.rank[node] {
+            units[base] = rank << PAYLOAD;
+        }
+        for (&byte, &child) in &trie.children[node] {
+            let payload = match (bases.get(&child), trie.rank[child]) {
+                (None, rank) => LEAF | rank.expect("a leaf is a token") << PAYLOAD,
+                (Some(&base), Some(_)) => INNER_TERMINAL | (base as u32) << PAYLOAD,
+                (Some(&base), None) => (base as u32) << PAYLOAD,
+            };
+            units[base + 1 + usize::from(byte)] = payload | (1 + u32::from(byte));
+        }
+    }
+    units.iter().flat_map(|unit| unit.to_le_bytes()).collect()
+}
+
+/// Which units and which bases are taken, 64 to a word.
+#[derive(Default)]
+struct Places {
+    units: Vec<u64>,
+    bases: Vec<u64>,
+    /// One past the last unit taken.
+    end: usize,
+    /// The first word with a free unit.
+    free: usize,
+    /// The kind of the last set of offsets (the number of offsets, or the only one of them) and the word where it
+    /// found its place: the next of this kind starts there.
+    from: ((usize, usize), usize),
+}
+
+impl Places {
+    fn take(&mut self, offsets: &[usize]) -> usize {
+        while self.units.get(self.free) == Some(&u64::MAX) {
+            self.free += 1;
+        }
+        let kind = (offsets.len(), if let [only] = offsets { *only } else { 0 });
+        if self.from.0 != kind {
+            self.from = (kind, self.free.saturating_sub(256 / 64 + 1));
+        }
+        let base = (self.from.1..).find_map(|word| self.fit(word, offsets)).expect("the search has no end");
+        self.from.1 = base / 64;
+        set(&mut self.bases, base);
+        for offset in offsets {
+            set(&mut self.units, base + offset);
+            self.end = self.end.max(base + offset + 1);
+        }
+        base
+    }
+
+    /// The lowest free base of the 64 in `word` at which all offsets are free.
+    fn fit(&self, word: usize, offsets: &[usize]) -> Option<usize> {
+        let mut taken = self.bases.get(word).copied().unwrap_or(0);
+        for offset in offsets {
+            taken |= bits(&self.units, word * 64 + offset);
+            if taken == u64::MAX {
+                return None;
+            }
+        }
+        Some(word * 64 + taken.trailing_ones() as usize)
+    }
+}
+
+fn set(bits: &mut Vec<u64>, at: usize) {
+    if bits.len() <= at / 64 {
+        bits.resize(at / 64 + 1, 0);
+    }
+    bits[at / 64] |= 1 << (at % 64);
+}
+
+/// 64 bits from any bit on; past the end they are 0.
+fn bits(words: &[u64], from: usize) -> u64 {
+    let (word, shift) = (from / 64, from % 64);
+    let low = words.get(word).copied().unwrap_or(0) >> shift;
+    let high = words.get(word + 1).copied().unwrap_or(0);
+    if shift == 0 { low } else { low | high << (64 - shift) }
+}
+
+/// The class of every character in two stages: a block number for each 128 characters (2 bytes, little-endian,
+/// up to U+10FFFF), then the blocks, two characters a byte, the lower one in the lower half.
+pub(crate) fn class_table() -> Vec<u8> {
+    let classes = classes();
+    let mut blocks: Vec<&[u8]> = Vec::new();
+    let mut table = Vec::new();
+    for block in classes.chunks(128) {
+        let number = blocks.iter().position(|known| *known == block).unwrap_or_else(|| {
+            blocks.push(block);
+            blocks.len() - 1
+        });
+        table.extend(u16::try_from(number).expect("few blocks").to_le_bytes());
+    }
+    let nibbles = blocks.iter().flat_map(|block| block.chunks(2)).map(|pair| pair[0] | pair[1] << 4);
+    table.extend(nibbles);
+    table
+}
+
+/// As `src/classes.rs` numbers them; a character that no line names is of class 0.
+fn classes() -> Vec<u8> {
+    let patterns = [
+        (r"\s", 1),
+        (r"[\r\n]", 2),
+        (r"\p{N}", 3),
+        (r"[\p{Lu}\p{Lt}]", 4),
+        (r"\p{Ll}", 5),
+        (r"[\p{Lm}\p{Lo}]", 6),
+        (r"\p{M}", 7),
+    ];
+    let mut classes = vec![0; 0x11_0000];
+    for (pattern, class) in patterns {
+        let hir = regex_syntax::parse(pattern).expect("the pattern is valid");
+        let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(set)) = hir.kind() else {
+            panic!("`{pattern}` is not a class");
+        };
+        for range in set.ranges() {
+            classes[range.start() as usize..=range.end() as usize].fill(class);
+        }
+    }
+    classes
+}
