@@ -27,12 +27,20 @@ pub(crate) struct Toolchain {
 /// Unpacks the compiler, unless it is there already.
 pub(crate) fn toolchain() -> Result<Toolchain> {
     let linker = rust_lld()?;
-    let dir = root().join("target/debian-rustc");
-    let rustc = dir.join("rustc");
-    if sh::read(Command::new(&rustc).arg("--version")).is_err() {
-        unpack(&dir, &rustc)?;
+    let rustc = dir().join("rustc");
+    if !is_unpacked() {
+        unpack(&dir(), &rustc)?;
     }
     Ok(Toolchain { rustc, linker })
+}
+
+/// Whether the compiler is there and starts.
+pub(crate) fn is_unpacked() -> bool {
+    sh::read(Command::new(dir().join("rustc")).arg("--version")).is_ok()
+}
+
+fn dir() -> PathBuf {
+    root().join("target/debian-rustc")
 }
 
 fn unpack(dir: &Path, rustc: &Path) -> Result<()> {

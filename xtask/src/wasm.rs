@@ -55,17 +55,26 @@ pub(crate) fn lint() -> Result<()> {
 /// Only the preparation may fall through to the next way: an error in our code is the same in all
 /// three, and shall be shown once.
 fn first_way(only: Option<Way>) -> Result<(Way, Toolchain)> {
-    let ways = only.map_or_else(|| vec![Way::Installed, Way::Rustup, Way::Debian], |way| vec![way]);
+    let ways = match only {
+        Some(way) => vec![way],
+        // Unpacked by an earlier build: rustup failed then, and may take minutes to fail again.
+        None if debian::is_unpacked() => vec![Way::Installed, Way::Debian],
+        None => vec![Way::Installed, Way::Rustup, Way::Debian],
+    };
     let mut refusals = Vec::new();
     for way in ways {
         match prepare(way) {
             Ok(toolchain) => return Ok((way, toolchain)),
-            Err(why) => refusals.push(format!("  {}: {why:#}", describe(way))),
+            Err(why) => {
+                let refusal = format!("{}: {why:#}", describe(way));
+                println!("not this way: {refusal}");
+                refusals.push(refusal);
+            }
         }
     }
     bail!(
-        "no way to compile for {TARGET}:\n{}\ninstall the target with `rustup target add {TARGET}`",
-        refusals.join("\n")
+        "no way to compile for {TARGET}; install it with `rustup target add {TARGET}`. {}",
+        refusals.join("; ")
     )
 }
 
@@ -89,7 +98,9 @@ fn prepare(way: Way) -> Result<Toolchain> {
             }
             println!("adding {TARGET} with rustup …");
             let mut rustup = Command::new("rustup");
-            rustup.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1").current_dir(root());
+            rustup.args(["target", "add", TARGET]).current_dir(root());
+            // No second try without a network, and no stack of its own in an error.
+            rustup.env("RUSTUP_MAX_RETRIES", "1").env("RUST_BACKTRACE", "0");
             sh::run_within(&mut rustup, RUSTUP_LIMIT)?;
             require_target()?;
             Ok(Toolchain::Active)
