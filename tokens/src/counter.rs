@@ -183,3 +183,113 @@ fn border_before(text: &[u8], at: usize) -> usize {
         .or_else(|| (1..=text.len()).find(is_border))
         .unwrap_or(text.len())
 }
+
+#[cfg(test)]
+mod tests {
+    //! Cutting a text anywhere changes nothing: also with a buffer so small that `long` has most of the work.
+
+    use super::*;
+
+    const PARTS: &[&str] = &[
+        "a", "B", "s", "ll", "'", "ſ", " ", "  ", "\t", "\n", "\r\n", "/", ".", "!!", "=", "1", "٣", "é",
+        "\u{301}", "中", "文", "한", "ʰ", "ǅ", "👍", "\u{200d}", "\u{3000}", "\u{a0}", "don't", "HELLO",
+        "world",
+    ];
+
+    fn below(seed: &mut u64, end: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((*seed >> 33) % end as u64) as usize
+    }
+
+    /// A text in which single parts, and so single classes of characters, are repeated often.
+    fn text(seed: &mut u64) -> String {
+        let mut text = String::new();
+        for _ in 0..1 + below(seed, 6) {
+            let (one, other) = (PARTS[below(seed, PARTS.len())], PARTS[below(seed, PARTS.len())]);
+            for _ in 0..1 + below(seed, 60) {
+                text.push_str(if below(seed, 4) == 0 { other } else { one });
+            }
+        }
+        text
+    }
+
+    fn cut_anywhere(encoding: Encoding, block: usize, bytes: &[u8], seed: &mut u64) -> u64 {
+        let mut counter = Counter::with_block(encoding, block);
+        let mut rest = bytes;
+        let longest = 1 + below(seed, 40);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(below(seed, longest + 1)));
+            counter.push(now);
+            rest = later;
+        }
+        counter.finish()
+    }
+
+    #[test]
+    fn cuts_change_nothing() {
+        let mut seed = 7;
+        for round in 0..6_000 {
+            let text = text(&mut seed);
+            for encoding in [Encoding::Cl100k, Encoding::O200k] {
+                let block = [32, 40, 64, 128, BLOCK][round % 5];
+                let counted = cut_anywhere(encoding, block, text.as_bytes(), &mut seed);
+                assert_eq!(counted, encoding.count(&text), "{encoding:?} {block} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn very_long_pieces_are_counted_while_they_arrive() {
+        let mut seed = 8;
+        let ends = ["", "x", "'ll", "'", "\n", " ", "A", "中", "!"];
+        for class in
+            ["a", "A", "中", "中A", "中AAAAAAAAA", " ", "\n ", " \n\n", "=", "-/", "\u{301}", "ab!", "é"]
+        {
+            for end in ends {
+                let text = class.repeat(9_000 / class.len()) + end + "b";
+                for encoding in [Encoding::Cl100k, Encoding::O200k] {
+                    let counted = cut_anywhere(encoding, BLOCK, text.as_bytes(), &mut seed);
+                    assert_eq!(counted, encoding.count(&text), "{encoding:?} {class:?} {end:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_bytes_count_as_their_replacement() {
+        let mut seed = 9;
+        let bytes =
+            [b'a', b' ', b'\'', 0x80, 0xBF, 0xC3, 0xA9, 0xE4, 0xB8, 0xAD, 0xF0, 0x9F, 0x91, 0x8D, 0xFF, 0xED];
+        for _ in 0..20_000 {
+            let text: Vec<u8> =
+                (0..below(&mut seed, 20)).map(|_| bytes[below(&mut seed, bytes.len())]).collect();
+            let counted = cut_anywhere(Encoding::O200k, 32, &text, &mut seed);
+            assert_eq!(counted, Encoding::O200k.count(&String::from_utf8_lossy(&text)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_text() {
+        for class in ["a", "中A", " ", "!", "word "] {
+            let mut counter = Counter::new(Encoding::O200k);
+            for _ in 0..300 {
+                counter.push(class.repeat(1024).as_bytes());
+                assert!(counter.buffer.capacity() <= 2 * BLOCK, "{class:?}");
+            }
+            assert_eq!(counter.finish(), Encoding::O200k.count(&class.repeat(300 * 1024)));
+        }
+    }
+
+    #[test]
+    fn what_is_certain_never_shrinks() {
+        let mut counter = Counter::new(Encoding::Cl100k);
+        let text = "The quick brown fox.\n".repeat(1000);
+        let mut before = 0;
+        for part in text.as_bytes().chunks(777) {
+            counter.push(part);
+            assert!(counter.at_least() >= before);
+            before = counter.at_least();
+        }
+        assert!(before > 0 && counter.finish() >= before);
+    }
+}
