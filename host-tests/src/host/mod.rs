@@ -9,6 +9,7 @@ mod abi;
 mod calls;
 mod clock;
 mod config;
+mod driver;
 
 mod error;
 mod exports;
@@ -32,6 +33,7 @@ pub use calls::{GrpcCall, HttpCall};
 pub use clock::Clock;
 pub use config::{FailurePolicy, Module, VmConfig};
 
+pub use driver::{Answer, ClientSaw, Driver, Ended, HangUp, Report, Request, Sent, Waiting, drive};
 pub use error::{Error, Trap};
 pub use faults::{Faults, Repeat};
 pub use headers::HeaderMap;
