@@ -1,1 +1,307 @@
+//! Whole calls against a store that answers at once, late, never, or after the client has gone.
 
+use super::*;
+use crate::dialect::recognise;
+use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+#[derive(Default)]
+struct Map(HashMap<u32, Page>);
+
+impl Store for Map {
+    fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
+        Ok(change(self.0.entry(number).or_default()))
+    }
+}
+
+const NOON: EpochMs = EpochMs(1_795_348_800_000);
+const JSON: &[u8] = b"application/json";
+
+struct Shop {
+    policy: Arc<Policy>,
+    store: Map,
+}
+
+impl Shop {
+    fn new(edit: impl FnOnce(&mut Value)) -> Self {
+        let mut policy = json!({
+            "version": 1, "name": "t", "expected_output_tokens": 100,
+            "downgrades": {"economy": [{"from": "gpt-4o", "to": "gpt-4o-mini"}]},
+            "budgets": [{"name": "daily", "per": [], "limit": {"tokens": 1000}, "window": {"calendar": "day"},
+                "ladder": [{"at": "50%", "warn": {}}, {"at": "100%", "downgrade": "economy"}, {"at": "150%", "deny": {}}]}]
+        });
+        edit(&mut policy);
+        let policy = Arc::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
+        Self { policy, store: Map::default() }
+    }
+
+    fn call(&self) -> Exchange {
+        let dialect = recognise(b"POST", b"/v1/chat/completions").unwrap();
+        let identity = Identity::of(&self.policy.identity, 0, |_| None);
+        Exchange::new(self.policy.clone(), dialect, identity, NOON)
+    }
+
+    fn reserve(&mut self, call: &mut Exchange) -> Next {
+        let answer = reserve_all(&mut self.store, &call.holds(), NOON, true, &mut Vec::new()).unwrap();
+        call.reserved(&answer, NOON)
+    }
+
+    fn book(&mut self, call: &mut Exchange) {
+        settle_all(&mut self.store, &mut call.take_owed(), NOON);
+    }
+
+    /// What stands: used and held, in tokens.
+    fn stands(&self) -> (u64, u64) {
+        let mut probe = self.call();
+        probe.body(body("gpt-4o").as_bytes(), false, NOON);
+        let hold = probe.holds()[0];
+        let level = self.store.0.get(&hold.key.page).map(|page| page.level(&hold, NOON)).unwrap_or_default();
+        (level.used as u64 / 1_000_000, level.held as u64 / 1_000_000)
+    }
+
+    /// A call that uses `tokens`.
+    fn spend(&mut self, tokens: u64) -> Option<Vec<Splice>> {
+        let mut call = self.call();
+        assert_eq!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
+        let next = self.reserve(&mut call);
+        let Next::Forward(splices) = next else { return None };
+        call.answer_head(200, JSON, false, NOON);
+        call.answer_chunk(
+            format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#).as_bytes(),
+        );
+        call.end(true, NOON).unwrap();
+        self.book(&mut call);
+        Some(splices)
+    }
+}
+
+fn body(model: &str) -> String {
+    json!({"model": model, "messages": [{"role": "user", "content": "hi"}]}).to_string()
+}
+
+#[test]
+fn the_ladder_is_climbed_step_by_step() {
+    let mut shop = Shop::new(|_| {});
+    assert_eq!(shop.spend(950), Some(vec![]));
+    let mut warned = shop.call();
+    warned.body(body("gpt-4o").as_bytes(), false, NOON);
+    let Next::Forward(splices) = shop.reserve(&mut warned) else { panic!() };
+    assert_eq!(warned.decision(), Decision::Downgrade);
+    assert_eq!(splices[0].with, br#""gpt-4o-mini""#);
+    let told = warned.answer_head(200, JSON, false, NOON);
+    let header = |name: &str| told.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+    assert_eq!(header("x-tokenstile-model-requested"), Some("gpt-4o"));
+    assert_eq!(header("x-tokenstile-model-served"), Some("gpt-4o-mini"));
+    assert!(header("x-tokenstile-warning").unwrap().contains("It resets at midnight UTC."));
+    warned.end(false, NOON);
+    shop.book(&mut warned);
+    shop.spend(600);
+    let mut refused = shop.call();
+    refused.body(body("gpt-4o").as_bytes(), false, NOON);
+    let Next::Reply(reply) = shop.reserve(&mut refused) else { panic!() };
+    assert_eq!(reply.status, 429);
+    let error: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(error["error"]["code"], "insufficient_quota");
+    assert_eq!(error["error"]["rule"], "daily");
+    assert_eq!(error["error"]["resets_at"], "2026-11-23T00:00:00Z");
+    assert!(reply.headers.contains(&("retry-after", "43200".to_owned())), "{:?}", reply.headers);
+    assert!(reply.headers.contains(&("x-should-retry", "false".to_owned())));
+}
+
+#[test]
+fn a_downgrade_that_cannot_be_made_falls_to_the_next_step_and_holds_nothing() {
+    let mut shop = Shop::new(|_| {});
+    shop.spend(1000);
+    for (model, read_only) in [("o1", false), ("gpt-4o", true)] {
+        let mut call = shop.call();
+        if read_only {
+            call.body_is_read_only();
+        }
+        call.body(body(model).as_bytes(), false, NOON);
+        assert!(matches!(shop.reserve(&mut call), Next::Reply(_)), "{model}");
+        shop.book(&mut call);
+        assert_eq!(shop.stands(), (1000, 0));
+        let record = call.end(true, NOON).unwrap().record;
+        assert_eq!((record.decision, record.skipped.len()), ("deny", 1));
+    }
+    let mut cheap = shop.call();
+    cheap.body(body("gpt-4o-mini").as_bytes(), false, NOON);
+    assert_eq!(shop.reserve(&mut cheap), Next::Forward(vec![]), "it is the cheaper one already");
+}
+
+#[test]
+fn shadow_changes_nothing_and_says_what_it_would_have_done() {
+    let mut shop = Shop::new(|policy| policy["mode"] = json!("shadow"));
+    shop.spend(5000);
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    assert_eq!(shop.reserve(&mut call), Next::Forward(vec![]));
+    assert_eq!(call.answer_head(200, JSON, false, NOON), [("x-tokenstile-decision", "allow".to_owned())]);
+    assert_eq!(call.end(true, NOON).unwrap().record.shadow["daily"], "deny");
+}
+
+#[test]
+fn the_store_may_answer_late() {
+    let mut shop = Shop::new(|_| {});
+    let mut call = shop.call();
+    assert_eq!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
+    assert!(call.is_reserving());
+    let later = NOON.plus_ms(400);
+    let answer = reserve_all(&mut shop.store, &call.holds(), later, true, &mut Vec::new()).unwrap();
+    assert_eq!(call.reserved(&answer, later), Next::Forward(vec![]));
+}
+
+#[test]
+fn the_store_may_never_answer_and_on_error_decides() {
+    for (on_error, refused) in [("allow", false), ("deny", true)] {
+        let mut shop = Shop::new(|policy| policy["on_error"] = json!(on_error));
+        let mut call = shop.call();
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        let holds = call.holds();
+        let next = call.store_failed("no answer in 500 ms", NOON);
+        assert_eq!(matches!(next, Next::Reply(Reply { status: 503, .. })), refused, "{on_error}");
+        // It answers after all: what it took is given back, or settled with the call.
+        let answer = reserve_all(&mut shop.store, &holds, NOON, true, &mut Vec::new()).unwrap();
+        assert_eq!(call.reserved(&answer, NOON), Next::Nothing);
+        shop.book(&mut call);
+        assert_eq!(shop.stands(), (0, 0), "{on_error}");
+    }
+}
+
+#[test]
+fn the_client_may_leave_before_the_store_answers() {
+    let mut shop = Shop::new(|_| {});
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    let holds = call.holds();
+    assert_eq!(call.end(false, NOON).unwrap().record.ending, "abandoned");
+    let answer = reserve_all(&mut shop.store, &holds, NOON, true, &mut Vec::new()).unwrap();
+    assert_eq!(shop.stands().1, 108);
+    assert_eq!(call.reserved(&answer, NOON), Next::Nothing);
+    shop.book(&mut call);
+    assert_eq!(shop.stands(), (0, 0));
+    assert!(call.end(false, NOON).is_none(), "settled once");
+}
+
+fn sse(events: &[Value]) -> Vec<u8> {
+    events.iter().flat_map(|event| format!("data: {event}\n\n").into_bytes()).collect()
+}
+
+fn delta(text: &str) -> Value {
+    json!({"model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": text}}]})
+}
+
+/// litellm#33736 #17364: a client that disconnects pays for what it got, no more and no less.
+#[test]
+fn a_hang_up_in_mid_stream_pays_for_what_was_streamed() {
+    let mut shop = Shop::new(|_| {});
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    shop.reserve(&mut call);
+    call.answer_head(200, b"text/event-stream; charset=utf-8", false, NOON);
+    for chunk in sse(&[delta("Hello"), delta(" world"), delta("!")]).chunks(7) {
+        call.answer_chunk(chunk);
+    }
+    let settlement = call.end(false, NOON).unwrap();
+    let text = tokenstile_tokens::Encoding::O200k.count("Hello world!");
+    assert_eq!((settlement.usage.input, settlement.usage.output), (8, text));
+    assert_eq!(settlement.record.ending, "cut");
+    shop.book(&mut call);
+    assert_eq!(shop.stands(), (8 + text, 0));
+}
+
+/// litellm#37992: an explicit usage of zero is zero; wso2#2932: missing usage is not one token.
+#[test]
+fn endings_cost_what_they_used() {
+    let usage = |input: u64, output: u64| {
+        json!({"usage": {"prompt_tokens": input, "completion_tokens": output}}).to_string()
+    };
+    let cases: [(u16, &str, Vec<u8>, bool, u64); 7] = [
+        (200, "application/json", usage(0, 0).into_bytes(), true, 0),
+        (200, "application/json", usage(20, 30).into_bytes(), true, 50),
+        (500, "application/json", br#"{"error":{}}"#.to_vec(), true, 0),
+        (400, "application/json", usage(5, 0).into_bytes(), true, 5),
+        (
+            200,
+            "application/json",
+            br#"{"choices":[{"message":{"content":"12345678"}}]}"#.to_vec(),
+            true,
+            8 + 2,
+        ),
+        (
+            200,
+            "text/event-stream",
+            sse(&[delta("x"), json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})]),
+            true,
+            7,
+        ),
+        (200, "application/octet-stream", b"\x00\x01".to_vec(), true, 8 + 100),
+    ];
+    for (status, content_type, answer, complete, expected) in cases {
+        let mut shop = Shop::new(|_| {});
+        let mut call = shop.call();
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        shop.reserve(&mut call);
+        call.answer_head(status, content_type.as_bytes(), false, NOON);
+        call.answer_chunk(&answer);
+        call.end(complete, NOON);
+        shop.book(&mut call);
+        assert_eq!(shop.stands(), (expected, 0), "{status} {content_type} {}", answer.escape_ascii());
+    }
+}
+
+#[test]
+fn a_body_never_seen_pays_by_its_answer() {
+    let mut shop = Shop::new(|_| {});
+    let mut call = shop.call();
+    assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Forward(vec![]));
+    call.answer_head(200, JSON, false, NOON);
+    call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#);
+    call.end(true, NOON);
+    shop.book(&mut call);
+    assert_eq!(shop.stands(), (42, 0));
+}
+
+#[test]
+fn what_is_unread_or_opaque_is_refused_where_the_policy_says_so() {
+    let shop = Shop::new(|policy| {
+        policy["unread"] = json!("deny");
+        policy["opaque"] = json!("deny");
+    });
+    assert!(matches!(shop.call().unread("too long", true, NOON), Next::Reply(Reply { status: 413, .. })));
+    assert!(matches!(shop.call().body(b"{", false, NOON), Next::Reply(Reply { status: 400, .. })));
+    assert!(matches!(
+        shop.call().body(body("gpt-4o").as_bytes(), true, NOON),
+        Next::Reply(Reply { status: 400, .. })
+    ));
+}
+
+/// A rate refusal is for clients to wait; one that no wait can help says so.
+#[test]
+fn a_bucket_refuses_for_seconds_or_for_good() {
+    let mut shop = Shop::new(|policy| {
+        policy["budgets"][0] = json!({"name": "burst", "per": [], "bucket": {"tokens": 150, "refill": {"tokens": 10, "every": "1s"}},
+            "ladder": [{"at": "100%", "deny": {}}]});
+    });
+    shop.spend(100);
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    let Next::Reply(reply) = shop.reserve(&mut call) else { panic!() };
+    let header =
+        |reply: &Reply, name: &str| reply.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
+    // 100 used, 108 needed, 150 allowed: 58 must refill at 10 a second.
+    assert_eq!(
+        (header(&reply, "retry-after").as_deref(), header(&reply, "x-should-retry")),
+        (Some("6"), None)
+    );
+    let long =
+        json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "many words ".repeat(100)}]});
+    let mut call = shop.call();
+    call.body(long.to_string().as_bytes(), false, NOON);
+    let Next::Reply(reply) = shop.reserve(&mut call) else { panic!() };
+    assert_eq!(
+        (header(&reply, "retry-after"), header(&reply, "x-should-retry").as_deref()),
+        (None, Some("false"))
+    );
+}

@@ -62,3 +62,6 @@ pub struct Settle {
     /// What was used.
     pub used: Amount,
 }
+
+#[cfg(test)]
+mod tests;

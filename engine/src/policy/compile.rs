@@ -24,6 +24,7 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
         errors.add("", format!("not valid JSON: {error}"));
         errors.clone()
     })?;
+    super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
     let policy = Compiler { errors: &mut errors }.policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }

@@ -1,6 +1,7 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
 mod compile;
+mod duplicates;
 mod errors;
 mod identity;
 mod template;

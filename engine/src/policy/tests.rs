@@ -1,1 +1,211 @@
+//! Policies that are right, and every way in which one is told to be wrong.
 
+use super::*;
+use crate::ledger::WindowRule;
+use crate::units::EpochMs;
+use serde_json::{Value, json};
+
+fn good() -> Value {
+    json!({
+        "version": 1, "name": "acme",
+        "identity": {"user": ["header:X-User-Id", "api_key", "value:anonymous"], "tier": ["header:x-tier", "value:free"]},
+        "downgrades": {"economy": [{"from": "gpt-4o*", "to": "gpt-4o-mini"}]},
+        "budgets": [
+            {"name": "free-daily", "match": {"tier": "free"}, "per": ["user"], "limit": {"tokens": 50000},
+             "window": {"calendar": "day", "timezone": "America/Los_Angeles"},
+             "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "downgrade": "economy"}, {"at": "150%", "deny": {}}]},
+            {"name": "burst", "per": [], "bucket": {"tokens": 100, "refill": {"tokens": 10, "every": "1m"}},
+             "ladder": [{"at": "100%", "deny": {}}]}
+        ]
+    })
+}
+
+fn errors(policy: &Value) -> Vec<String> {
+    match Policy::parse(policy.to_string().as_bytes()) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn set(policy: &mut Value, pointer: &str, value: Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    match policy.pointer_mut(parent).unwrap() {
+        Value::Object(map) => {
+            map.insert(key.to_owned(), value);
+        }
+        Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+        other => panic!("{other} has no members"),
+    }
+}
+
+#[test]
+fn a_good_policy_compiles() {
+    assert_eq!(errors(&good()), Vec::<String>::new());
+}
+
+/// A typo must never switch a budget off (coraza ignores unknown keys, apisix-website#2028).
+#[test]
+fn each_mistake_is_named_with_its_place_and_the_way_out() {
+    let cases = [
+        (
+            "/budgets/0/limti",
+            json!({}),
+            "`budgets[0]`: unknown field `limti`: did you mean `limit`? expected one of",
+        ),
+        ("/budgets/0/ladder/0/at", json!("ninety"), "`budgets[0].ladder[0].at`: `ninety` is no percentage"),
+        ("/budgets/0/ladder/0/at", json!("120%"), "`budgets[0].ladder[1].at`: steps must climb"),
+        ("/budgets/0/ladder/1", json!({"at": "95%", "deny": {}}), "`budgets[0].ladder[2]`: never reached"),
+        ("/budgets/0/ladder/0", json!({"at": "90%"}), "`budgets[0].ladder[0]`: exactly one of `warn`"),
+        ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
+        (
+            "/budgets/0/ladder/1/downgrade",
+            json!("cheap"),
+            "`budgets[0].ladder[1].downgrade`: no list `cheap`",
+        ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!("{usd}"),
+            "`budgets[0].ladder[2].deny.message`: unknown placeholder `{usd}`",
+        ),
+        (
+            "/budgets/0/window/timezone",
+            json!("Mars/Base"),
+            "`budgets[0].window.timezone`: unknown time zone `Mars/Base`",
+        ),
+        (
+            "/budgets/0/window/calendar",
+            json!("decade"),
+            "`budgets[0].window.calendar`: unknown value `decade`",
+        ),
+        (
+            "/budgets/0/per",
+            json!(["usr"]),
+            "`budgets[0].per`: unknown dimension `usr`; `tier`, `user` are declared",
+        ),
+        ("/budgets/0/match/teir", json!("x"), "`budgets[0].match`: unknown dimension `teir`"),
+        ("/budgets/0/limit", json!({"tokens": 1, "usd": "1"}), "`budgets[0].limit`: exactly one of"),
+        ("/budgets/0/limit", json!({"usd": "1e3"}), "`budgets[0].limit.usd`: `1e3` is no amount of dollars"),
+        ("/budgets/0/limit/tokens", json!(-1), "`budgets[0].limit.tokens`: "),
+        (
+            "/budgets/0/bucket",
+            json!({"tokens": 1, "refill": {"tokens": 1, "every": "1m"}}),
+            "`budgets[0]`: either `limit`",
+        ),
+        ("/budgets/1/name", json!("free-daily"), "`budgets[1].name`: `free-daily` names two budgets"),
+        ("/budgets/1/name", json!("a\"b"), "`budgets[1].name`: a name of 1 to 64 letters"),
+        (
+            "/budgets/1/bucket/refill/every",
+            json!("soon"),
+            "`budgets[1].bucket.refill.every`: `soon` is no duration",
+        ),
+        (
+            "/budgets/1/bucket/refill/tokens",
+            json!(0),
+            "`budgets[1].bucket.refill.tokens`: a bucket that is never refilled",
+        ),
+        ("/identity/user", json!([]), "`identity.user`: no source"),
+        ("/identity/user/0", json!("jwt:sub"), "`identity.user[0]`: unknown source `jwt:sub`"),
+        ("/downgrades/economy/0/to", json!("gpt-*"), "`downgrades.economy[0].to`: one model is needed"),
+        ("/version", json!(2), "`version`: unknown version `2`"),
+        ("/name", json!(""), "`name`: a name of 1 to 64 characters"),
+        ("/on_error", json!("alow"), "`on_error`: unknown value `alow`: did you mean `allow`?"),
+    ];
+    for (pointer, value, expected) in cases {
+        let mut policy = good();
+        set(&mut policy, pointer, value.clone());
+        let found = errors(&policy);
+        assert!(found.iter().any(|e| e.starts_with(expected)), "{pointer} = {value}: {found:#?}");
+    }
+}
+
+#[test]
+fn all_mistakes_come_at_once() {
+    let mut policy = good();
+    set(&mut policy, "/budgets/0/window/timezone", json!("Mars/Base"));
+    set(&mut policy, "/budgets/1/bucket/refill/every", json!("soon"));
+    set(&mut policy, "/name", json!(""));
+    assert_eq!(errors(&policy).len(), 3);
+}
+
+#[test]
+fn a_key_that_stands_twice_is_an_error() {
+    let text = good().to_string().replacen("\"at\":\"100%\"", "\"at\":\"95%\",\"at\":\"100%\"", 1);
+    let errors = Policy::parse(text.as_bytes()).unwrap_err();
+    assert_eq!(errors.0[0].path, "budgets[0].ladder[1].at", "{errors}");
+}
+
+#[test]
+fn what_is_not_json_is_told_with_its_place() {
+    let errors = Policy::parse(b"{\"version\": 1,}").unwrap_err();
+    assert!(errors.to_string().contains("line 1 column 15"), "{errors}");
+}
+
+#[test]
+fn an_empty_configuration_is_refused() {
+    assert!(Policy::parse(b"").is_err());
+    assert!(Policy::parse(b"{}").is_err());
+}
+
+fn identity(policy: &Policy, headers: &[(&str, &'static [u8])]) -> Identity {
+    let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    Identity::of(&policy.identity, 0, header)
+}
+
+#[test]
+fn callers_that_differ_are_never_one() {
+    let policy = Policy::parse(good().to_string().as_bytes()).unwrap();
+    let long_a: &'static [u8] = Box::leak(vec![b'a'; 5000].into_boxed_slice());
+    let long_b: &'static [u8] = Box::leak(vec![b'a'; 5001].into_boxed_slice());
+    let callers: Vec<Identity> = [
+        ("x-user-id", b"ana".as_slice()),
+        ("x-user-id", b"\xa1\xb1"),
+        ("x-user-id", b"\xa1\xb2"),
+        ("x-user-id", b"\\xa1\\xb1 "),
+        ("x-user-id", long_a),
+        ("x-user-id", long_b),
+        ("authorization", b"Bearer sk-1"),
+        ("authorization", b"Bearer sk-2"),
+        ("x-user-id", b""),
+    ]
+    .iter()
+    .map(|header| identity(&policy, &[*header]))
+    .collect();
+    let keys: std::collections::HashSet<u64> =
+        callers.iter().map(|caller| policy.slot_key(&policy.budgets[0], caller).tag).collect();
+    assert_eq!(keys.len(), callers.len());
+    assert!(
+        callers.iter().all(|caller| !format!("{caller:?}").contains("sk-")),
+        "a key is only kept as a hash"
+    );
+}
+
+#[test]
+fn days_follow_the_zone_and_its_clock_changes() {
+    let policy = Policy::parse(good().to_string().as_bytes()).unwrap();
+    let window = &policy.budgets[0].window;
+    let at = |text: &str| EpochMs(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let cases = [
+        // A plain winter day, and the days on which clocks change in Los Angeles in 2026.
+        ("2026-11-22T12:00:00Z", "2026-11-23T08:00:00Z", 86_400),
+        ("2026-11-23T08:00:00Z", "2026-11-24T08:00:00Z", 86_400),
+        ("2026-03-08T12:00:00Z", "2026-03-09T07:00:00Z", 82_800),
+        ("2026-11-01T12:00:00Z", "2026-11-02T08:00:00Z", 90_000),
+    ];
+    for (now, end, seconds) in cases {
+        let open = window.open(0, at(now));
+        assert_eq!((open.rule, open.seconds), (WindowRule::Until(at(end)), seconds), "{now}");
+    }
+    let open = window.open(0, at("2026-11-22T12:00:00Z"));
+    assert_eq!(open.resets_at_text(EpochMs(0), EpochMs(0)), "at midnight PST");
+}
+
+#[test]
+fn a_bucket_says_when_enough_has_refilled() {
+    let policy = Policy::parse(good().to_string().as_bytes()).unwrap();
+    let budget = &policy.budgets[1];
+    let open = budget.window.open(budget.limit, EpochMs(0));
+    let one = budget.meter.amount(1);
+    assert_eq!(open.free_at(one, EpochMs(0)), EpochMs(6_000));
+    assert_eq!(open.resets_at_text(EpochMs(6_000), EpochMs(0)), "in 6 seconds");
+    assert_eq!(open.seconds, 600);
+}

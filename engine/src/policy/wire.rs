@@ -11,7 +11,7 @@ use super::PolicyErrors;
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Document {
-    #[deserr(rename = "$schema")]
+    #[deserr(rename = "$schema", default)]
     pub(super) schema: Option<String>,
     pub(super) version: u32,
     pub(super) name: String,
@@ -89,12 +89,16 @@ pub(super) struct Downgrade {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Budget {
     pub(super) name: String,
+    #[deserr(default)]
     pub(super) mode: Option<Mode>,
     #[deserr(rename = "match", default)]
     pub(super) matches: BTreeMap<String, String>,
     pub(super) per: Vec<String>,
+    #[deserr(default)]
     pub(super) limit: Option<Limit>,
+    #[deserr(default)]
     pub(super) window: Option<Window>,
+    #[deserr(default)]
     pub(super) bucket: Option<Bucket>,
     pub(super) ladder: Vec<Step>,
 }
@@ -103,7 +107,9 @@ pub(super) struct Budget {
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Limit {
+    #[deserr(default)]
     pub(super) tokens: Option<u64>,
+    #[deserr(default)]
     pub(super) usd: Option<String>,
 }
 
@@ -145,8 +151,11 @@ pub(super) struct Refill {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Step {
     pub(super) at: String,
+    #[deserr(default)]
     pub(super) warn: Option<Warn>,
+    #[deserr(default)]
     pub(super) downgrade: Option<String>,
+    #[deserr(default)]
     pub(super) deny: Option<Deny>,
 }
 
@@ -154,6 +163,7 @@ pub(super) struct Step {
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
+    #[deserr(default)]
     pub(super) message: Option<String>,
 }
 
@@ -161,6 +171,8 @@ pub(super) struct Warn {
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
+    #[deserr(default)]
     pub(super) message: Option<String>,
+    #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }
