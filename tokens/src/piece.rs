@@ -31,50 +31,73 @@ pub(crate) fn count(vocabulary: &'static Vocabulary, text: &[u8], at: usize, end
 
 const INDEX_BITS: u32 = 14;
 /// Above the 15 bytes of the piece: 4 bits of count, the encoding, and a bit that no empty slot has.
-const COUNT: u32 = 120;
-const ENCODING: u32 = 124;
-const USED: u32 = 125;
+const COUNT: u32 = 56;
+const ENCODING: u32 = 60;
+const USED: u32 = 61;
+const TOP_BYTE: u64 = 0xFF << COUNT;
+
+/// A short piece with its count: bytes 0 to 7, then the others below the top byte.
+type Slot = [Cell<u64>; 2];
 
 thread_local! {
-    /// Short pieces seen lately with their counts: 256 KB, zero at start, so not in the file.
-    static SEEN: [Cell<u128>; 1 << INDEX_BITS] = const { [const { Cell::new(0) }; 1 << INDEX_BITS] };
+    /// Short pieces seen lately: 256 KB, zero at start, so not in the file. In a VM without threads this is a
+    /// plain static.
+    static SEEN: [Slot; 1 << INDEX_BITS] = const { [const { [const { Cell::new(0) }; 2] }; 1 << INDEX_BITS] };
 }
 
 /// `rest` is the text from the piece on.
 #[inline]
 fn short(vocabulary: &'static Vocabulary, rest: &[u8], piece: &[u8]) -> u64 {
-    let key = key(rest, piece) | u128::from(vocabulary.id) << ENCODING | 1 << USED;
-    let slot = slot(key);
-    let kept = SEEN.with(|slots| slots.get(slot).map_or(0, Cell::get));
-    if kept & !(0xF << COUNT) == key {
-        return (kept >> COUNT) as u64 & 0xF;
-    }
-    let tokens = encode(vocabulary, piece);
-    SEEN.with(|slots| slots.get(slot).map(|slot| slot.set(key | u128::from(tokens) << COUNT)));
-    tokens
+    let [low, high] = key(rest, piece, vocabulary.id);
+    SEEN.with(|slots| {
+        let Some([kept_low, kept_high]) = slots.get(index(low, high)) else { return encode(vocabulary, piece) };
+        let kept = kept_high.get();
+        if kept_low.get() == low && kept & !(0xF << COUNT) == high {
+            return (kept >> COUNT) & 0xF;
+        }
+        let tokens = encode(vocabulary, piece);
+        kept_low.set(low);
+        kept_high.set(high | tokens << COUNT);
+        tokens
+    })
 }
 
-/// The bytes of a piece, filled up with bytes that UTF-8 does not have.
+/// The bytes of a piece, filled up with bytes that UTF-8 does not have, and its encoding.
 #[inline]
-fn key(rest: &[u8], piece: &[u8]) -> u128 {
-    let filling = (u128::MAX >> 8) << (8 * (piece.len() as u32 & 15));
-    let bytes = match rest.first_chunk() {
-        Some(chunk) => u128::from_le_bytes(*chunk),
+fn key(rest: &[u8], piece: &[u8], encoding: u8) -> [u64; 2] {
+    let [low, high] = match rest.first_chunk() {
+        Some(chunk) => words(*chunk),
         None => {
             let mut chunk = [0; 16];
             chunk.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            u128::from_le_bytes(chunk)
+            words(chunk)
         }
     };
-    (bytes | filling) & (u128::MAX >> 8)
+    let [fill_low, fill_high] = FILLING.get(piece.len()).copied().unwrap_or_default();
+    [low | fill_low, (high | fill_high) & !TOP_BYTE | u64::from(encoding) << ENCODING | 1 << USED]
 }
 
 #[inline]
-fn slot(key: u128) -> usize {
-    let (low, high) = (key as u64, (key >> 64) as u64);
-    let mixed = (low ^ high.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (mixed >> (64 - INDEX_BITS)) as usize
+fn words(chunk: [u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(chunk);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// By length: ones where the piece has no bytes. (A table, since shifting 128 bits is a call in wasm.)
+static FILLING: [[u64; 2]; 16] = {
+    let mut filling = [[u64::MAX; 2]; 16];
+    let mut len = 1;
+    while len < 16 {
+        filling[len] = if len < 8 { [u64::MAX << (8 * len), u64::MAX] } else { [0, u64::MAX << (8 * (len - 8))] };
+        len += 1;
+    }
+    filling
+};
+
+#[inline]
+fn index(low: u64, high: u64) -> usize {
+    let mixed = low ^ high.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
+    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - INDEX_BITS)) as usize
 }
 
 /// Takes the longest token each time, and goes back where that leads nowhere. A place from which nothing leads on is

@@ -128,6 +128,9 @@ impl<'t> Splitter<'t> {
             let count = ascii_run(u64::from_le_bytes(*chunk) | LOWER_CASE);
             at = at.wrapping_add(count);
             if count < 8 {
+                if self.text.get(at).is_some_and(u8::is_ascii) {
+                    return at;
+                }
                 break;
             }
         }
@@ -190,6 +193,9 @@ impl<'t> Splitter<'t> {
             let count = ascii_run(u64::from_le_bytes(*chunk));
             at = at.wrapping_add(count);
             if count < 8 {
+                if self.text.get(at).is_some_and(u8::is_ascii) {
+                    return at;
+                }
                 break;
             }
         }
