@@ -15,8 +15,10 @@ pub(super) struct Outcome {
     pub(super) rule: Option<String>,
     /// The cheaper model, if one serves.
     pub(super) served_model: Option<String>,
-    /// Sentences for the caller.
-    warnings: Vec<String>,
+    /// The budget that downgraded, and the sentence that says so.
+    downgraded: Option<(String, String)>,
+    /// The budgets that warn, and their sentences.
+    warnings: Vec<(String, String)>,
     /// Each enforced budget as the caller is told of it.
     states: Vec<BudgetState>,
     /// What budgets in shadow mode would have done: rule and decision.
@@ -31,6 +33,7 @@ impl Default for Outcome {
             decision: Decision::Allow,
             rule: None,
             served_model: None,
+            downgraded: None,
             warnings: Vec::new(),
             states: Vec::new(),
             shadow: Vec::new(),
@@ -40,11 +43,28 @@ impl Default for Outcome {
 }
 
 impl Outcome {
-    fn raise(&mut self, decision: Decision, rule: &str) {
-        if decision > self.decision {
-            self.decision = decision;
-            self.rule = Some(rule.to_owned());
-        }
+    /// The strictest of what was noted, and the budget that said it first.
+    fn settle_decision(&mut self) {
+        let (decision, rule) = match (&self.downgraded, self.warnings.first()) {
+            (Some((rule, _)), _) => (Decision::Downgrade, Some(rule)),
+            (None, Some((rule, _))) => (Decision::Warn, Some(rule)),
+            (None, None) => (Decision::Allow, None),
+        };
+        self.decision = decision;
+        self.rule = rule.cloned();
+    }
+
+    /// The cheaper model could not be put in place: nothing says that it serves.
+    pub(super) fn undo_downgrade(&mut self) {
+        self.served_model = None;
+        self.downgraded = None;
+        self.settle_decision();
+    }
+
+    /// What the caller is told, as one line.
+    fn told(&self) -> String {
+        let sentences = self.warnings.iter().chain(&self.downgraded).map(|(_, sentence)| sentence.as_str());
+        sentences.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -156,18 +176,17 @@ impl Exchange {
         now: EpochMs,
     ) {
         if let Some(Action::Warn { message }) = climb.warn {
-            self.outcome.raise(Decision::Warn, &budget.name);
             let message = state.message(message, needed, self.asked_model(), now);
-            self.outcome.warnings.push(message);
+            self.outcome.warnings.push((budget.name.clone(), message));
         }
         if let Some(model) = &climb.serve {
-            let asked = self.served_model();
+            let asked = self.asked_model();
             let told =
                 format!("{model} answers instead of {asked} until the quota resets {}.", state.resets_text);
-            self.outcome.warnings.push(told);
+            self.outcome.downgraded = Some((budget.name.clone(), told));
             self.outcome.served_model = Some(model.clone());
-            self.outcome.raise(Decision::Downgrade, &budget.name);
         }
+        self.outcome.settle_decision();
     }
 
     /// The store refused a hold.
@@ -202,8 +221,9 @@ impl Exchange {
         if let Some(rule) = &self.outcome.rule {
             headers.push(("x-tokenstile-rule", rule.clone()));
         }
-        if !self.outcome.warnings.is_empty() {
-            headers.push(("x-tokenstile-warning", header_text(&self.outcome.warnings.join(" "))));
+        let told = self.outcome.told();
+        if !told.is_empty() {
+            headers.push(("x-tokenstile-warning", header_text(&told)));
         }
         if let Some(served) = &self.outcome.served_model {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));

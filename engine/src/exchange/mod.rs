@@ -242,7 +242,7 @@ impl Exchange {
     /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
     /// asked for. `on_error` decides.
     pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
-        self.outcome.served_model = None;
+        self.outcome.undo_downgrade();
         self.fail(why, now)
     }
 

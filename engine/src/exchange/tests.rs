@@ -131,6 +131,27 @@ fn a_downgrade_that_cannot_be_made_falls_to_the_next_step_and_holds_nothing() {
 }
 
 #[test]
+fn an_edit_that_the_host_did_not_make_is_not_told_as_made() {
+    for (on_error, status) in [("allow", None), ("deny", Some(503))] {
+        let mut shop = Shop::new(|policy| policy["on_error"] = json!(on_error));
+        shop.spend(1000);
+        let mut call = shop.call();
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        shop.reserve(&mut call);
+        let next = call.edit_failed("status 12", NOON);
+        assert_eq!(if let Next::Reply(reply) = next { Some(reply.status) } else { None }, status);
+        shop.book(&mut call);
+        let told = call.answer_head(200, JSON, false, NOON);
+        assert!(!told.iter().any(|(name, _)| *name == "x-tokenstile-model-served"));
+        call.answer_chunk(br#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#);
+        let record = call.end(true, NOON).unwrap().record;
+        assert_eq!(record.model_served, "gpt-4o");
+        shop.book(&mut call);
+        assert_eq!(shop.stands(), (if status.is_none() { 1002 } else { 1000 }, 0), "{on_error}");
+    }
+}
+
+#[test]
 fn shadow_changes_nothing_and_says_what_it_would_have_done() {
     let mut shop = Shop::new(|policy| policy["mode"] = json!("shadow"));
     shop.spend(5000);
