@@ -116,8 +116,6 @@ impl AnswerReader {
                 crate::sse::Part::End => {
                     reader.reset();
                     *skipping = false;
-                    // The next event states its model anew.
-                    sink.answer.model.truncate(MODEL_MAX);
                 }
             }),
             Framing::Unreadable => {}

@@ -20,6 +20,9 @@ pub(super) const DIALECT: Dialect = Dialect {
 
 // --- the request ---
 
+/// Longer than any model's name, and short enough for a header.
+const MODEL_MAX: usize = 256;
+
 fn read(body: &[u8]) -> Result<Facts, Opaque> {
     if std::str::from_utf8(body).is_err() {
         return Err(Opaque("the body is not UTF-8".to_owned()));
@@ -54,6 +57,9 @@ impl Finder {
         }
         if self.model.is_empty() {
             return Err(Opaque("the body names no model".to_owned()));
+        }
+        if self.model.len() > MODEL_MAX {
+            return Err(Opaque(format!("the model's name is longer than {MODEL_MAX} bytes")));
         }
         self.facts.model = String::from_utf8_lossy(&self.model).into_owned();
         Ok(self.facts)

@@ -59,6 +59,8 @@ fn a_body_that_two_parsers_read_differently_is_opaque() {
         b"[]",
         b"\x1f\x8b\x08",
     ];
+    let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(1_000_000));
+    assert!((chat().read)(long.as_bytes()).is_err(), "a model's name goes into headers");
     for body in cases {
         assert!((chat().read)(body).is_err(), "{}", body.escape_ascii());
     }
