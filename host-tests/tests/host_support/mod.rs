@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fmt::Write;
-use tokenstile_host::host::{Error, Module, Profile, Shared, Vm, VmConfig};
+use tokenstile_host::host::{Error, LogLine, Module, Profile, Shared, Vm, VmConfig};
 
 /// Every import that a test filter may use: the name after `$` is the ABI's without `proxy_`.
 const IMPORTS: &[(&str, &str)] = &[
@@ -155,5 +155,5 @@ pub(crate) fn say(call: &str) -> String {
 
 /// The lines of the log.
 pub(crate) fn log(vm: &Vm) -> Vec<String> {
-    vm.shared().log().lines().iter().map(|line| line.text()).collect()
+    vm.shared().log().lines().iter().map(LogLine::text).collect()
 }

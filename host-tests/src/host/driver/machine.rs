@@ -56,7 +56,7 @@ impl Driver {
         Self {
             id: None,
             stage: Stage::Request,
-            steps: steps(request.headers, request.chunks, trailers),
+            steps: steps(request.headers, request.chunks, trailers, true),
             waiting: None,
             bypass: false,
             sent: Sent::default(),
@@ -267,6 +267,11 @@ impl Driver {
 
     fn ask_upstream(&mut self, vm: &mut Vm) {
         self.sent.complete = true;
+        // nginx sends the headers only now, with what the body's callback made of them.
+        let stream = self.id.and_then(|id| vm.stream(id)).filter(|_| vm.profile() != Profile::Envoy);
+        if let Some(stream) = stream {
+            self.sent.headers = stream.headers(Side::Request).clone();
+        }
         let (headers, len) = (self.sent.headers.clone(), self.sent.body.len());
         self.report.check_length("to the upstream", &headers, len);
         let answer = (self.upstream)(&self.sent);
@@ -279,14 +284,7 @@ impl Driver {
     fn answered(&mut self, answer: Answer) {
         self.stage = Stage::Response;
         self.end = answer.end;
-        self.steps = steps(answer.headers, answer.chunks, answer.trailers);
-        if answer.end == End::Cut {
-            // The end never comes.
-            self.steps.iter_mut().for_each(|step| match step {
-                Step::Headers { end, .. } | Step::Body { end, .. } => *end = false,
-                Step::Trailers(_) => {}
-            });
-        }
+        self.steps = steps(answer.headers, answer.chunks, answer.trailers, answer.end != End::Cut);
     }
 
     /// In the request the reply takes the upstream's place, and the filter sees it as it sees any answer. Later
@@ -349,13 +347,20 @@ impl Driver {
     }
 }
 
-/// The parts of a message. One of unknown length ends with an empty piece, as chunked transfer does.
-fn steps(headers: HeaderMap, chunks: Vec<Vec<u8>>, trailers: Option<HeaderMap>) -> VecDeque<Step> {
+/// The parts of a message. One of unknown length ends with an empty piece, as chunked transfer does; one that is
+/// cut never ends.
+fn steps(
+    headers: HeaderMap,
+    chunks: Vec<Vec<u8>>,
+    trailers: Option<HeaderMap>,
+    complete: bool,
+) -> VecDeque<Step> {
     let length_known = headers.first("content-length").is_some();
-    let bodyless = chunks.is_empty();
-    let mut steps = VecDeque::from([Step::Headers { headers, end: bodyless && trailers.is_none() }]);
+    let end = complete && chunks.is_empty() && trailers.is_none();
+    let mut steps = VecDeque::from([Step::Headers { headers, end }]);
     steps.extend(chunks.into_iter().map(|bytes| Step::Body { bytes, end: false }));
     match (trailers, steps.back_mut()) {
+        _ if !complete => {}
         (Some(trailers), _) => steps.push_back(Step::Trailers(trailers)),
         (None, Some(Step::Body { end, .. })) if length_known => *end = true,
         (None, Some(Step::Body { .. })) => steps.push_back(Step::Body { bytes: Vec::new(), end: true }),
