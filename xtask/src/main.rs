@@ -49,7 +49,11 @@ enum Command {
         demo_args: Vec<String>,
     },
     /// Everything that CI checks, in CI's order.
-    Ci,
+    Ci {
+        /// Only the steps whose name contains this, for example `layering`.
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// Print the path of Envoy; install it under target/ when there is none.
     Envoy,
     /// Compare Envoy without a filter, with an empty one, and with ours.
@@ -76,7 +80,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Build { way } => wasm::build(way).map(drop),
         Command::Test { cargo_args } => test::run(&cargo_args),
         Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
-        Command::Ci => ci::run(),
+        Command::Ci { only } => ci::run(&only),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),
     }
