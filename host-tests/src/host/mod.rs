@@ -4,6 +4,23 @@
 //! [`Module`] is compiled once; [`Shared`] is what all workers of one proxy process have in common; a [`Vm`] is
 //! one worker. Its methods are the callbacks of one stream, step by step; a [`Driver`] makes a whole exchange of
 //! them, in the order in which that proxy would.
+//!
+//! ```
+//! use tokenstile_host::host::{Answer, Module, Profile, Request, Shared, Vm, VmConfig, drive};
+//!
+//! # let wasm = wat::parse_str(
+//! #     r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1")))"#,
+//! # )
+//! # .unwrap();
+//! let module = Module::compile(&wasm)?;
+//! for profile in Profile::ALL {
+//!     let mut vm = Vm::new(&module, &Shared::new(), VmConfig::new(profile, "{}"))?;
+//!     let report = drive(&mut vm, Request::post("/", "hello"), |_| Answer::json(200, "{}"));
+//!     assert_eq!(report.upstream.unwrap().body, b"hello");
+//!     assert_eq!(report.client.status, Some(200));
+//! }
+//! # Ok::<(), tokenstile_host::host::Error>(())
+//! ```
 
 mod abi;
 mod calls;

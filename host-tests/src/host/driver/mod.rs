@@ -10,6 +10,7 @@ mod machine;
 mod replies;
 mod report;
 mod request;
+mod steps;
 
 pub use answer::{Answer, Sent};
 pub use machine::{Driver, Waiting};
