@@ -116,6 +116,36 @@ fn apisix_says_that_the_stream_ends_even_if_a_body_follows() {
 }
 
 #[test]
+fn apisix_gives_a_body_to_those_who_asked_for_it() {
+    let mut filter = Filter::default();
+    let yes = filter.text("true");
+    let mut ask = |name: &str| {
+        let name = filter.text(name);
+        format!("(drop (call $set_property {name} {yes})) {CONTINUE}")
+    };
+    let (request, response) = (ask("wasm_process_req_body"), ask("wasm_process_resp_body"));
+    let body = "(call $say (local.get 1)) (call $say (local.get 2)) (i32.const 0)";
+    let deaf = Filter::default().on("proxy_on_request_body", 3, true, body).on(
+        "proxy_on_response_body",
+        3,
+        true,
+        body,
+    );
+    let asking = filter
+        .on("proxy_on_request_headers", 3, true, &request)
+        .on("proxy_on_request_body", 3, true, body)
+        .on("proxy_on_response_headers", 3, true, &response)
+        .on("proxy_on_response_body", 3, true, body);
+    let heard: [&[&str]; 2] = [&[], &["05", "01", "01", "00", "02", "00", "00", "01"]];
+    for (filter, heard) in [deaf, asking].into_iter().zip(heard) {
+        let request = Request::new("POST", "/").body("hello").split(2);
+        let report = drive(&mut filter.vm(Profile::Apisix), request, |_| Answer::events(["a", "bc"]));
+        assert_eq!(lines(&report), heard);
+        assert_eq!((report.upstream.unwrap().body, report.client.text()), (b"hello".to_vec(), "abc".into()));
+    }
+}
+
+#[test]
 fn pausing_in_the_headers_to_wait_for_the_body_hangs_or_kills() {
     let filter = on_headers(PAUSE).on("proxy_on_request_body", 3, true, CONTINUE);
     for profile in [Profile::Envoy, Profile::Wasmx] {

@@ -47,7 +47,7 @@ const RESPONSE_BODY_WANTED: &str = "wasm_process_resp_body";
 /// Whether an APISIX filter asked for the body of this side.
 pub(crate) fn body_wanted(stream: &Stream, side: Side) -> bool {
     let name = if side == Side::Request { REQUEST_BODY_WANTED } else { RESPONSE_BODY_WANTED };
-    stream.properties.contains_key(name.as_bytes())
+    stream.properties.get(name.as_bytes()).is_some_and(|value| !value.is_empty())
 }
 
 fn dotted(path: &[u8]) -> String {

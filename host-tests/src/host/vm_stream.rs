@@ -220,7 +220,6 @@ impl Vm {
         half.body_unreadable = whole && half.body.len() > limit;
         half.body_seen = true;
         let len = half.body.len();
-        let end = end || profile == Profile::Apisix;
         self.ask_stream(id, side, Part::Body, (len, end))
     }
 
