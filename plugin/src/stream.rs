@@ -288,6 +288,10 @@ impl Stream {
         if self.exchange.is_reading() {
             let _ = self.exchange.unread("the proxy did not show the whole body", false, now);
         }
+        if self.kind == HostKind::Apisix {
+            // It shows an answer's body only to a filter that asked for it by now.
+            let _ = host::set_property("wasm_process_resp_body", b"1");
+        }
         let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
         let status = std::str::from_utf8(&text(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
         let encoding = text("content-encoding");
