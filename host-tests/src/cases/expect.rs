@@ -1,0 +1,160 @@
+//! Owns the comparison of what a case expects with what was seen. Called by `suite.rs`. It must not know who ran
+//! the case.
+
+use super::body::{Answering, Sending};
+use super::format::{Expect, Upstream};
+use super::matcher::mismatch;
+use super::{Exchange, Seen};
+use crate::host::HeaderMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Everything in which `seen` is not what was expected.
+pub(crate) fn differences(expect: &Expect, exchange: &Exchange, seen: &Seen) -> Vec<String> {
+    let mut wrong = seen.problems.clone();
+    let (sent, answer) = match (Sending::of(&exchange.call), Answering::of(&exchange.answer)) {
+        (Ok(sent), Ok(answer)) => (sent, answer),
+        (sent, answer) => {
+            wrong.extend(sent.err().into_iter().chain(answer.err()));
+            return wrong;
+        }
+    };
+    client(expect, exchange, &answer, seen, &mut wrong);
+    upstream(expect, &sent, &answer, seen, &mut wrong);
+    accounts(expect, seen, &mut wrong);
+    wrong
+}
+
+fn client(expect: &Expect, exchange: &Exchange, answer: &Answering, seen: &Seen, wrong: &mut Vec<String>) {
+    let mut say =
+        |what: &str, found: Option<String>| wrong.extend(found.map(|found| format!("{what}: {found}")));
+    if let Some(status) = &expect.status {
+        say("status", mismatch(status, seen.status.map(Value::from).as_ref()));
+    }
+    let usual = match (exchange.call.hang_up, answer.cut) {
+        (Some(_), _) => "client_gone",
+        (None, true) if seen.upstream.is_some() => "cut",
+        _ => "complete",
+    };
+    let ended = expect.ended.as_deref().unwrap_or(usual);
+    if seen.ended != ended {
+        say("ended", Some(format!("expected `{ended}`, got `{}`", seen.ended)));
+    }
+    for (name, value) in &expect.headers {
+        say(&format!("header {name}"), mismatch(value, header(&seen.headers, name).as_ref()));
+    }
+    if let Some(body) = &expect.body {
+        let text = Value::from(String::from_utf8_lossy(&seen.body));
+        say("body", mismatch(body, Some(&text)));
+    }
+    json(&expect.json, &seen.body, "body", &mut say);
+    let passed = seen.upstream.is_some() && !answer.unreachable && exchange.call.hang_up.is_none();
+    if passed && seen.body != answer.body() {
+        say("body", Some(format!("the answer was changed on the way: `{}`", lossy(&seen.body))));
+    }
+}
+
+fn upstream(expect: &Expect, sent: &Sending, answer: &Answering, seen: &Seen, wrong: &mut Vec<String>) {
+    let mut say =
+        |what: &str, found: Option<String>| wrong.extend(found.map(|found| format!("{what}: {found}")));
+    let body = seen.upstream.as_ref().map(|got| got.body.clone()).unwrap_or_default();
+    let same = |expected: Vec<u8>| {
+        let found = format!("expected `{}`, got `{}`", lossy(&expected), lossy(&body));
+        (seen.upstream.is_none() || expected != body).then_some(found)
+    };
+    match &expect.upstream {
+        None => {}
+        Some(Upstream::Nothing) => {
+            say("upstream", seen.upstream.as_ref().map(|_| "expected nothing, got a request".to_owned()))
+        }
+        Some(Upstream::SameBody) => say("upstream body", same(sent.body())),
+        Some(Upstream::SameBodyBut(from, to)) => {
+            let text = String::from_utf8_lossy(&sent.body()).replacen(from, to, 1);
+            say("upstream body", same(text.into_bytes()));
+        }
+        Some(Upstream::Untouched) => {
+            say("upstream body", same(sent.body()));
+            let got = seen.upstream.as_ref().map(|got| got.headers.clone()).unwrap_or_default();
+            say("upstream headers", lost(&sent.headers, &got));
+            say("headers", lost(&answer.headers, &seen.headers));
+            let ours = seen
+                .headers
+                .iter()
+                .find(|(name, _)| name.starts_with(b"x-tokenstile") || name.starts_with(b"ratelimit"));
+            say("headers", ours.map(|(name, _)| format!("`{}` was added", lossy(name))));
+            let counted = seen
+                .counters
+                .as_ref()
+                .and_then(|counters| counters.keys().find(|name| name.starts_with("tokenstile")));
+            say("counters", counted.map(|name| format!("`{name}` grew")));
+        }
+    }
+    json(&expect.upstream_json, &body, "upstream body", &mut say);
+    let got = seen.upstream.clone().unwrap_or_default();
+    for (name, value) in &expect.upstream_headers {
+        say(&format!("upstream header {name}"), mismatch(value, header(&got.headers, name).as_ref()));
+    }
+    for (name, value) in &expect.upstream_trailers {
+        say(&format!("upstream trailer {name}"), mismatch(value, header(&got.trailers, name).as_ref()));
+    }
+}
+
+/// A metered call has one record, any other none.
+fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<String>) {
+    let none = expect.no_record || expect.upstream == Some(Upstream::Untouched);
+    if let Some(records) = &seen.records {
+        let wanted = usize::from(!none);
+        if records.len() != wanted {
+            wrong.push(format!("records: expected {wanted}, got {}", records.len()));
+        }
+        for (place, value) in expect.record.iter().flatten() {
+            let got = records.first().and_then(|record| record.pointer(place));
+            wrong.extend(mismatch(value, got).map(|found| format!("record {place}: {found}")));
+        }
+    }
+    if let Some(counters) = &seen.counters {
+        for (name, value) in &expect.counters {
+            let got = counters.get(name).map(|n| Value::from(*n));
+            wrong.extend(mismatch(value, got.as_ref()).map(|found| format!("counter {name}: {found}")));
+        }
+    }
+}
+
+fn json(
+    places: &BTreeMap<String, Value>,
+    body: &[u8],
+    what: &str,
+    say: &mut impl FnMut(&str, Option<String>),
+) {
+    if places.is_empty() {
+        return;
+    }
+    let Ok(document) = serde_json::from_slice::<Value>(body) else {
+        return say(what, Some(format!("no JSON: `{}`", lossy(body))));
+    };
+    for (place, value) in places {
+        say(&format!("{what} {place}"), mismatch(value, document.pointer(place)));
+    }
+}
+
+/// The first header of `sent` that did not arrive as it was.
+fn lost(sent: &HeaderMap, got: &HeaderMap) -> Option<String> {
+    let pair = |(name, value): (&[u8], &[u8])| format!("`{}: {}`", name.escape_ascii(), value.escape_ascii());
+    sent.iter()
+        .find(|(name, value)| got.joined(name).as_deref() != Some(*value))
+        .map(|h| format!("{} did not arrive", pair(h)))
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<Value> {
+    let value = headers.joined(name.as_bytes())?;
+    Some(String::from_utf8(value).unwrap_or_else(|raw| raw.into_bytes().escape_ascii().to_string()).into())
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    if text.len() > 600 {
+        format!("{}… ({} bytes)", text.chars().take(600).collect::<String>(), bytes.len())
+    } else {
+        text.into_owned()
+    }
+}

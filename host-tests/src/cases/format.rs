@@ -1,0 +1,215 @@
+//! Owns the format of the case files. Read by `suite.rs`; the runners get [`Call`] and [`ScriptedAnswer`].
+//! Unknown keys are errors: a mistyped expectation must not pass silently.
+//!
+//! A file has `policies`, `bodies` and `answers` by name, and `cases`. A case has a policy (a name, or the JSON
+//! itself), `change` (merged into the policy), `skip` (runner word → reason) and steps. A step either sets the
+//! clock (`{"clock": "2026-11-23T08:00:00Z"}`) or makes a call: `call`, `answer` (a name or the answer itself),
+//! `times` (one after the other), `together` (all at once), `hang_up` inside `call`, `expect`, and `on` (runner
+//! word → keys that are put over those of `expect`, or `instead` with a whole other one). A string value `"×100 word "` is `word ` a hundred times; in
+//! header values and `text`, `\xA1` is that byte.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    #[serde(default)]
+    pub(crate) policies: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) bodies: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) answers: Map<String, Value>,
+    pub(crate) cases: Vec<Case>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// What went wrong elsewhere, or why it must be so. For readers.
+    #[serde(default, rename = "why")]
+    pub(crate) _why: String,
+    pub(crate) policy: Value,
+    #[serde(default)]
+    pub(crate) change: Value,
+    #[serde(default)]
+    pub(crate) skip: BTreeMap<String, String>,
+    pub(crate) steps: Vec<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    pub(crate) clock: Option<String>,
+    pub(crate) call: Option<Call>,
+    pub(crate) answer: Option<ScriptedAnswer>,
+    #[serde(default = "one")]
+    pub(crate) times: usize,
+    pub(crate) together: Option<usize>,
+    #[serde(default)]
+    pub(crate) expect: Expect,
+}
+
+/// A request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Call {
+    #[serde(default = "post")]
+    pub(crate) method: String,
+    #[serde(default = "chat_path")]
+    pub(crate) path: String,
+    /// Values are text with `\xNN` for bytes.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Option<BodyText>,
+    /// The body comes in this many pieces.
+    #[serde(default = "one")]
+    pub(crate) pieces: usize,
+    /// No content-length.
+    #[serde(default)]
+    pub(crate) chunked: bool,
+    pub(crate) trailers: Option<BTreeMap<String, String>>,
+    pub(crate) hang_up: Option<HangUp>,
+}
+
+/// When the client goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HangUp {
+    /// Before the whole request was sent: after its headers, or its first piece where there are several.
+    InRequest,
+    /// When the upstream has the whole request and has not answered.
+    BeforeAnswer,
+    /// After that many pieces of the answer.
+    AfterPieces(usize),
+}
+
+/// A body, written in one of three ways.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum BodyText {
+    Json(Value),
+    Text(String),
+    Base64(String),
+}
+
+/// What the upstream answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScriptedAnswer {
+    #[serde(default = "ok")]
+    pub(crate) status: u16,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Option<BodyText>,
+    /// A chat completion as OpenAI sends it.
+    pub(crate) completion: Option<Completion>,
+    /// A streamed chat completion as OpenAI sends it.
+    pub(crate) stream: Option<StreamedCompletion>,
+    /// The body is cut into pieces of this many bytes; a stream comes event by event otherwise.
+    pub(crate) piece_bytes: Option<usize>,
+    /// The connection breaks after this many pieces.
+    pub(crate) cut_after: Option<usize>,
+    pub(crate) trailers: Option<BTreeMap<String, String>>,
+    /// There is no upstream.
+    #[serde(default)]
+    pub(crate) unreachable: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Completion {
+    #[serde(default = "model")]
+    pub(crate) model: String,
+    pub(crate) content: String,
+    /// `[prompt_tokens, completion_tokens]`, or a usage object, or nothing.
+    #[serde(default)]
+    pub(crate) usage: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StreamedCompletion {
+    #[serde(default = "model")]
+    pub(crate) model: String,
+    pub(crate) deltas: Vec<String>,
+    /// As in [`Completion`]; comes in an event of its own at the end.
+    #[serde(default)]
+    pub(crate) usage: Value,
+    /// Without the closing `[DONE]`.
+    #[serde(default)]
+    pub(crate) no_done: bool,
+}
+
+/// What must have happened. Each is checked if it is there. See `matcher.rs` for what a value may be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    pub(crate) status: Option<Value>,
+    /// `complete`, `cut` or `client_gone`; without it, `complete` unless the call hangs up or the answer is cut.
+    pub(crate) ended: Option<String>,
+    /// The client's headers.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Value>,
+    /// The client's body, as text.
+    pub(crate) body: Option<Value>,
+    /// Places in the client's JSON body.
+    #[serde(default)]
+    pub(crate) json: BTreeMap<String, Value>,
+    /// What the upstream got: see [`Upstream`].
+    pub(crate) upstream: Option<Upstream>,
+    /// Places in the upstream's JSON body.
+    #[serde(default)]
+    pub(crate) upstream_json: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) upstream_headers: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) upstream_trailers: BTreeMap<String, Value>,
+    /// Places in the cost record.
+    pub(crate) record: Option<BTreeMap<String, Value>>,
+    /// There must be no cost record.
+    #[serde(default)]
+    pub(crate) no_record: bool,
+    /// By how much counters grew.
+    #[serde(default)]
+    pub(crate) counters: BTreeMap<String, Value>,
+    /// How many of the `together` calls had which `x-tokenstile-decision`.
+    pub(crate) decisions: Option<BTreeMap<String, usize>>,
+}
+
+/// What the upstream got of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Upstream {
+    /// Nothing at all, or nothing that it would act on.
+    Nothing,
+    /// The request, with its body byte for byte.
+    SameBody,
+    /// The request with all headers and its body as sent, and the answer came back in the same way; no record,
+    /// no counter.
+    Untouched,
+    /// The body with the first text replaced by the second, once; every other byte as sent.
+    SameBodyBut(String, String),
+}
+
+fn one() -> usize {
+    1
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn chat_path() -> String {
+    "/v1/chat/completions".to_owned()
+}
+
+fn model() -> String {
+    "gpt-4o-2024-08-06".to_owned()
+}

@@ -1,0 +1,223 @@
+//! Owns the runner over the engine alone, without wasm: the same steps as the filter's shell, on a map. Called by
+//! the tests. What differs from the wasmtime runner is a fault of the shell or of the host.
+
+use super::body::{Answering, Sending};
+use super::format::HangUp;
+use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
+use crate::host::HeaderMap;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokenstile_engine::dialect::{self, Splice};
+use tokenstile_engine::exchange::{Exchange, Next, Settlement};
+use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::policy::{Identity, Policy, Verdict};
+use tokenstile_engine::refusal::Reply;
+use tokenstile_engine::units::EpochMs;
+
+/// The engine without a proxy.
+#[derive(Debug, Default)]
+pub struct Native;
+
+/// Where the clock stands at first, as in [`crate::host::Clock`]: 2026-11-22T12:00:00Z.
+const START: EpochMs = EpochMs(1_795_348_800_000);
+
+impl Runner for Native {
+    fn name(&self) -> String {
+        "native".to_owned()
+    }
+
+    fn tags(&self) -> Vec<&'static str> {
+        vec!["native"]
+    }
+
+    fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
+        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        Ok(Box::new(World { policy: Arc::new(policy), pages: Pages::default(), now: START }))
+    }
+}
+
+#[derive(Default)]
+struct Pages(HashMap<u32, Page>);
+
+impl Store for Pages {
+    fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
+        Ok(change(self.0.entry(number).or_default()))
+    }
+}
+
+struct World {
+    policy: Arc<Policy>,
+    pages: Pages,
+    now: EpochMs,
+}
+
+/// A call that was begun.
+enum Begun {
+    /// Not ours, or let through: what the upstream got.
+    Upstream(Option<Exchange>, UpstreamSaw),
+    Replied(Exchange, Reply),
+    /// The client left before all was sent.
+    Gone(Exchange),
+}
+
+impl Run for World {
+    fn set_clock(&mut self, now_ms: i64) -> bool {
+        self.now = EpochMs(now_ms);
+        true
+    }
+
+    fn calls(&mut self, calls: &[Given]) -> Result<Vec<Seen>, String> {
+        let begun = calls.iter().map(|given| self.begin(&given.call)).collect::<Result<Vec<_>, _>>()?;
+        let given = begun.into_iter().zip(calls);
+        given.map(|(begun, given)| self.finish(begun, given)).collect()
+    }
+}
+
+impl World {
+    fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
+        let sending = Sending::of(call)?;
+        let header = |name: &str| sending.headers.first(name);
+        let sent = |body| UpstreamSaw {
+            headers: sending.headers.clone(),
+            body,
+            trailers: sending.trailers.clone().unwrap_or_default(),
+        };
+        let method = header(":method").unwrap_or_default();
+        let Some(dialect) = dialect::recognise(method, header(":path").unwrap_or_default()) else {
+            return Ok(Begun::Upstream(None, sent(sending.body())));
+        };
+        let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), header);
+        let mut exchange = Exchange::new(self.policy.clone(), dialect, identity, self.now);
+        let max = self.policy.max_body_bytes;
+        let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
+        let announced =
+            header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let mut next = announced.and_then(too_long).map(|why| exchange.unread(&why, true, self.now));
+        if next.is_none() && call.hang_up == Some(HangUp::InRequest) {
+            return Ok(Begun::Gone(exchange));
+        }
+        let body = sending.body();
+        if next.is_none() {
+            next = too_long(body.len()).map(|why| exchange.unread(&why, true, self.now));
+        }
+        let encoded = is_encoded(&sending.headers);
+        let next = next.unwrap_or_else(|| exchange.body(&body, encoded, self.now));
+        match self.carry_out(&mut exchange, next)? {
+            Ok(splices) => Ok(Begun::Upstream(Some(exchange), sent(dialect::splice(&body, &splices)))),
+            Err(reply) => Ok(Begun::Replied(exchange, reply)),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        exchange: &mut Exchange,
+        next: Next,
+    ) -> Result<Result<Vec<Splice>, Reply>, String> {
+        let mut next = next;
+        let done = loop {
+            next = match next {
+                Next::Reserve => {
+                    let full_is_denied = self.policy.table_full == Verdict::Deny;
+                    let mut owed = Vec::new();
+                    let answer =
+                        reserve_all(&mut self.pages, &exchange.holds(), self.now, full_is_denied, &mut owed);
+                    let answer = answer.map_err(|error| format!("the map failed: {error:?}"))?;
+                    exchange.reserved(&answer, self.now)
+                }
+                Next::Forward(splices) => break Ok(splices),
+                Next::Reply(reply) => break Err(reply),
+                Next::Nothing => return Err("the engine has nothing to do with a fresh call".to_owned()),
+            };
+        };
+        self.settle(exchange.take_owed());
+        Ok(done)
+    }
+
+    fn settle(&mut self, mut owed: Vec<Settle>) {
+        settle_all(&mut self.pages, &mut owed, self.now);
+    }
+
+    fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {
+        let hang_up = given.call.hang_up;
+        match begun {
+            Begun::Gone(exchange) => {
+                let records = Some(vec![self.end(exchange, false)?]);
+                Ok(Seen { ended: "client_gone".to_owned(), records, ..Seen::default() })
+            }
+            Begun::Replied(exchange, reply) => {
+                let record = self.end(exchange, true)?;
+                let mut headers: HeaderMap =
+                    reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
+                headers.replace("content-length", reply.body.len().to_string());
+                Ok(Seen {
+                    status: Some(reply.status),
+                    headers,
+                    body: reply.body,
+                    ended: "complete".to_owned(),
+                    records: Some(vec![record]),
+                    ..Seen::default()
+                })
+            }
+            Begun::Upstream(exchange, saw) => {
+                self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        exchange: Option<Exchange>,
+        saw: UpstreamSaw,
+        answer: &Answering,
+        hang_up: Option<HangUp>,
+    ) -> Result<Seen, String> {
+        let mut exchange = exchange;
+        let mut seen = Seen { upstream: Some(saw), records: Some(Vec::new()), ..Seen::default() };
+        let mut complete = hang_up.is_none() && !answer.cut;
+        if hang_up != Some(HangUp::BeforeAnswer) {
+            let (status, body) =
+                if answer.unreachable { (503, b"no upstream".to_vec()) } else { (answer.status, Vec::new()) };
+            let pieces = match hang_up {
+                _ if answer.unreachable => vec![body],
+                Some(HangUp::AfterPieces(count)) => answer.pieces.iter().take(count).cloned().collect(),
+                _ => answer.pieces.clone(),
+            };
+            complete |= answer.unreachable;
+            seen.status = Some(status);
+            seen.headers = answer.headers.clone();
+            let told = exchange.as_mut().map(|exchange| {
+                let kind = answer.headers.first("content-type").unwrap_or_default();
+                exchange.answer_head(status, kind, is_encoded(&answer.headers), self.now)
+            });
+            for (name, value) in told.into_iter().flatten() {
+                seen.headers.add(name, value);
+            }
+            for piece in pieces {
+                exchange.iter_mut().for_each(|exchange| exchange.answer_chunk(&piece));
+                seen.body.extend(piece);
+            }
+        }
+        seen.ended = match hang_up {
+            Some(_) => "client_gone",
+            None if complete => "complete",
+            None => "cut",
+        }
+        .to_owned();
+        if let Some(exchange) = exchange {
+            seen.records = Some(vec![self.end(exchange, complete)?]);
+        }
+        Ok(seen)
+    }
+
+    fn end(&mut self, mut exchange: Exchange, complete: bool) -> Result<Value, String> {
+        let settled = exchange.end(complete, self.now);
+        self.settle(exchange.take_owed());
+        let Settlement { record, .. } = settled.ok_or("a call ended twice")?;
+        serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())
+    }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.first("content-encoding").is_some_and(|v| !v.is_empty() && !v.eq_ignore_ascii_case(b"identity"))
+}

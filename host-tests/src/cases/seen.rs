@@ -1,0 +1,46 @@
+//! Owns what a call came to, whatever ran it. Made by the runners, judged by `expect.rs`.
+
+use crate::host::HeaderMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a call came to.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The client's status, if an answer began.
+    pub status: Option<u16>,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The client's body.
+    pub body: Vec<u8>,
+    /// `complete`, `cut`, `client_gone` or `open`.
+    pub ended: String,
+    /// What the upstream got, if it got a whole request.
+    pub upstream: Option<UpstreamSaw>,
+    /// The cost records written for this call; `None` where the runner cannot tell which they are.
+    pub records: Option<Vec<Value>>,
+    /// By how much counters grew; `None` where they cannot be told, or the proxy has none.
+    pub counters: Option<BTreeMap<String, i64>>,
+    /// What must never happen, whatever the case expects: a trap, a stale length, a request that waits for ever.
+    pub problems: Vec<String>,
+}
+
+/// What the upstream got.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamSaw {
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The trailers.
+    pub trailers: HeaderMap,
+}
+
+/// The records among lines of a log.
+pub(crate) fn records<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Vec<Value>, String> {
+    const MARK: &str = "tokenstile-record ";
+    let records = lines.into_iter().filter_map(|line| line.split_once(MARK));
+    records
+        .map(|(_, json)| serde_json::from_str(json).map_err(|error| format!("a record is no JSON: {error}")))
+        .collect()
+}
