@@ -40,8 +40,8 @@ pub fn recognise(method: &[u8], path: &[u8]) -> Option<&'static Dialect> {
     DIALECTS.iter().find(|dialect| (dialect.recognises)(method, &path))
 }
 
-/// A path without query, percent-decoded, without empty segments: as servers route it, so that
-/// `/v1//chat/complet%69ons/` is not a way around the meter.
+/// A path without query, percent-decoded, without empty, `.` and `..` segments: as servers route it, so
+/// that `/v1//chat/x/../complet%69ons/` is not a way around the meter.
 fn normalise(path: &[u8]) -> Option<String> {
     let path = path.split(|&b| b == b'?' || b == b'#').next()?;
     let mut bytes = Vec::with_capacity(path.len());
@@ -52,8 +52,15 @@ fn normalise(path: &[u8]) -> Option<String> {
         rest = if decoded.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }
     let text = String::from_utf8_lossy(&bytes);
-    let segments = text.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
-    Some(segments.fold(String::new(), |path, segment| path + "/" + segment))
+    let mut segments = Vec::new();
+    for segment in text.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    Some(segments.iter().fold(String::new(), |path, segment| path + "/" + segment))
 }
 
 fn hex_pair(bytes: &[u8]) -> Option<u8> {

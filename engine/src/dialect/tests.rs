@@ -15,6 +15,8 @@ fn paths_are_recognised_as_servers_route_them() {
         "/v1/chat/completions?x=1",
         "/v1//chat/complet%69ons/",
         "/api/v1/./chat/completions",
+        "/v1/chat/x/../completions",
+        "/../v1/chat/x/%2e%2E/completions",
     ] {
         assert!(recognise(b"POST", path.as_bytes()).is_some(), "{path}");
     }
@@ -23,6 +25,7 @@ fn paths_are_recognised_as_servers_route_them() {
         ("POST", "/v1/models"),
         ("POST", "/chat/completionsx"),
         ("POST", "/?/v1/chat/completions"),
+        ("POST", "/v1/chat/completions/../models"),
     ] {
         assert!(recognise(method.as_bytes(), path.as_bytes()).is_none(), "{method} {path}");
     }
