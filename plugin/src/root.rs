@@ -106,7 +106,9 @@ impl Root {
 
     /// The time. A host whose call fails once keeps the last one known.
     pub(crate) fn now(&mut self) -> Option<EpochMs> {
-        let from_call = host::time_nanoseconds().ok().filter(|ns| *ns != 0);
+        // Once more: a call without a time has no window to be booked in.
+        let asked = host::time_nanoseconds().or_else(|_| host::time_nanoseconds());
+        let from_call = asked.ok().filter(|ns| *ns != 0);
         let from_call = from_call.and_then(|ns| i64::try_from(ns / 1_000_000).ok());
         let now = from_call.or_else(nginx_time).map(EpochMs);
         self.last_now = now.or(self.last_now);

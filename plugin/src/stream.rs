@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use tokenstile_engine::dialect::{self, Splice};
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::policy::Identity;
+use tokenstile_engine::policy::{Identity, Verdict};
 use tokenstile_engine::refusal::Reply;
 use tokenstile_engine::units::EpochMs;
 
@@ -45,10 +45,21 @@ impl Stream {
         context: u32,
         end_of_stream: bool,
     ) -> Option<(Self, Action)> {
-        let path = host::header(Map::RequestHeaders, ":path").ok()?;
-        let method = host::header(Map::RequestHeaders, ":method").ok()?;
-        let dialect = dialect::recognise(&method, &path)?;
-        let headers = host::headers(Map::RequestHeaders);
+        let line = request_line();
+        let dialect = match &line {
+            Ok((method, path)) => dialect::recognise(method, path)?,
+            // CONNECT has none.
+            Err(host::NOT_FOUND) => return None,
+            // It may be anything. Where failures refuse, it is refused in the first dialect's words.
+            Err(_) if root.borrow().policy.on_error == Verdict::Deny => dialect::DIALECTS.first()?,
+            Err(status) => {
+                let why = format!("the request's path answered status {status}");
+                root.borrow_mut().counters.failed("host", &why);
+                return None;
+            }
+        };
+        // Once more: without headers it is not known who pays.
+        let headers = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
         let mut shared = root.borrow_mut();
         let kind = shared.kind();
         let now = shared.now();
@@ -72,7 +83,8 @@ impl Stream {
             complete: false,
             last_now: at,
         };
-        let failure = headers.err().map(|status| format!("request headers answered status {status}"));
+        let failure = line.err().or(headers.err());
+        let failure = failure.map(|status| format!("request headers answered status {status}"));
         let failure = failure.or_else(|| now.is_none().then(|| "the host has no clock".to_owned()));
         let action = match failure {
             Some(why) => stream.failed("host", &why),
@@ -302,7 +314,8 @@ impl Stream {
                 self.root.borrow_mut().counters.failed("header", &why);
             }
         }
-        if end_of_stream {
+        // APISIX says so of every answer.
+        if end_of_stream && self.kind != HostKind::Apisix {
             self.finished();
         }
     }
@@ -344,6 +357,16 @@ impl Stream {
         self.last_now = self.root.borrow_mut().now().unwrap_or(self.last_now);
         self.last_now
     }
+}
+
+/// Method and path. A single value that the host does not give is looked for among all of them.
+fn request_line() -> Result<(Vec<u8>, Vec<u8>), host::Status> {
+    let one = |name| host::header(Map::RequestHeaders, name);
+    one(":method").and_then(|method| Ok((method, one(":path")?))).or_else(|status| {
+        let all = host::headers(Map::RequestHeaders)?;
+        let found = |name| pairs::find(&all, name).map(<[u8]>::to_vec).ok_or(status);
+        Ok((found(":method")?, found(":path")?))
+    })
 }
 
 fn is_encoded(headers: &Pairs) -> bool {
