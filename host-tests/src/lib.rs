@@ -2,5 +2,6 @@
 //! simulated provider. Called by the tests of any
 //! filter and by the `tokenstile` command. It must not know the policy, the engine or the plugin's insides.
 
+pub mod cases;
 pub mod host;
 pub mod upstream;
