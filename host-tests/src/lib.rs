@@ -4,4 +4,6 @@
 
 pub mod cases;
 pub mod host;
+mod net;
+pub mod serve;
 pub mod upstream;

@@ -26,15 +26,12 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
 type Answer = Response<Body>;
-
-/// Connections that may wait to be accepted; a test opens thousands at once.
-const BACKLOG: u32 = 4096;
 
 /// A running simulated provider. Dropping it closes the port and every connection.
 #[derive(Debug)]
@@ -60,7 +57,7 @@ impl Upstream {
         let ledger = Arc::new(Ledger::default());
         let listener = {
             let _entered = runtime.enter();
-            bind(listen)?
+            crate::net::bind(listen)?
         };
         let addr = listener.local_addr()?;
         runtime.spawn(accept(listener, Arc::clone(&ledger)));
@@ -93,13 +90,6 @@ impl Drop for Upstream {
             runtime.shutdown_background();
         }
     }
-}
-
-fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(listen)?;
-    socket.listen(BACKLOG)
 }
 
 async fn accept(listener: TcpListener, ledger: Arc<Ledger>) {
