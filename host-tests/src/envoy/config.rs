@@ -1,0 +1,115 @@
+//! The configuration of a test's Envoy: one listener, one filter, one upstream. Called by the parent.
+//!
+//! As in `envoy.yaml` at the root, but for the ports, which Envoy chooses, and what a test varies.
+
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// What a test varies.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The plugin configuration, as it is.
+    pub policy: String,
+    /// Where calls go.
+    pub upstream: SocketAddr,
+    /// Worker threads.
+    pub workers: u32,
+    /// `allow_on_headers_stop_iteration`; a policy with `hold_headers` needs it.
+    pub headers_may_wait: bool,
+    /// `per_connection_buffer_limit_bytes` of the listener.
+    pub buffer_limit_bytes: u32,
+    /// Speak HTTP/2 to the upstream, so that request trailers arrive there.
+    pub upstream_http2: bool,
+}
+
+impl Options {
+    /// Two workers, a buffer of 1 MiB, headers that may wait, HTTP/1.1 to the upstream.
+    pub fn new(policy: impl Into<String>, upstream: SocketAddr) -> Self {
+        Self {
+            policy: policy.into(),
+            upstream,
+            workers: 2,
+            headers_may_wait: true,
+            buffer_limit_bytes: 1 << 20,
+            upstream_http2: false,
+        }
+    }
+
+    pub(super) fn to_json(&self, filter: &Path) -> Value {
+        let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
+        json!({
+            "admin": {"address": any_port},
+            "static_resources": {
+                "listeners": [{
+                    "name": "llm",
+                    "address": any_port,
+                    "per_connection_buffer_limit_bytes": self.buffer_limit_bytes,
+                    "filter_chains": [{"filters": [{
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": self.connection_manager(filter),
+                    }]}],
+                }],
+                "clusters": [self.cluster()],
+            },
+        })
+    }
+
+    fn connection_manager(&self, filter: &Path) -> Value {
+        json!({
+            "@type": type_url("filters.network.http_connection_manager.v3.HttpConnectionManager"),
+            "stat_prefix": "llm",
+            "http_protocol_options": {"enable_trailers": true},
+            "http_filters": [
+                {"name": "tokenstile", "typed_config": self.wasm(filter)},
+                {"name": "envoy.filters.http.router",
+                 "typed_config": {"@type": type_url("filters.http.router.v3.Router")}},
+            ],
+            "route_config": {"virtual_hosts": [{"name": "llm", "domains": ["*"], "routes": [
+                {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s"}},
+            ]}]},
+        })
+    }
+
+    fn wasm(&self, filter: &Path) -> Value {
+        json!({
+            "@type": type_url("filters.http.wasm.v3.Wasm"),
+            "config": {
+                "name": "tokenstile",
+                "failure_policy": "FAIL_RELOAD",
+                "allow_on_headers_stop_iteration": self.headers_may_wait,
+                "vm_config": {"vm_id": "tokenstile", "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": filter}}},
+                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": self.policy},
+            },
+        })
+    }
+
+    fn cluster(&self) -> Value {
+        let protocol = if self.upstream_http2 { "http2_protocol_options" } else { "http_protocol_options" };
+        let limits =
+            json!({"max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000});
+        json!({
+            "name": "provider",
+            "type": "STATIC",
+            // A test that is about concurrency must not meet Envoy's own circuit breaker of 1,024.
+            "circuit_breakers": {"thresholds": [limits]},
+            "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": type_url("upstreams.http.v3.HttpProtocolOptions"),
+                "explicit_http_config": {protocol: {}},
+            }},
+            "load_assignment": {"cluster_name": "provider", "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": socket(self.upstream)}}]},
+            ]},
+        })
+    }
+}
+
+fn type_url(name: &str) -> String {
+    format!("type.googleapis.com/envoy.extensions.{name}")
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
