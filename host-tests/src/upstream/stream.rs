@@ -14,6 +14,10 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Long enough for what was handed over to leave.
+const BEFORE_A_CUT: Duration = Duration::from_millis(50);
 
 /// A piece of the answer and the tokens that are billed when it leaves.
 struct Piece {
@@ -76,6 +80,8 @@ impl Sender {
             return Some(Ok(Frame::data(piece)));
         }
         if self.cut_is_due() {
+            // hyper throws away what it has not written yet when a body fails: let it write what was billed.
+            tokio::time::sleep(BEFORE_A_CUT).await;
             self.finished = true;
             self.ledger.cut();
             return Some(Err("the simulated provider broke the connection, as asked".into()));
