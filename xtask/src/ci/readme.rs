@@ -34,26 +34,39 @@ pub(super) fn check() -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Lines that begin with `cargo xtask` inside blocks fenced as `sh`, without their comments.
+/// Lines that begin with `cargo xtask` inside blocks fenced as `sh`, without their comments, and
+/// such commands between backticks in prose; each once.
 fn commands(markdown: &str) -> Vec<&str> {
-    let mut shell = false;
+    let mut block = None;
     let mut found = Vec::new();
     for line in markdown.lines() {
-        if let Some(language) = line.trim_start().strip_prefix("```") {
-            shell = !shell && language.trim() == "sh";
-        } else if shell && line.starts_with("cargo xtask") {
-            found.push(line.split(" #").next().unwrap_or(line).trim());
+        match (line.trim_start().strip_prefix("```"), block) {
+            (Some(language), None) => block = Some(language.trim()),
+            (Some(_), Some(_)) => block = None,
+            (None, Some("sh")) => found.push(line.split(" #").next().unwrap_or(line).trim()),
+            (None, Some(_)) => {}
+            (None, None) => found.extend(line.split('`').skip(1).step_by(2)),
         }
     }
-    found
+    let mut unique: Vec<&str> = Vec::new();
+    for command in found.into_iter().filter(|command| command.starts_with("cargo xtask")) {
+        if !unique.contains(&command) {
+            unique.push(command);
+        }
+    }
+    unique
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn only_shell_blocks_give_commands_and_comments_are_cut() {
+    fn shell_blocks_and_prose_give_commands_without_comments_once() {
         let markdown = "cargo xtask prose\n```sh\ngit clone x\ncargo xtask demo   # look\n```\n\
-                        ```text\ncargo xtask output\n```\n```sh\ncargo xtask test\n```\n";
-        assert_eq!(super::commands(markdown), ["cargo xtask demo", "cargo xtask test"]);
+                        ```text\ncargo xtask output\n```\nAlso `cargo xtask demo --envoy` or `cargo xtask demo`.\n\
+                        ```sh\ncargo xtask test\n```\n";
+        assert_eq!(
+            super::commands(markdown),
+            ["cargo xtask demo", "cargo xtask demo --envoy", "cargo xtask test"]
+        );
     }
 }
