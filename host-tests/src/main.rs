@@ -18,6 +18,8 @@ struct Cli {
 enum Command {
     /// Drive any proxy-wasm filter with one request and print what came out.
     Run(cli::run::Args),
+    /// Run the filter in a small local proxy, with no proxy installed.
+    Serve(cli::serve::Args),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -25,6 +27,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => cli::run::run(&args),
+        Command::Serve(args) => cli::serve::run(&args),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {
