@@ -9,7 +9,7 @@ use super::{Answer, BoxError, Knobs, stream};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, TRAILER};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRAILER};
 use std::sync::Arc;
 
 const UNREADABLE: &str = "We could not parse the JSON body of your request. (HINT: This likely means you aren't \
@@ -53,6 +53,7 @@ fn completion(chat: &ChatRequest, knobs: Knobs, number: u64, ledger: &Arc<Ledger
     };
     let (id, trailers) = (completion.id.clone(), knobs.trailers);
     let ledger = Arc::clone(ledger);
+    let length = (!chat.streams()).then(|| completion.to_json().to_string().len());
     let (kind, body) = if chat.streams() {
         ("text/event-stream; charset=utf-8", stream::events(completion, knobs, ledger))
     } else {
@@ -60,6 +61,9 @@ fn completion(chat: &ChatRequest, knobs: Knobs, number: u64, ledger: &Arc<Ledger
     };
     let mut answer = Answer::new(body);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(length) = length.filter(|_| !trailers) {
+        answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     if trailers {
         answer.headers_mut().insert(TRAILER, HeaderValue::from_static("x-sim-trailer"));
     }
