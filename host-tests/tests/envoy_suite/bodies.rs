@@ -82,7 +82,7 @@ async fn request_trailers_do_not_bypass_the_budget() {
         assert_eq!(seen.body, hello("gpt-4o"));
         assert_eq!(seen.trailers, [("x-checksum".to_owned(), "abc".to_owned())]);
         assert_usage(&setup.record(), "reported", setup.billed());
-        // 35 of 60 are used, this one needs 35 more.
+        // 34 of 60 are used, this one needs 34 more.
         let answer = setup.http2().send(with_trailers()).await;
         assert_eq!(answer.status, 429, "{}", answer.text());
         assert_eq!(answer.json()["error"]["code"], "insufficient_quota");
