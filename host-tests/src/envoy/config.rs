@@ -19,7 +19,7 @@ pub struct Options {
     pub headers_may_wait: bool,
     /// `per_connection_buffer_limit_bytes` of the listener.
     pub buffer_limit_bytes: u32,
-    /// Speak HTTP/2 to the upstream, so that request trailers arrive there.
+    /// Speak HTTP/2 to the upstream: request trailers arrive there only then.
     pub upstream_http2: bool,
 }
 
@@ -59,7 +59,6 @@ impl Options {
         json!({
             "@type": type_url("filters.network.http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": "llm",
-            "http_protocol_options": {"enable_trailers": true},
             "http_filters": [
                 {"name": "tokenstile", "typed_config": self.wasm(filter)},
                 {"name": "envoy.filters.http.router",

@@ -4,7 +4,7 @@
 //! each call that was let through what it used beyond its hold.
 
 use crate::client::{Answer, Call, Client};
-use crate::setup::{Setup, hello, limited};
+use crate::setup::{Setup, hello, limited, total};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const RECORDS_MAX: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_calls_at_once_lose_no_update() {
     const LIMIT: u64 = 1_000_000_000;
-    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT)));
+    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |_| {}));
     let statuses = all_at_once(&setup).await;
     assert_eq!(statuses, vec![200; CALLS as usize]);
     let books = Books::of(&setup);
@@ -39,7 +39,7 @@ async fn ten_thousand_calls_at_once_lose_no_update() {
 async fn ten_thousand_calls_at_once_stay_within_the_bound() {
     // About half of them fit.
     const LIMIT: u64 = 180_000;
-    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT)));
+    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |_| {}));
     let statuses = all_at_once(&setup).await;
     let refused = statuses.iter().filter(|status| **status == 429).count() as u64;
     let allowed = statuses.iter().filter(|status| **status == 200).count() as u64;
@@ -115,7 +115,7 @@ impl Books {
     fn add(&mut self, record: &Value) {
         assert!(record.get("failure").is_none(), "{record}");
         let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{record}"));
-        let used = number(&record["usage"]["input"]) + number(&record["usage"]["output"]);
+        let used = total(record);
         let hold = number(&record["hold_tokens"]);
         self.largest_hold = self.largest_hold.max(hold);
         self.used += used;

@@ -1,73 +1,58 @@
 //! What is not ours passes untouched, byte for byte, also when it is far larger than any buffer.
 
 use crate::client::Call;
-use crate::setup::{Setup, hello, policy};
+use crate::setup::{Setup, hello};
 use hyper::Method;
 use serde_json::{Value, json};
 
-const BOTH: [bool; 2] = [true, false];
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_paths_pass_byte_for_byte() {
-    for held in BOTH {
-        // Stricter than any real policy: whatever the filter looked at, it would refuse.
-        let mut policy = policy(held);
-        policy["opaque"] = json!("deny");
-        policy["unread"] = json!("deny");
-        policy["max_body_bytes"] = json!(10);
-        policy["budgets"][0]["limit"]["tokens"] = json!(1);
-        let setup = Setup::with(&policy, |options| options.buffer_limit_bytes = 16 * 1024);
-        let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        for client in [setup.http1(), setup.http2()] {
-            for path in ["/v1/embeddings", "/", "/upload?x=/chat/completions"] {
-                let call = Call::new(Method::POST, path).header("x-sim-echo", "raw");
-                let call = call.header("content-type", "application/x-things").body(bytes.clone());
-                let answer = client.send(call).await;
-                assert_eq!(answer.status, 200, "{path}");
-                assert!(answer.body == bytes, "{path}: the body changed");
-                assert_eq!(answer.header("content-type"), Some("application/x-things"));
-                assert!(answer.headers.keys().all(|name| !is_ours(name.as_str())), "{answer:?}");
-            }
+pub(crate) async fn other_paths_pass_byte_for_byte(setup: &Setup) {
+    setup.case("other paths");
+    let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for client in [setup.http1(), setup.http2()] {
+        for path in ["/v1/embeddings", "/", "/upload?x=/chat/completions"] {
+            let call = Call::new(Method::POST, path).header("x-sim-echo", "raw");
+            let call = call.header("content-type", "application/x-things").body(bytes.clone());
+            let answer = client.send(call).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(answer.body == bytes, "{path}: the body changed");
+            assert_eq!(answer.header("content-type"), Some("application/x-things"));
+            assert!(answer.headers.keys().all(|name| !is_ours(name.as_str())), "{answer:?}");
         }
-        assert_eq!(setup.envoy.log().records(), Vec::<Value>::new());
     }
+    setup.records(0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_methods_and_headers_pass_as_they_are() {
-    let setup = Setup::new(&policy(true));
+pub(crate) async fn other_methods_and_headers_pass_as_they_are(setup: &Setup) {
+    setup.case("other methods");
     let odd: &[u8] = b"\xa1\xb1";
     let call = |method: &Method| {
         let call = Call::new(method.clone(), "/v1/chat/completions/chatcmpl-1?after=2");
-        call.header("accept-encoding", "gzip, br")
-            .header("x-odd", odd)
-            .header("x-twice", "1")
-            .header("x-twice", "2")
+        let call = call.header("accept-encoding", "gzip, br").header("x-odd", odd);
+        let call = call.header("x-twice", "1").header("x-twice", "2");
+        // Envoy states the length of an empty body, where a client need not.
+        if method == Method::POST { call.body("{}") } else { call }
     };
     for method in [Method::GET, Method::DELETE, Method::POST] {
-        // Envoy states the length of an empty body, where a client need not.
-        let call = || if method == Method::POST { call(&method).body("{}") } else { call(&method) };
-        let answer = setup.http1().send(call()).await;
-        let direct = setup.direct().send(call()).await;
+        let answer = setup.http1().send(call(&method)).await;
+        let direct = setup.direct().send(call(&method)).await;
         assert_eq!(seen(&answer.json()), seen(&direct.json()), "{method}");
     }
     let models = Call::new(Method::GET, "/v1/models");
     assert_eq!(setup.http1().send(models).await.json()["object"], "list");
-    assert_eq!(setup.envoy.log().records(), Vec::<Value>::new());
+    setup.records(0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_providers_headers_pass_beside_ours() {
-    let setup = Setup::new(&policy(true));
+pub(crate) async fn the_providers_headers_pass_beside_ours(setup: &Setup) {
+    setup.case("the provider's headers");
     let direct = setup.direct().send(Call::chat(hello("gpt-4o"))).await;
     let answer = setup.http1().send(Call::chat(hello("gpt-4o"))).await;
     for name in direct.headers.keys().filter(|name| !["date", "x-request-id"].contains(&name.as_str())) {
         assert_eq!(answer.headers.get(name), direct.headers.get(name), "{name}");
     }
     assert_eq!(answer.header("x-request-id"), Some("req_sim00000002"));
-    let theirs = |name: &str| name.starts_with("x-envoy") || name == "server" || is_ours(name);
+    let known = |name: &str| name.starts_with("x-envoy") || name == "server" || is_ours(name);
     let added = answer.headers.keys().filter(|name| !direct.headers.contains_key(*name));
-    let strange: Vec<_> = added.filter(|name| !theirs(name.as_str())).collect();
+    let strange: Vec<_> = added.filter(|name| !known(name.as_str())).collect();
     assert!(strange.is_empty(), "{strange:?}");
 }
 

@@ -1,10 +1,12 @@
 //! One provider, one Envoy, and the questions that most tests ask of them.
 //!
-//! Each test has its own pair, so that ledgers and budgets are its own.
+//! Starting Envoy takes seconds, most of them to compile the filter: a test runs many cases against one pair.
+//! Each case has books of its own, and a user whose budget nobody else spends.
 
-use crate::client::{Answer, Call, Client};
+use crate::client::{Call, Client};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokenstile_host::envoy::{Envoy, Options};
 use tokenstile_host::upstream::{Bill, Upstream};
@@ -18,22 +20,28 @@ pub(crate) struct Setup {
     // Envoy first: it goes before the provider that it speaks to.
     pub(crate) envoy: Envoy,
     pub(crate) upstream: Upstream,
+    /// Records of earlier cases.
+    earlier: AtomicUsize,
 }
 
 impl Setup {
-    pub(crate) fn new(policy: &Value) -> Self {
-        Self::with(policy, |_| {})
+    /// `options` changes what does not follow from the policy.
+    pub(crate) fn new(policy: &Value, options: impl FnOnce(&mut Options)) -> Self {
+        let upstream = start_upstream();
+        let mut chosen = Options::new(policy.to_string(), upstream.addr());
+        // What Istio and Envoy Gateway can express: nobody allows headers to wait.
+        chosen.headers_may_wait = policy["hold_headers"] == true;
+        options(&mut chosen);
+        let envoy = Envoy::start(&chosen).unwrap_or_else(|error| panic!("{error}"));
+        Self { envoy, upstream, earlier: AtomicUsize::new(0) }
     }
 
-    /// With options other than those that follow from the policy.
-    pub(crate) fn with(policy: &Value, change: impl FnOnce(&mut Options)) -> Self {
-        let upstream = start_upstream();
-        let mut options = Options::new(policy.to_string(), upstream.addr());
-        // What Istio and Envoy Gateway can express: nobody allows headers to wait.
-        options.headers_may_wait = policy["hold_headers"] == true;
-        change(&mut options);
-        let envoy = Envoy::start(&options).unwrap_or_else(|error| panic!("{error}"));
-        Self { envoy, upstream }
+    /// The next case begins: with empty books and, if it uses this name, a user of its own.
+    pub(crate) fn case(&self, name: &'static str) -> &'static str {
+        println!("case: {name}");
+        self.upstream.ledger().clear();
+        self.earlier.store(self.envoy.log().records().len(), Ordering::Relaxed);
+        name
     }
 
     pub(crate) fn http1(&self) -> Client {
@@ -49,9 +57,10 @@ impl Setup {
         Client::http1(self.upstream.url())
     }
 
-    /// Exactly `count` records: waits for them, and sees one too many.
+    /// Exactly `count` records of this case: waits for them, and sees one too many.
     pub(crate) fn records(&self, count: usize) -> Vec<Value> {
-        let records = self.envoy.records(count, RECORDS_MAX);
+        let earlier = self.earlier.load(Ordering::Relaxed);
+        let records = self.envoy.records(earlier + count, RECORDS_MAX).split_off(earlier);
         assert_eq!(records.len(), count, "{}", self.envoy.log().text());
         records
     }
@@ -61,11 +70,9 @@ impl Setup {
         self.records(1).remove(0)
     }
 
-    /// All tokens of the record at this place.
-    pub(crate) fn record_total(&self, place: usize) -> u64 {
-        let record = self.envoy.log().records().swap_remove(place);
-        let usage = |name: &str| record["usage"][name].as_u64().unwrap();
-        usage("input") + usage("output")
+    /// The newest of `count` records.
+    pub(crate) fn newest(&self, count: usize) -> Value {
+        self.records(count).remove(count - 1)
     }
 
     pub(crate) fn billed(&self) -> Bill {
@@ -75,13 +82,19 @@ impl Setup {
     /// A small call of `user`, which must be let through. Gives what the budget had left before it: of all
     /// earlier calls of which the record is written.
     pub(crate) async fn remaining_before_probe(&self, user: &str) -> u64 {
-        let earlier = self.envoy.log().records().len();
+        let earlier = self.envoy.log().records().len() - self.earlier.load(Ordering::Relaxed);
         let answer = self.http1().send(Call::chat(hello("gpt-4o")).header("x-user-id", user)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let record = self.records(earlier + 1).pop().unwrap();
+        let record = self.newest(earlier + 1);
         assert_eq!(record["identity"]["user"], user, "{record}");
         answer.remaining() + record["hold_tokens"].as_u64().unwrap()
     }
+}
+
+/// All tokens of a record.
+pub(crate) fn total(record: &Value) -> u64 {
+    let usage = |name: &str| record["usage"][name].as_u64().unwrap_or_else(|| panic!("{record}"));
+    usage("input") + usage("output")
 }
 
 pub(crate) fn start_upstream() -> Upstream {
@@ -133,7 +146,7 @@ pub(crate) fn assert_free(record: &Value, billed: Bill) {
     assert_eq!(billed, Bill::default(), "{record}");
 }
 
-/// The texts of the events of a stream.
-pub(crate) fn words(answer: &Answer) -> u64 {
-    answer.text().matches("\"content\":\" ").count() as u64
+/// How many words the text of a stream brings.
+pub(crate) fn words(stream: &str) -> u64 {
+    stream.matches("\"content\":\" ").count() as u64
 }
