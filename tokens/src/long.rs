@@ -159,6 +159,12 @@ impl Long {
         }
     }
 
+    /// The bytes held in memory.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.whole.memory() + self.rest.as_ref().map_or(0, Window::memory)
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         let vocabulary = self.encoding.vocabulary();
         self.whole.push(vocabulary, bytes);

@@ -25,11 +25,10 @@ pub(crate) fn possible(
     if let Some(verdict) = key.look_up() {
         return verdict;
     }
-    let start = border.wrapping_sub(left.len);
-    let verdict = match (text.get(start..border), text.get(border..border.wrapping_add(right.len))) {
-        (Some(a), Some(b)) => undo_merges(vocabulary, a, b, left, right.rank),
-        _ => false,
-    };
+    let a = border.checked_sub(left.len).and_then(|start| text.get(start..border));
+    let b = text.get(border..).and_then(|behind| behind.get(..right.len));
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    let verdict = undo_merges(vocabulary, a, b, left, right.rank);
     key.store(verdict);
     verdict
 }
@@ -70,18 +69,23 @@ fn joined(vocabulary: &Vocabulary, left: Node, right: &[u8]) -> Option<u32> {
     vocabulary.rank(vocabulary.descend(left, right)?)
 }
 
-const INDEX_BITS: u32 = 14;
 const KEY_BITS: u32 = 37;
+const INDEX_BITS: u32 = 13;
+const TAG_BITS: u32 = KEY_BITS - INDEX_BITS;
 const VERDICT: u32 = 1 << 30;
 const USED: u32 = 1 << 31;
 
+/// Two verdicts found lately, so that two pairs that meet here do not drive each other out (hostile runs of `=`
+/// ask for a few hundred pairs over and over, and were ten times slower with one).
+type Slot = [Cell<u32>; 2];
+
 thread_local! {
     /// Verdicts found before: 64 KB, zero at start, so not in the file. In a VM without threads this is a plain static.
-    static VERDICTS: [Cell<u32>; 1 << INDEX_BITS] = const { [const { Cell::new(0) }; 1 << INDEX_BITS] };
+    static VERDICTS: [Slot; 1 << INDEX_BITS] = const { [const { [const { Cell::new(0) }; 2] }; 1 << INDEX_BITS] };
 }
 
-/// A pair and an encoding, scrambled by steps that can be undone: 14 bits choose the slot, and the other 23 are kept in
-/// it, so that a slot is never taken for another pair's.
+/// A pair and an encoding, scrambled by steps that can be undone: some bits choose the slot and all the others are kept
+/// in it, so that no verdict is ever taken for another pair's.
 struct Key {
     slot: usize,
     tag: u32,
@@ -93,17 +97,23 @@ impl Key {
         let pair = u64::from(vocabulary.id) << 36 | u64::from(left) << 18 | u64::from(right);
         // Multiplying by an odd number is one to one modulo a power of two.
         let mixed = pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) & ((1 << KEY_BITS) - 1);
-        Self { slot: (mixed >> (KEY_BITS - INDEX_BITS)) as usize, tag: (mixed & ((1 << 23) - 1)) as u32 }
+        Self { slot: (mixed >> TAG_BITS) as usize, tag: (mixed & ((1 << TAG_BITS) - 1)) as u32 | USED }
     }
 
     #[inline]
     fn look_up(&self) -> Option<bool> {
-        let kept = VERDICTS.with(|slots| slots.get(self.slot).map_or(0, Cell::get));
-        (kept & !VERDICT == self.tag | USED).then_some(kept & VERDICT != 0)
+        VERDICTS.with(|slots| {
+            let kept =
+                slots.get(self.slot)?.iter().map(Cell::get).find(|kept| kept & !VERDICT == self.tag)?;
+            Some(kept & VERDICT != 0)
+        })
     }
 
     fn store(&self, verdict: bool) {
-        let kept = self.tag | USED | if verdict { VERDICT } else { 0 };
-        VERDICTS.with(|slots| slots.get(self.slot).map(|slot| slot.set(kept)));
+        VERDICTS.with(|slots| {
+            let Some([first, second]) = slots.get(self.slot) else { return };
+            second.set(first.get());
+            first.set(self.tag | if verdict { VERDICT } else { 0 });
+        });
     }
 }

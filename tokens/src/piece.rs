@@ -1,14 +1,13 @@
 //! The number of tokens in one piece: what the splitter found between two borders that no token crosses.
 //! Called for every piece of every text, so this is where the time goes.
 //!
-//! Three ways, by length. A short piece is looked up among the pieces seen lately. Else the longest token that fits is
-//! taken, and the next, going back whenever two neighbours are impossible (`pair`). Going back over a very long piece
-//! would need memory for all of it: `window` counts those.
+//! Three ways, by length. A short piece is looked up among the pieces seen lately. Else `greedy` counts it; and for a
+//! very long one `window` has it done part by part.
 
 use std::cell::Cell;
 
-use crate::pair;
-use crate::vocabulary::{Token, Vocabulary};
+use crate::greedy::{self, Memory, words};
+use crate::vocabulary::Vocabulary;
 use crate::window::Window;
 
 /// Pieces up to this length fit a slot of the cache.
@@ -50,7 +49,9 @@ thread_local! {
 fn short(vocabulary: &'static Vocabulary, rest: &[u8], piece: &[u8]) -> u64 {
     let [low, high] = key(rest, piece, vocabulary.id);
     SEEN.with(|slots| {
-        let Some([kept_low, kept_high]) = slots.get(index(low, high)) else { return encode(vocabulary, piece) };
+        let Some([kept_low, kept_high]) = slots.get(index(low, high)) else {
+            return encode(vocabulary, piece);
+        };
         let kept = kept_high.get();
         if kept_low.get() == low && kept & !(0xF << COUNT) == high {
             return (kept >> COUNT) & 0xF;
@@ -66,11 +67,11 @@ fn short(vocabulary: &'static Vocabulary, rest: &[u8], piece: &[u8]) -> u64 {
 #[inline]
 fn key(rest: &[u8], piece: &[u8], encoding: u8) -> [u64; 2] {
     let [low, high] = match rest.first_chunk() {
-        Some(chunk) => words(*chunk),
+        Some(chunk) => halves(*chunk),
         None => {
             let mut chunk = [0; 16];
             chunk.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            words(chunk)
+            halves(chunk)
         }
     };
     let [fill_low, fill_high] = FILLING.get(piece.len()).copied().unwrap_or_default();
@@ -78,7 +79,7 @@ fn key(rest: &[u8], piece: &[u8], encoding: u8) -> [u64; 2] {
 }
 
 #[inline]
-fn words(chunk: [u8; 16]) -> [u64; 2] {
+fn halves(chunk: [u8; 16]) -> [u64; 2] {
     let both = u128::from_le_bytes(chunk);
     [both as u64, (both >> 64) as u64]
 }
@@ -88,7 +89,8 @@ static FILLING: [[u64; 2]; 16] = {
     let mut filling = [[u64::MAX; 2]; 16];
     let mut len = 1;
     while len < 16 {
-        filling[len] = if len < 8 { [u64::MAX << (8 * len), u64::MAX] } else { [0, u64::MAX << (8 * (len - 8))] };
+        filling[len] =
+            if len < 8 { [u64::MAX << (8 * len), u64::MAX] } else { [0, u64::MAX << (8 * (len - 8))] };
         len += 1;
     }
     filling
@@ -100,66 +102,15 @@ fn index(low: u64, high: u64) -> usize {
     (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - INDEX_BITS)) as usize
 }
 
-/// Takes the longest token each time, and goes back where that leads nowhere. A place from which nothing leads on is
-/// never entered again, so the work grows with the length and no faster.
+/// A piece that fits on the stack together with what `greedy` remembers of it.
 #[inline(never)]
-pub(crate) fn encode(vocabulary: &Vocabulary, piece: &[u8]) -> u64 {
-    let Some(mut next) = vocabulary.longest(piece) else { return 0 };
-    if next.len == piece.len() {
-        return 1;
-    }
-    let (mut taken, mut dead) = (Places::default(), Places::default());
-    let (mut at, mut tokens, mut last) = (0_usize, 0_u64, None::<Token>);
-    loop {
-        let end = at.wrapping_add(next.len);
-        let fits = |last| pair::possible(vocabulary, piece, at, last, next);
-        if !dead.contains(end) && last.is_none_or(fits) {
-            tokens = tokens.wrapping_add(1);
-            let Some(after) = vocabulary.longest(piece.get(end..).unwrap_or_default()) else { return tokens };
-            taken.insert(end);
-            (at, last, next) = (end, Some(next), after);
-        } else if let Some(shorter) =
-            vocabulary.longest(piece.get(at..end.wrapping_sub(1)).unwrap_or_default())
-        {
-            next = shorter;
-        } else {
-            // No token leads on from here: take back the one that led here, and try a shorter one in its place.
-            let Some(back) = last else { return piece.len() as u64 };
-            dead.insert(at);
-            taken.remove(at);
-            at = at.wrapping_sub(back.len);
-            tokens = tokens.wrapping_sub(1);
-            last = piece.get(taken.last_before(at)..at).and_then(|bytes| vocabulary.exact(bytes));
-            next = back;
+fn encode(vocabulary: &Vocabulary, piece: &[u8]) -> u64 {
+    match vocabulary.longest(piece) {
+        Some(token) if token.len == piece.len() => 1,
+        _ => {
+            let (mut taken, mut dead) = ([0; words(LONG)], [0; words(LONG)]);
+            let memory = &mut Memory::new(&mut taken, &mut dead);
+            greedy::count(vocabulary, piece, 0, None, memory).unwrap_or(piece.len() as u64)
         }
-    }
-}
-
-/// A set of places in a piece of at most `LONG` bytes.
-#[derive(Default)]
-struct Places([u64; LONG / 64 + 1]);
-
-impl Places {
-    #[inline]
-    fn contains(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
-    }
-
-    #[inline]
-    fn insert(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
-        }
-    }
-
-    fn remove(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word &= !(1 << (place % 64));
-        }
-    }
-
-    /// The greatest place below `place`, or 0.
-    fn last_before(&self, place: usize) -> usize {
-        (0..place).rev().find(|&place| self.contains(place)).unwrap_or(0)
     }
 }

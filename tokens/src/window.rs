@@ -1,127 +1,141 @@
 //! The number of tokens in a very long piece, in memory that does not grow with it. Called by `piece` for pieces of
-//! more than a few hundred bytes and by `long` for those that arrive in parts.
+//! more than a few hundred bytes, and by `long` for those that arrive in parts.
 //!
-//! Every beginning of a piece has an encoding, and its last token depends only on the 128 bytes before its end:
-//! it is the one token that may follow the encoding of what comes before it (`pair`). So the last token and the count of
-//! each place are worked out from left to right, each place looking as far ahead as a token can reach. A ring of the last
-//! 256 places is all that is kept.
+//! The piece is gathered in a buffer. Each time that is full, a border behind which nothing can change is looked for, and
+//! what lies before it is counted and dropped. No token is longer than 128 bytes, so whatever follows, the encoding has
+//! a border in the last 128 places; and the encoding of the bytes before *that* border is a beginning of the whole
+//! one. So an earlier border is certain if the encodings up to each of these 128 places all have it: that is tried.
 
-use crate::pair;
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "places in a buffer, far from overflow; tests would stop"
+)]
+
+use crate::greedy::{self, Memory, words};
 use crate::vocabulary::{TOKEN_BYTES_MAX, Token, Vocabulary};
 
 /// A piece that is being counted.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The bytes from at most 128 before `at` on.
+    /// The bytes behind `start`, and before it those of the token `before`.
     bytes: Vec<u8>,
-    /// The place, in `bytes`, whose tokens are next looked at.
-    at: usize,
-    /// The same place, from the beginning of the piece.
-    place: u64,
-    /// By the last eight bits of the place.
-    ends: Vec<End>,
-    /// A place whose count is wanted, and that count once the place is reached.
-    mark: (u64, u64),
-}
-
-/// The encoding of the piece up to some place.
-#[derive(Clone, Copy, Debug, Default)]
-struct End {
+    /// A border that is certain.
+    start: usize,
+    /// The token that ends there; none at the beginning of the piece.
+    before: Option<Token>,
+    /// The tokens up to there.
     tokens: u64,
-    /// Its last token; of length 0 while it is not known.
-    last: Token,
+    mark: Mark,
+    /// So many bytes are gathered before some are dropped.
+    full: usize,
 }
 
-/// Bytes are moved down when so many of them lie behind.
-const BEHIND_MAX: usize = 1024;
+/// A place up to which the tokens are wanted as well.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    At(usize),
+    Counted(u64),
+}
+
+/// Finding a certain border costs as much as counting some ten thousand bytes.
+const FULL: usize = 1 << 16;
+/// A certain border is looked for so far from the end, then farther.
+const BACK: usize = 256;
 
 impl Window {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), at: 0, place: 0, ends: vec![End::default(); 256], mark: (0, 0) }
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), start: 0, before: None, tokens: 0, mark: Mark::Counted(0), full: FULL }
     }
 
     /// The number of tokens in a piece that is there as a whole.
     #[inline(never)]
     pub(crate) fn count(vocabulary: &'static Vocabulary, piece: &[u8]) -> u64 {
         let mut window = Self::new();
-        for part in piece.chunks(BEHIND_MAX) {
-            window.push(vocabulary, part);
-        }
+        window.push(vocabulary, piece);
         window.finish(vocabulary)
     }
 
-    /// How many bytes were pushed.
-    pub(crate) fn len(&self) -> u64 {
-        self.place.wrapping_add(self.bytes.len().wrapping_sub(self.at) as u64)
-    }
-
-    pub(crate) fn push(&mut self, vocabulary: &Vocabulary, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        while self.bytes.len().wrapping_sub(self.at) >= TOKEN_BYTES_MAX {
-            self.step(vocabulary);
+    pub(crate) fn push(&mut self, vocabulary: &Vocabulary, mut bytes: &[u8]) {
+        while self.bytes.len() + bytes.len() > self.full {
+            let (now, later) = bytes.split_at_checked(self.full - self.bytes.len()).unwrap_or_default();
+            self.bytes.extend_from_slice(now);
+            self.drop_certain(vocabulary);
+            bytes = later;
         }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Remembers this place: [`finish_at_mark`](Self::finish_at_mark) counts the tokens up to here.
-    pub(crate) fn mark(&mut self) {
-        self.mark = (self.len(), 0);
+    pub(crate) const fn mark(&mut self) {
+        self.mark = Mark::At(self.bytes.len());
     }
 
     /// The number of tokens up to the last mark, as if the piece ended there.
-    pub(crate) fn finish_at_mark(mut self, vocabulary: &Vocabulary) -> u64 {
-        while self.place <= self.mark.0 && self.at <= self.bytes.len() {
-            self.step(vocabulary);
+    pub(crate) fn finish_at_mark(&self, vocabulary: &Vocabulary) -> u64 {
+        match self.mark {
+            Mark::At(end) => self.tokens_to(vocabulary, end),
+            Mark::Counted(tokens) => tokens,
         }
-        self.mark.1
     }
 
     /// The number of tokens in all.
-    pub(crate) fn finish(mut self, vocabulary: &Vocabulary) -> u64 {
-        self.mark();
-        self.finish_at_mark(vocabulary)
+    pub(crate) fn finish(&self, vocabulary: &Vocabulary) -> u64 {
+        self.tokens_to(vocabulary, self.bytes.len())
     }
 
-    /// Looks at the tokens that begin at `at`, and enters each as the last one before its end, if it is.
-    fn step(&mut self, vocabulary: &Vocabulary) {
-        let here = self.end(self.place);
-        self.ends[usize::from(self.place as u8)] = End::default();
-        if self.place == self.mark.0 {
-            self.mark.1 = here.tokens;
-        }
-        let begins = self.place == 0;
-        if !begins && here.last.len == 0 {
-            debug_assert!(false, "every beginning of a piece has an encoding");
-            return self.advance();
-        }
-        let mut node = Vocabulary::ROOT;
-        let ahead = self.bytes.get(self.at..).unwrap_or_default();
-        for (offset, &byte) in ahead.iter().enumerate() {
-            let Some(child) = vocabulary.child(node, byte) else { break };
-            node = child;
-            let len = offset.wrapping_add(1);
-            let end = usize::from(self.place.wrapping_add(len as u64) as u8);
-            if self.ends[end].last.len != 0 {
+    /// The bytes held in memory.
+    #[cfg(test)]
+    pub(crate) const fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The number of tokens in the piece if it ended at `end` of the buffer.
+    fn tokens_to(&self, vocabulary: &Vocabulary, end: usize) -> u64 {
+        let length = end.saturating_sub(self.start);
+        let (mut taken, mut dead) = (vec![0; words(length)], vec![0; words(length)]);
+        let text = self.bytes.get(..end).unwrap_or_default();
+        let memory = &mut Memory::new(&mut taken, &mut dead);
+        let counted = greedy::count(vocabulary, text, self.start, self.before, memory);
+        debug_assert!(counted.is_some(), "a certain border is in every encoding");
+        self.tokens.saturating_add(counted.unwrap_or(length as u64))
+    }
+
+    /// Counts and drops what lies before a border that is certain. Should there be none, which no text has been seen
+    /// to do, the buffer grows.
+    fn drop_certain(&mut self, vocabulary: &Vocabulary) {
+        self.mark = Mark::Counted(self.finish_at_mark(vocabulary));
+        let length = self.bytes.len() - self.start;
+        let (mut taken, mut dead) = (vec![0; words(length)], vec![0; words(length)]);
+        let mut memory = Memory::new(&mut taken, &mut dead);
+        greedy::count(vocabulary, &self.bytes, self.start, self.before, &mut memory);
+        for back in [BACK, BACK * 4, BACK * 16] {
+            let border = memory.taken.last_before(length.saturating_sub(back));
+            let token = greedy::token_before(
+                vocabulary,
+                &self.bytes,
+                self.start,
+                self.start + border,
+                &memory.taken,
+                None,
+            );
+            if border == 0 || !self.is_certain(vocabulary, self.start + border, token) {
                 continue;
             }
-            let Some(rank) = vocabulary.rank(node) else { continue };
-            let token = Token { rank, len, node };
-            if begins || pair::possible(vocabulary, &self.bytes, self.at, here.last, token) {
-                self.ends[end] = End { tokens: here.tokens.wrapping_add(1), last: token };
-            }
+            self.tokens = self.tokens.saturating_add(memory.taken.count_to(border));
+            let keep = self.start + border - token.map_or(0, |token| token.len);
+            (self.start, self.before) = (self.start + border - keep, token);
+            self.bytes.drain(..keep);
+            return;
         }
-        self.advance();
+        self.full = self.full.saturating_mul(2);
     }
 
-    fn advance(&mut self) {
-        self.at = self.at.wrapping_add(1);
-        self.place = self.place.wrapping_add(1);
-        if self.at > BEHIND_MAX {
-            self.bytes.drain(..self.at.wrapping_sub(TOKEN_BYTES_MAX));
-            self.at = TOKEN_BYTES_MAX;
-        }
-    }
-
-    fn end(&self, place: u64) -> End {
-        self.ends[usize::from(place as u8)]
+    /// Whether every encoding of the bytes up to one of the last places has this border.
+    fn is_certain(&self, vocabulary: &Vocabulary, border: usize, token: Option<Token>) -> bool {
+        (self.bytes.len() - TOKEN_BYTES_MAX + 1..=self.bytes.len()).all(|end| {
+            let (mut taken, mut dead) = ([0; words(BACK * 17)], [0; words(BACK * 17)]);
+            let text = self.bytes.get(..end).unwrap_or_default();
+            greedy::count(vocabulary, text, border, token, &mut Memory::new(&mut taken, &mut dead)).is_some()
+        })
     }
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Random, assert_equal, rounds};
+use tokenstile_tokens::Encoding;
 
 /// Characters that fall on the borders of the patterns' classes.
 const TROUBLE: &[&str] = &[
@@ -141,6 +142,60 @@ fn random_letters_of_small_alphabets() {
         let letters: Vec<char> = alphabets[round % alphabets.len()].chars().collect();
         let length = 1 + random.below(if round % 10 == 0 { 3000 } else { 200 });
         assert_equal(&(0..length).map(|_| *random.pick(&letters)).collect::<String>());
+    }
+}
+
+/// Rulers and blank stretches: dozens of tokens begin at each place, and nearly all are wrong.
+#[test]
+fn runs_of_one_byte() {
+    let mut random = Random::new(5);
+    for byte in "=-*#/_.~ \t\n\r\0a0X\\|".chars() {
+        for length in (1..40).chain([47, 48, 63, 64, 65, 80, 96, 127, 128, 129, 200, 255, 256, 257, 300, 600])
+        {
+            let run = byte.to_string().repeat(length);
+            assert_equal(&run);
+            assert_equal(&format!("x{run}{}", random.pick(&["=-", "-", "y", "\n", " \n", "é"])));
+        }
+    }
+    for _ in 0..rounds(300) {
+        let run = |random: &mut Random| random.pick(&["=", "-", "*", "#", "/"]).repeat(1 + random.below(400));
+        assert_equal(&(0..4).map(|_| run(&mut random)).collect::<String>());
+    }
+}
+
+/// Pieces that do not fit the window at once.
+#[test]
+fn pieces_of_many_kilobytes() {
+    let mut random = Random::new(6);
+    for letters in ["abcdefghijklmnopqrstuvwxyz", "ab", "=-", "-", " ", "中文字", "aé"] {
+        let letters: Vec<char> = letters.chars().collect();
+        assert_equal(&(0..150_000).map(|_| *random.pick(&letters)).collect::<String>());
+    }
+}
+
+/// Counted by OpenAI's own tiktoken: see `tools/make_vectors.py`.
+#[test]
+fn vectors_of_openai() {
+    let vectors = include_str!("vectors.jsonl");
+    assert!(vectors.lines().count() > 3000);
+    for line in vectors.lines() {
+        let (text, cl100k, o200k): (String, u64, u64) = serde_json::from_str(line).expect("a vector");
+        assert_eq!(
+            (Encoding::Cl100k.count(&text), Encoding::O200k.count(&text)),
+            (cl100k, o200k),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_stops_the_count() {
+    for text in ["", "one two three four", "a\n\nb  c"] {
+        for encoding in [Encoding::Cl100k, Encoding::O200k] {
+            let tokens = encoding.count(text);
+            assert_eq!(encoding.count_until(text, tokens), Some(tokens));
+            assert_eq!(tokens.checked_sub(1).and_then(|limit| encoding.count_until(text, limit)), None);
+        }
     }
 }
 

@@ -1,0 +1,153 @@
+//! Byte pair encoding without merging: longest tokens first, going back where two cannot be neighbours. Called by `piece`
+//! and `window`.
+//!
+//! A row of tokens in which all neighbours are possible (`pair`) is the one encoding of its bytes, so the first row that
+//! reaches the end is the answer. A place that leads nowhere is marked dead and never entered again, so the work grows
+//! with the length and no faster, whatever the text.
+
+#![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
+
+use crate::pair;
+use crate::run::Run;
+use crate::vocabulary::{Token, Vocabulary};
+
+/// Counts the tokens of `text` from `start` on, where `before` ends (`None` at the beginning of a piece).
+///
+/// The answer is `None` if the encoding of the whole text has no border at `start`: it always has one at the
+/// beginning of a piece.
+#[inline]
+pub(crate) fn count(
+    vocabulary: &Vocabulary,
+    text: &[u8],
+    start: usize,
+    before: Option<Token>,
+    memory: &mut Memory,
+) -> Option<u64> {
+    let Memory { taken, dead } = memory;
+    let (mut at, mut tokens, mut last) = (start, 0_u64, before);
+    let (mut below, mut run) = (usize::MAX, None);
+    while at < text.len() {
+        if let Some(next) = candidate(vocabulary, text, at, last, below, &mut run) {
+            let end = at + next.len;
+            let fits = |last| pair::possible(vocabulary, text, at, last, next);
+            if dead.contains(end - start) || !last.is_none_or(fits) {
+                below = next.len;
+                continue;
+            }
+            tokens += 1;
+            taken.insert(end - start);
+            (at, last, below) = (end, Some(next), usize::MAX);
+        } else if at == start {
+            return None;
+        } else {
+            // No token leads on from here: take back the one that led here, and try a shorter one in its place.
+            dead.insert(at - start);
+            taken.remove(at - start);
+            below = last?.len;
+            at -= below;
+            tokens -= 1;
+            last = if at == start {
+                before
+            } else {
+                token_before(vocabulary, text, start, at, taken, run.as_ref())
+            };
+        }
+    }
+    Some(tokens)
+}
+
+/// The longest token at `at` of less than `below` bytes. Inside a run, one that may follow `last`.
+#[inline]
+fn candidate(
+    vocabulary: &Vocabulary,
+    text: &[u8],
+    at: usize,
+    last: Option<Token>,
+    below: usize,
+    run: &mut Option<Run>,
+) -> Option<Token> {
+    if let Some(run) = run.as_mut().filter(|run| run.range.contains(&at)) {
+        return run.candidate(vocabulary, text, at, last, below);
+    }
+    let end = at.saturating_add(below - 1).min(text.len());
+    let longest = vocabulary.longest(text.get(at..end)?)?;
+    if longest.len >= RUN_TOKEN && run.as_ref().is_none_or(|run| run.range.end <= at) {
+        *run = Run::new(vocabulary, text, at);
+    }
+    Some(longest)
+}
+
+/// The taken token that ends at `at`.
+pub(crate) fn token_before(
+    vocabulary: &Vocabulary,
+    text: &[u8],
+    start: usize,
+    at: usize,
+    taken: &Places,
+    run: Option<&Run>,
+) -> Option<Token> {
+    let from = start + taken.last_before(at - start);
+    let in_run = run.and_then(|run| run.token_at(vocabulary, from, at));
+    in_run.or_else(|| vocabulary.exact(text.get(from..at)?))
+}
+
+/// A token of this length makes it worth while to look whether a run begins.
+const RUN_TOKEN: usize = 8;
+
+/// What is remembered while going forth and back; places count from the start.
+pub(crate) struct Memory<'m> {
+    /// The ends of the tokens taken.
+    pub(crate) taken: Places<'m>,
+    /// From where nothing leads on.
+    dead: Places<'m>,
+}
+
+impl<'m> Memory<'m> {
+    /// Each part has a bit for every place, the end included, and all are 0.
+    pub(crate) fn new(taken: &'m mut [u64], dead: &'m mut [u64]) -> Self {
+        Self { taken: Places(taken), dead: Places(dead) }
+    }
+}
+
+/// The words that a set of the places in `bytes` bytes needs.
+pub(crate) const fn words(bytes: usize) -> usize {
+    bytes / 64 + 1
+}
+
+/// A set of places in a text.
+pub(crate) struct Places<'m>(&'m mut [u64]);
+
+impl Places<'_> {
+    #[inline]
+    fn contains(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
+    }
+
+    #[inline]
+    fn insert(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+
+    /// The greatest place below `place`, or 0.
+    pub(crate) fn last_before(&self, place: usize) -> usize {
+        let below = |(at, word): (usize, &u64)| {
+            let word = if at == place / 64 { word & ((1 << (place % 64)) - 1) } else { *word };
+            word.checked_ilog2().map(|bit| at * 64 + bit as usize)
+        };
+        let upto = self.0.get(..=place / 64).unwrap_or_default();
+        upto.iter().enumerate().rev().find_map(below).unwrap_or(0)
+    }
+
+    /// How many places there are up to and with `place`.
+    pub(crate) fn count_to(&self, place: usize) -> u64 {
+        (1..=place).filter(|&place| self.contains(place)).count() as u64
+    }
+}
