@@ -21,6 +21,8 @@ pub struct Options {
     pub buffer_limit_bytes: u32,
     /// Speak HTTP/2 to the upstream: request trailers arrive there only then.
     pub upstream_http2: bool,
+    /// How often Envoy tries a call again that the upstream answered with 5xx.
+    pub retries: u32,
 }
 
 impl Options {
@@ -33,6 +35,7 @@ impl Options {
             headers_may_wait: true,
             buffer_limit_bytes: 1 << 20,
             upstream_http2: false,
+            retries: 0,
         }
     }
 
@@ -65,7 +68,8 @@ impl Options {
                  "typed_config": {"@type": type_url("filters.http.router.v3.Router")}},
             ],
             "route_config": {"virtual_hosts": [{"name": "llm", "domains": ["*"], "routes": [
-                {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s"}},
+                {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s",
+                    "retry_policy": {"retry_on": "5xx", "num_retries": self.retries}}},
             ]}]},
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::LIMIT;
 use crate::client::Call;
-use crate::setup::{Setup, assert_free, assert_usage, hello, total};
+use crate::setup::{Setup, assert_free, assert_usage, hello, total, until};
 use serde_json::json;
 
 /// Room for one call, not for two.
@@ -99,6 +99,40 @@ pub(crate) async fn a_body_that_is_not_json_gets_the_providers_own_error(setup: 
     assert_eq!(setup.remaining_before_probe(user).await, LIMIT);
 }
 
+pub(crate) async fn a_body_that_is_empty_gets_the_providers_own_error(setup: &Setup) {
+    let user = setup.case("no body");
+    let call = || Call::chat("").header("x-user-id", user);
+    let answer = setup.http1().send(call()).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.body, setup.direct().send(call()).await.body);
+    assert_free(&setup.record(), setup.billed());
+}
+
+pub(crate) async fn a_body_that_waits_to_be_asked_for_is_asked_for(setup: &Setup) {
+    setup.case("100-continue");
+    let answer = setup.http1().send(Call::chat(hello("gpt-4o")).header("expect", "100-continue")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(setup.upstream.ledger().last().unwrap().body, hello("gpt-4o"));
+    assert_usage(&setup.record(), "reported", setup.billed());
+}
+
+pub(crate) async fn a_hang_up_in_the_upload_costs_nothing(setup: &Setup) {
+    for (name, client) in [("upload", setup.http1()), ("upload over http2", setup.http2())] {
+        let user = setup.case(name);
+        let requests = setup.envoy_requests();
+        let body = hello("gpt-4o");
+        let (first, never) = body.split_at(30);
+        let call = Call::chat("").header("x-user-id", user).unfinished(first);
+        let waiting = tokio::spawn(async move { client.start(call).await });
+        until(|| setup.envoy_requests() > requests).await;
+        waiting.abort();
+        let record = setup.record();
+        assert_eq!(record["ending"], "abandoned", "{never} {record}");
+        assert_free(&record, setup.billed());
+        assert_eq!(setup.remaining_before_probe(user).await, LIMIT);
+    }
+}
+
 /// One byte that is no UTF-8 in a header traps filters of the usual SDK (proxy-wasm-rust-sdk #25, #263).
 pub(crate) async fn a_user_id_that_is_no_text_is_a_user_like_others(setup: &Setup) {
     for (user, written) in [(b"\xa1\xb1", r"\xa1\xb1"), (b"\xa1\xb2", r"\xa1\xb2")] {
@@ -139,6 +173,16 @@ pub(crate) async fn a_body_over_envoys_buffer_is_refused_by_envoy_and_holds_noth
     let user = setup.case("over Envoy's buffer");
     let answer = setup.http1().send(Call::chat(question_of(100_000)).header("x-user-id", user)).await;
     assert_eq!(answer.status, 413, "{}", answer.text());
+    assert_eq!(setup.upstream.ledger().completed_calls(), 0);
+    assert_free(&setup.record(), setup.billed());
+    assert_eq!(setup.remaining_before_probe(user).await, SMALL_LIMIT);
+}
+
+/// Envoy's limit does not hold for HTTP/2, where windows bound what is buffered: the body is read and weighed.
+pub(crate) async fn a_body_over_envoys_buffer_does_not_bypass_the_budget_over_http2(setup: &Setup) {
+    let user = setup.case("over Envoy's buffer over http2");
+    let answer = setup.http2().send(Call::chat(question_of(100_000)).header("x-user-id", user)).await;
+    assert!([413, 429].contains(&answer.status), "{} {}", answer.status, answer.text());
     assert_eq!(setup.upstream.ledger().completed_calls(), 0);
     assert_free(&setup.record(), setup.billed());
     assert_eq!(setup.remaining_before_probe(user).await, SMALL_LIMIT);

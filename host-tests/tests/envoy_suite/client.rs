@@ -20,6 +20,9 @@ type Pool = hyper_util::client::legacy::Client<HttpConnector, Body>;
 /// A request that hangs is a finding: every wait ends.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// The key of every call; it must stand nowhere but in the request.
+pub(crate) const KEY: &str = "sk-very-secret";
+
 /// A connection pool to one server.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -68,6 +71,7 @@ impl Call {
     pub(crate) fn chat(body: impl Into<Bytes>) -> Self {
         Self::new(Method::POST, "/v1/chat/completions")
             .header(CONTENT_TYPE.as_str(), "application/json")
+            .header("authorization", format!("Bearer {KEY}"))
             .body(body)
     }
 
@@ -101,6 +105,19 @@ impl Call {
             tokio::time::sleep(Duration::from_millis(3)).await;
             let frame = frames.next()?;
             Some((Ok::<_, Infallible>(frame), frames))
+        });
+        self.body = StreamBody::new(stream).boxed_unsync();
+        self
+    }
+
+    /// The beginning of a body whose end never comes.
+    pub(crate) fn unfinished(mut self, first: &str) -> Self {
+        let first = Frame::data(Bytes::copy_from_slice(first.as_bytes()));
+        let stream = futures_util::stream::unfold(Some(first), |frame| async move {
+            match frame {
+                Some(frame) => Some((Ok::<_, Infallible>(frame), None)),
+                None => std::future::pending().await,
+            }
         });
         self.body = StreamBody::new(stream).boxed_unsync();
         self

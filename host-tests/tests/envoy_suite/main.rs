@@ -29,6 +29,9 @@ async fn lenient(held: bool) {
     bodies::a_body_over_the_policys_limit_pays_by_its_answer(setup).await;
     bodies::a_compressed_body_passes_as_it_is_and_pays_by_its_answer(setup).await;
     bodies::a_body_that_is_not_json_gets_the_providers_own_error(setup).await;
+    bodies::a_body_that_is_empty_gets_the_providers_own_error(setup).await;
+    bodies::a_body_that_waits_to_be_asked_for_is_asked_for(setup).await;
+    bodies::a_hang_up_in_the_upload_costs_nothing(setup).await;
     bodies::a_user_id_that_is_no_text_is_a_user_like_others(setup).await;
     streams::a_stream_passes_unchanged_and_is_billed_as_stated(setup).await;
     streams::a_stream_over_http2_is_billed(setup).await;
@@ -40,6 +43,7 @@ async fn lenient(held: bool) {
     passing::other_methods_and_headers_pass_as_they_are(setup).await;
     passing::the_providers_headers_pass_beside_ours(setup).await;
     the_counters_are_the_records_sums(setup);
+    no_prompt_and_no_key_is_in_the_log(setup);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,15 +81,18 @@ async fn nothing_bypasses_a_small_budget_and_nothing_leaks_from_it() {
         });
         bodies::request_trailers_do_not_bypass_the_budget(setup).await;
         bodies::a_body_over_envoys_buffer_is_refused_by_envoy_and_holds_nothing(setup).await;
+        bodies::a_body_over_envoys_buffer_does_not_bypass_the_budget_over_http2(setup).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_downgrade_changes_the_model_and_not_a_byte_more() {
     for held in [true, false] {
-        let setup = &Setup::new(&rewriting::downgrading(held), |_| {});
+        let policy = rewriting::downgrading(held);
+        let setup = &Setup::new(&policy, |options| options.retries = rewriting::RETRIES);
         rewriting::every_framing_arrives_whole(setup).await;
         rewriting::a_request_with_trailers_arrives_whole(setup).await;
+        rewriting::what_envoy_tries_again_arrives_whole_and_is_one_call(setup).await;
     }
 }
 
@@ -97,4 +104,11 @@ fn the_counters_are_the_records_sums(setup: &Setup) {
     assert_eq!(metrics["tokenstile_requests_allow"], records.len() as f64, "{metrics:?}");
     let failures: Vec<_> = metrics.keys().filter(|name| name.contains("failures")).collect();
     assert!(failures.is_empty(), "{metrics:?}");
+}
+
+fn no_prompt_and_no_key_is_in_the_log(setup: &Setup) {
+    let log = setup.envoy.log();
+    for secret in ["Say hello", "dull boy", client::KEY] {
+        assert!(!log.text().contains(secret), "`{secret}` stands in the log");
+    }
 }

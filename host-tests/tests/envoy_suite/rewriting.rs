@@ -1,9 +1,12 @@
 //! A downgrade changes the model's name in the body and nothing else, and the next request stays whole.
 
 use crate::client::{Answer, Call};
-use crate::setup::{Setup, policy, total};
+use crate::setup::{Setup, assert_free, policy, total};
 use serde_json::{Value, json};
 use tokenstile_host::upstream::Seen;
+
+/// How often Envoy tries a failed call again.
+pub(crate) const RETRIES: u32 = 2;
 
 /// Asked and served: a longer name, a shorter one, and one for which no list has anything cheaper.
 const MODELS: [(&str, &str); 3] =
@@ -70,6 +73,20 @@ pub(crate) async fn a_request_with_trailers_arrives_whole(setup: &Setup) {
     assert_eq!(String::from_utf8_lossy(&seen.body), body_served_by("gpt-4o", "gpt-4o-mini"));
     assert_framing(&seen);
     assert_told(&answer, &setup.record(), "gpt-4o", "gpt-4o-mini");
+}
+
+/// Some gateways count an attempt that the proxy repeats as another call.
+pub(crate) async fn what_envoy_tries_again_arrives_whole_and_is_one_call(setup: &Setup) {
+    setup.case("tried again");
+    let answer = setup.http1().send(Call::chat(body("gpt-4o")).header("x-sim-status", "503")).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let seen = setup.upstream.ledger().last_requests();
+    assert_eq!(seen.len(), 1 + RETRIES as usize);
+    for seen in &seen {
+        assert_eq!(String::from_utf8_lossy(&seen.body), body_served_by("gpt-4o", "gpt-4o-mini"));
+        assert_framing(seen);
+    }
+    assert_free(&setup.record(), setup.billed());
 }
 
 /// No model is exchanged silently.

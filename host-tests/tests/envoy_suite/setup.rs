@@ -75,6 +75,13 @@ impl Setup {
         self.records(count).remove(count - 1)
     }
 
+    /// Requests that came to Envoy, finished or not.
+    pub(crate) fn envoy_requests(&self) -> u64 {
+        let stats = self.envoy.admin_page("/stats?filter=http.llm.downstream_rq_total").unwrap();
+        let number = stats.trim().rsplit(' ').next().and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("`{stats}`"))
+    }
+
     pub(crate) fn billed(&self) -> Bill {
         self.upstream.ledger().billed()
     }
@@ -149,4 +156,14 @@ pub(crate) fn assert_free(record: &Value, billed: Bill) {
 /// How many words the text of a stream brings.
 pub(crate) fn words(stream: &str) -> u64 {
     stream.matches("\"content\":\" ").count() as u64
+}
+
+/// Waits for something that must come; the end of the wait is not what is tested.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it never came");
 }

@@ -2,9 +2,8 @@
 
 use crate::LIMIT;
 use crate::client::{Answer, Call};
-use crate::setup::{Setup, assert_free, assert_usage, hello, hello_streamed, policy, total, words};
+use crate::setup::{Setup, assert_free, assert_usage, hello, hello_streamed, policy, total, until, words};
 use http_body_util::BodyExt;
-use std::time::Duration;
 
 pub(crate) async fn a_stream_passes_unchanged_and_is_billed_as_stated(setup: &Setup) {
     let user = setup.case("stream");
@@ -121,16 +120,6 @@ async fn an_upstream_that_is_not_there_costs_nothing() {
     let answer = setup.http1().send(Call::chat(hello("gpt-4o"))).await;
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert_free(&setup.record(), setup.billed());
-}
-
-/// Waits for something that must come; the end of the wait is not what is tested.
-async fn until(holds: impl Fn() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it never came");
 }
 
 /// Events without the number of the call, which the provider counts up.
