@@ -20,6 +20,8 @@ enum Command {
     Run(cli::run::Args),
     /// Run the filter in a small local proxy, with no proxy installed.
     Serve(cli::serve::Args),
+    /// Watch a day of three users go through the filter.
+    Demo(cli::demo::Args),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => cli::run::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
+        Command::Demo(args) => cli::demo::run(&args),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {

@@ -26,6 +26,8 @@ pub(super) struct Knobs {
     pub(super) any_body: bool,
     /// `x-sim-cut-after`: break the connection after this many tokens of the answer.
     pub(super) cut_after: Option<u64>,
+    /// `x-sim-stall-after`: fall silent after this many tokens of a stream, until the client hangs up.
+    pub(super) stall_after: Option<u64>,
     /// `x-sim-delay-ms`: wait before the answer's headers.
     pub(super) delay: Duration,
     /// `x-sim-chunk-delay-ms`: wait before each chunk of a stream.
@@ -52,6 +54,7 @@ impl Knobs {
             no_usage: flag("x-sim-no-usage"),
             any_body: flag("x-sim-any-body"),
             cut_after: number("x-sim-cut-after"),
+            stall_after: number("x-sim-stall-after"),
             delay: wait("x-sim-delay-ms"),
             chunk_delay: wait("x-sim-chunk-delay-ms"),
             split: number("x-sim-split").and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0),

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Long enough for what was handed over to leave.
 const BEFORE_A_CUT: Duration = Duration::from_millis(50);
 
+/// Nobody should wait longer; a test that does has failed already.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
 /// A piece of the answer and the tokens that are billed when it leaves.
 struct Piece {
     bytes: Bytes,
@@ -89,6 +92,9 @@ impl Sender {
         let Some(piece) = self.piece() else {
             return self.end().map(Ok);
         };
+        if self.as_events && self.knobs.stall_after.is_some_and(|tokens| self.tokens_sent >= tokens) {
+            tokio::time::sleep(STALL_MAX).await;
+        }
         if self.as_events && !self.knobs.chunk_delay.is_zero() {
             tokio::time::sleep(self.knobs.chunk_delay).await;
         }

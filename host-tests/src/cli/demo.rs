@@ -1,0 +1,23 @@
+//! `tokenstile demo`: a day in the life of three users. Called by `main` and by `cargo xtask demo`; it must not know
+//! the story.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokenstile_host::demo::{self, Way};
+
+/// How to show it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run the filter in a real Envoy, found by $ENVOY or on PATH, instead of the embedded proxy.
+    #[arg(long)]
+    envoy: bool,
+    /// The filter; without it $TOKENSTILE_WASM, else target/tokenstile.wasm. (Envoy: the latter two.)
+    #[arg(long, value_name = "FILE", conflicts_with = "envoy")]
+    wasm: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
+    let way = if args.envoy { Way::Envoy } else { Way::Embedded(super::filter(args.wasm.as_deref())?) };
+    demo::run(way)?;
+    Ok(ExitCode::SUCCESS)
+}
