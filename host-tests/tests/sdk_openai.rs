@@ -16,6 +16,8 @@ use tokenstile_host::envoy::{Envoy, Options};
 use tokenstile_host::upstream::Upstream;
 
 const REQUIREMENTS: &str = include_str!("sdk/requirements.txt");
+/// All that the program's calls come to, also those that were refused.
+const RECORDS: usize = 12;
 /// Tokens of one call: 10 of the prompt and 24 of the answer.
 const CALL_TOKENS: u64 = 34;
 
@@ -25,7 +27,7 @@ fn the_openai_sdk_is_refused_once_and_waits_only_when_that_helps() {
     let options = Options::new(policy().to_string(), upstream.addr());
     let envoy = Envoy::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let seen = calls(&envoy.url());
-    let records = envoy.records(11, Duration::from_secs(20));
+    let records = envoy.records(RECORDS, Duration::from_secs(20));
     let requests = upstream.ledger().last_requests();
     // Requests of one user that came to Envoy, that it refused, and that came to the provider.
     let counts = |user: &str| {
@@ -47,10 +49,16 @@ fn the_openai_sdk_is_refused_once_and_waits_only_when_that_helps() {
     // Once refused, and let through when it came again at the time it was told.
     assert_eq!(rate["requests"], 2, "{rate}");
     assert_eq!(counts("rate"), (3, 1, 2), "{records:#?}");
+    // No time is named here, so that only `x-should-retry` keeps the SDK from trying again.
+    let never = &seen["never-fits"];
+    assert_eq!(never["error"]["class"], "openai.RateLimitError", "{never}");
+    assert_eq!(never["error"]["retry_after"], Value::Null, "{never}");
+    assert_eq!(never["requests"], 1, "the SDK tried again: {never}");
+    assert_eq!(counts("never-fits"), (1, 1, 0), "{records:#?}");
     let free = &seen["free"];
     assert_eq!(free["first"], free["second"], "{free}");
     assert_eq!(counts("free"), (2, 0, 2), "{records:#?}");
-    assert_eq!(records.len(), 11, "{records:#?}");
+    assert_eq!(records.len(), RECORDS, "{records:#?}");
 }
 
 fn assert_quota(error: &Value) {

@@ -85,6 +85,23 @@ def streamed(base_url, user, tier):
     return seen
 
 
+def too_large(base_url, user, tier):
+    """One call that needs more than its bucket ever holds."""
+    seen = {"requests": 0}
+
+    def count(_):
+        seen["requests"] += 1
+
+    with openai.DefaultHttpxClient(event_hooks={"request": [count]}) as http:
+        client = openai.OpenAI(**arguments(base_url, user, tier, http))
+        question = [{"role": "user", "content": "Say hello. " * 100}]
+        try:
+            client.chat.completions.create(model="gpt-4o", messages=question)
+        except openai.APIStatusError as error:
+            seen["error"] = caught(error)
+    return seen
+
+
 async def asynchronous(base_url, user, tier):
     """The same with the asynchronous client."""
     seen = {"requests": 0}
@@ -113,6 +130,7 @@ def main(base_url):
         "quota-stream": streamed(base_url, "quota-stream", "metered"),
         "quota-async": asyncio.run(asynchronous(base_url, "quota-async", "metered")),
         "rate": plain(base_url, "rate", "paced", **long_answer),
+        "never-fits": too_large(base_url, "never-fits", "paced"),
         "free": streamed(base_url, "free", "unlimited"),
     }
     print(json.dumps(seen))
