@@ -67,14 +67,25 @@ pub(crate) fn class_at(text: &[u8], at: usize) -> (Class, usize) {
 }
 
 fn class_beyond_ascii(text: &[u8], at: usize, first: u8) -> (Class, usize) {
-    let byte = |offset: usize| text.get(at.wrapping_add(offset)).map_or(0, |byte| u32::from(byte & 0x3F));
-    let first = u32::from(first);
-    let (code, len) = match first {
-        ..0xE0 => ((first & 0x1F) << 6 | byte(1), 2),
-        ..0xF0 => ((first & 0x0F) << 12 | byte(1) << 6 | byte(2), 3),
-        _ => ((first & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
+    let len = match first {
+        ..0xE0 => 2,
+        ..0xF0 => 3,
+        _ => 4,
     };
-    (class_of(code as usize), len)
+    (class_of(code_at(text, at) as usize), len)
+}
+
+/// The code point of the character that `text` has at `at`; 0 at its end.
+#[inline]
+pub(crate) fn code_at(text: &[u8], at: usize) -> u32 {
+    let byte = |offset: usize| text.get(at.wrapping_add(offset)).map_or(0, |byte| u32::from(byte & 0x3F));
+    let first = text.get(at).map_or(0, |byte| u32::from(*byte));
+    match first {
+        ..0x80 => first,
+        ..0xE0 => (first & 0x1F) << 6 | byte(1),
+        ..0xF0 => (first & 0x0F) << 12 | byte(1) << 6 | byte(2),
+        _ => (first & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3),
+    }
 }
 
 const fn class_of(code: usize) -> Class {

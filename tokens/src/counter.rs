@@ -7,6 +7,7 @@
 use crate::Encoding;
 use crate::long::{Fed, Long};
 use crate::piece;
+use crate::scripts::{Script, Scripts};
 use crate::split::Splitter;
 
 /// Counts text that arrives in parts, cut anywhere, also inside a character.
@@ -34,6 +35,8 @@ pub struct Counter {
     begun: Vec<u8>,
     /// A piece that outgrew the buffer; the buffer goes on behind it.
     long: Option<Box<Long>>,
+    /// For an estimate: the same tokens by kind of text.
+    scripts: Option<Scripts>,
     /// The bytes that the buffer gathers before it is looked at.
     block: usize,
 }
@@ -49,7 +52,14 @@ impl Counter {
     }
 
     const fn with_block(encoding: Encoding, block: usize) -> Self {
-        Self { encoding, tokens: 0, buffer: Vec::new(), begun: Vec::new(), long: None, block }
+        Self { encoding, tokens: 0, buffer: Vec::new(), begun: Vec::new(), long: None, scripts: None, block }
+    }
+
+    /// A counter that keeps what an estimate needs.
+    pub(crate) const fn with_scripts() -> Self {
+        let mut counter = Self::new(Encoding::O200k);
+        counter.scripts = Some(Scripts([0; 6]));
+        counter
     }
 
     /// The encoding that this counter was made for.
@@ -87,11 +97,21 @@ impl Counter {
     /// The count of everything that was pushed.
     #[must_use]
     pub fn finish(mut self) -> u64 {
+        self.end();
+        self.tokens
+    }
+
+    /// [`finish`](Self::finish), by kind of text.
+    pub(crate) fn finish_scripts(mut self) -> Scripts {
+        self.end();
+        self.scripts.unwrap_or_default()
+    }
+
+    fn end(&mut self) {
         if !self.begun.is_empty() {
             self.text(REPLACEMENT);
         }
         self.look(true);
-        self.tokens
     }
 
     /// Adds a byte to the character that has begun, and says whether it belongs there.
@@ -138,7 +158,7 @@ impl Counter {
                         break;
                     }
                     Fed::Ended(used) => {
-                        self.tokens = self.tokens.saturating_add(long.finish());
+                        self.add(long.script, long.finish());
                         at = at.saturating_add(used);
                     }
                 }
@@ -164,10 +184,21 @@ impl Counter {
             if splitter.touched_end && !last {
                 break;
             }
-            self.tokens = self.tokens.saturating_add(piece::count(self.encoding.vocabulary(), text, at, end));
+            let tokens = piece::count(self.encoding.vocabulary(), text, at, end);
+            match self.scripts {
+                Some(_) => self.add(Script::of_piece(text.get(at..end).unwrap_or_default()), tokens),
+                None => self.tokens = self.tokens.saturating_add(tokens),
+            }
             at = end;
         }
         at
+    }
+
+    fn add(&mut self, script: Script, tokens: u64) {
+        self.tokens = self.tokens.saturating_add(tokens);
+        if let Some(scripts) = &mut self.scripts {
+            scripts.add(script, tokens);
+        }
     }
 }
 

@@ -18,12 +18,14 @@ mod classes;
 mod count;
 mod counter;
 mod encoding;
+mod estimate;
 mod greedy;
 mod long;
 mod models;
 mod pair;
 mod piece;
 mod run;
+mod scripts;
 mod split;
 mod vocabulary;
 mod window;
@@ -31,7 +33,9 @@ mod window;
 pub use count::Count;
 pub use counter::Counter;
 pub use encoding::Encoding;
-pub use models::{Estimator, ModelCounter, ModelEncoding, encoding_for_model};
+pub use estimate::Estimator;
+pub use models::{ModelCounter, ModelEncoding, encoding_for_model};
+pub use scripts::{Script, Scripts};
 
 /// The most tokens that `bytes` bytes of text can have in any encoding: each token has at least one byte.
 #[must_use]

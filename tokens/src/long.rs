@@ -7,6 +7,7 @@
 
 use crate::Encoding;
 use crate::classes::{Class, class_at};
+use crate::scripts::Script;
 use crate::split::{BOTH, HEAD, SPACE, SYMBOL, Splitter, TAIL, WORD, WORD_OR_MARK};
 use crate::window::Window;
 
@@ -14,6 +15,8 @@ use crate::window::Window;
 #[derive(Debug)]
 pub(crate) struct Long {
     encoding: Encoding,
+    /// What its beginning is, for an estimate.
+    pub(crate) script: Script,
     kind: Kind,
     /// The piece as if it went on to here.
     whole: Window,
@@ -59,7 +62,14 @@ impl Long {
             _ if class.is(SPACE) && !second.is(SYMBOL) => Kind::Space,
             _ => Kind::Symbols,
         };
-        let mut long = Self { encoding, kind, whole: Window::new(), may_end: false, rest: None };
+        let mut long = Self {
+            encoding,
+            script: Script::of_piece(text),
+            kind,
+            whole: Window::new(),
+            may_end: false,
+            rest: None,
+        };
         long.may_end = long.may_end_behind(class);
         long.take(text.get(..len).unwrap_or_default());
         (long, len)
