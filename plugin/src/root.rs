@@ -84,7 +84,7 @@ impl Root {
         let found = match host::property(&["request", "time"]) {
             Ok(time) if time.len() == 8 => Some(HostKind::Envoy),
             Ok(time) if time.contains(&b'.') => Some(HostKind::Wasmx),
-            _ if host::time_nanoseconds() == Err(host::UNIMPLEMENTED) => Some(HostKind::Apisix),
+            _ if has_no_clock() || has_no_clock() => Some(HostKind::Apisix),
             // Not told, or the question failed once: the common case, asked again next time.
             _ => None,
         };
@@ -93,6 +93,12 @@ impl Root {
             self.count_per_worker();
         }
         found.unwrap_or(HostKind::Envoy)
+    }
+
+    /// Whether a request may stay paused with nothing to come: APISIX's worker crashes on one, and a host
+    /// that is not known yet may be it.
+    pub(crate) fn can_hold(&self) -> bool {
+        self.kind.is_some_and(|kind| kind != HostKind::Apisix)
     }
 
     fn count_per_worker(&mut self) {
@@ -106,9 +112,7 @@ impl Root {
 
     /// The time. A host whose call fails once keeps the last one known.
     pub(crate) fn now(&mut self) -> Option<EpochMs> {
-        // Once more: a call without a time has no window to be booked in.
-        let asked = host::time_nanoseconds().or_else(|_| host::time_nanoseconds());
-        let from_call = asked.ok().filter(|ns| *ns != 0);
+        let from_call = clock().ok().filter(|ns| *ns != 0);
         let from_call = from_call.and_then(|ns| i64::try_from(ns / 1_000_000).ok());
         let now = from_call.or_else(nginx_time).map(EpochMs);
         self.last_now = now.or(self.last_now);
@@ -197,6 +201,15 @@ impl Root {
         }
         self.ticking
     }
+}
+
+fn has_no_clock() -> bool {
+    host::time_nanoseconds() == Err(host::UNIMPLEMENTED)
+}
+
+/// The host's clock; asked once more if it fails: a call without a time has no window to be booked in.
+fn clock() -> Result<u64, host::Status> {
+    host::time_nanoseconds().or_else(|_| host::time_nanoseconds())
 }
 
 /// nginx's `$msec`, where a host has no clock call: `1795380656.840`.

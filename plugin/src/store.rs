@@ -35,15 +35,21 @@ impl Store for Pages {
 
 fn update_shared<T>(key: &str, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
     let mut creations = CREATE.iter().cycle();
+    let mut ask_again = true;
     for _ in 0..ATTEMPTS {
-        let (before, cas) = match host::shared_data(key.as_bytes()) {
-            Ok((bytes, cas)) => (Page::from_bytes(Some(&bytes)), cas),
-            Err(host::NOT_FOUND) => (Page::default(), creations.next().copied().unwrap_or(0)),
+        let (before, cas, found) = match host::shared_data(key.as_bytes()) {
+            Ok((bytes, cas)) => (Page::from_bytes(Some(&bytes)), cas, true),
+            Err(host::NOT_FOUND) => (Page::default(), creations.next().copied().unwrap_or(0), false),
             Err(status) => return Err(StoreError::Failed(status)),
         };
         let mut page = before.clone();
         let answer = change(&mut page);
         if page == before {
+            // Nothing to give back on a page that is not there: asked again, for a host that says so once
+            // by mistake would leave a hold behind.
+            if !found && std::mem::take(&mut ask_again) {
+                continue;
+            }
             return Ok(answer);
         }
         match host::set_shared_data(key.as_bytes(), page.as_bytes(), cas) {

@@ -32,6 +32,8 @@ pub(crate) struct Stream {
     kind: HostKind,
     /// Request headers are held back and may still be changed.
     headers_held: bool,
+    /// The request's length left with its headers: its body must not change any more.
+    length_stays: bool,
     encoded: bool,
     body: Vec<u8>,
     complete: bool,
@@ -78,6 +80,7 @@ impl Stream {
             exchange,
             kind,
             headers_held: false,
+            length_stays: false,
             encoded: is_encoded(&known),
             body: Vec::new(),
             complete: false,
@@ -122,11 +125,7 @@ impl Stream {
         match self.kind {
             HostKind::Envoy if hold => self.headers_held = true,
             // The headers leave before the body is known: a length that could become wrong must not.
-            HostKind::Envoy if edits => {
-                if host::remove_header(Map::RequestHeaders, "content-length").is_err() {
-                    self.exchange.body_is_read_only();
-                }
-            }
+            HostKind::Envoy if edits => self.length_stays = remove_length().is_err(),
             HostKind::Apisix => {
                 let _ = host::set_property("wasm_process_req_body", b"1");
             }
@@ -215,7 +214,8 @@ impl Stream {
                     Err(status) => {
                         let why = format!("the local reply answered status {status}");
                         self.root.borrow_mut().counters.failed("reply", &why);
-                        match self.exchange.reply_failed(&why) {
+                        let holdable = self.root.borrow().can_hold();
+                        match self.exchange.reply_failed(&why, holdable, now) {
                             Some(next) => next,
                             None => return self.settled_action(Action::Pause),
                         }
@@ -255,22 +255,27 @@ impl Stream {
         if splices.is_empty() {
             return Ok(());
         }
+        if self.length_stays {
+            return Err("the request's length is on its way already".to_owned());
+        }
+        // A stale length would cut the body, or smuggle its end into the next request: it goes before the
+        // body changes, so that no failure in between leaves the two apart.
+        if self.headers_held {
+            remove_length()
+                .map_err(|status| format!("removing the request's length answered status {status}"))?;
+        }
         let edited = dialect::splice(&self.body, splices);
-        host::set_buffer(Buffer::RequestBody, &edited).map_err(|status| {
+        let replaced = host::set_buffer(Buffer::RequestBody, &edited).map_err(|status| {
             self.root.borrow_mut().bodies_read_only |= status == host::UNIMPLEMENTED;
             format!("replacing the request body answered status {status}")
-        })?;
-        if !self.headers_held {
-            return Ok(());
+        });
+        if self.headers_held {
+            let sent = if replaced.is_ok() { &edited } else { &self.body };
+            // Without it the body goes in chunks.
+            let _ =
+                host::set_header(Map::RequestHeaders, "content-length", sent.len().to_string().as_bytes());
         }
-        // A stale length would cut the body, or smuggle its end into the next request.
-        let length = edited.len().to_string();
-        host::set_header(Map::RequestHeaders, "content-length", length.as_bytes())
-            .or_else(|_| host::remove_header(Map::RequestHeaders, "content-length"))
-            .map_err(|status| {
-                let _ = host::set_buffer(Buffer::RequestBody, &self.body);
-                format!("correcting the request's length answered status {status}")
-            })
+        replaced
     }
 
     fn send(&self, reply: &Reply) -> Result<(), host::Status> {
@@ -302,13 +307,19 @@ impl Stream {
         }
         if self.kind == HostKind::Apisix {
             // It shows an answer's body only to a filter that asked for it by now.
-            let _ = host::set_property("wasm_process_resp_body", b"1");
+            let ask = || host::set_property("wasm_process_resp_body", b"1");
+            if ask().or_else(|_| ask()).is_err() {
+                self.exchange.answer_chunk_lost();
+            }
         }
         let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
-        let status = std::str::from_utf8(&text(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+        // Once more: without these two the answer cannot be read.
+        let needed = |name| host::header(Map::ResponseHeaders, name).unwrap_or_else(|_| text(name));
+        let status = std::str::from_utf8(&needed(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+        let kind = needed("content-type");
         let encoding = text("content-encoding");
         let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
-        for (name, value) in self.exchange.answer_head(status, &text("content-type"), encoded, now) {
+        for (name, value) in self.exchange.answer_head(status, &kind, encoded, now) {
             if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
                 self.root.borrow_mut().counters.failed("header", &why);
@@ -323,9 +334,11 @@ impl Stream {
     /// A chunk of the answer passes.
     pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
         if size > 0 && self.exchange.is_answering() {
-            match host::buffer(Buffer::ResponseBody) {
+            let chunk = host::buffer(Buffer::ResponseBody);
+            match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
                 Ok(chunk) => self.exchange.answer_chunk(&chunk),
                 Err(status) => {
+                    self.exchange.answer_chunk_lost();
                     let why = format!("a chunk of the answer answered status {status}");
                     self.root.borrow_mut().counters.failed("answer", &why);
                 }
@@ -357,6 +370,11 @@ impl Stream {
         self.last_now = self.root.borrow_mut().now().unwrap_or(self.last_now);
         self.last_now
     }
+}
+
+fn remove_length() -> Result<(), host::Status> {
+    let remove = || host::remove_header(Map::RequestHeaders, "content-length");
+    remove().or_else(|_| remove())
 }
 
 /// Method and path. A single value that the host does not give is looked for among all of them.

@@ -102,6 +102,8 @@ pub struct Exchange {
     /// What went wrong in us, if something did.
     failure: Option<String>,
     answer: Option<AnswerReader>,
+    /// A part of the answer was not seen: what is counted of it is too little.
+    answer_lost: bool,
     status: u16,
     owed: Vec<Settle>,
 }
@@ -124,6 +126,7 @@ impl Exchange {
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,
+            answer_lost: false,
             status: 0,
             owed: Vec::new(),
         }
@@ -247,10 +250,16 @@ impl Exchange {
     }
 
     /// The host did not send [`Next::Reply`]. `None`: the policy would rather hold the call than let it
-    /// go on.
-    pub fn reply_failed(&mut self, why: &str) -> Option<Next> {
+    /// go on. `holdable`: this host can.
+    pub fn reply_failed(&mut self, why: &str, holdable: bool, now: EpochMs) -> Option<Next> {
         self.failure = Some(why.to_owned());
-        (self.state == State::Replied && self.policy.on_error == Verdict::Allow).then(|| self.forward())
+        if self.state != State::Replied || (self.policy.on_error == Verdict::Deny && holdable) {
+            return None;
+        }
+        if self.plan.is_empty() {
+            self.plan(now);
+        }
+        Some(self.forward())
     }
 
     /// The answer's headers are here. Gives what the client is told in addition.
@@ -275,6 +284,11 @@ impl Exchange {
         if let Some(answer) = &mut self.answer {
             answer.feed(chunk);
         }
+    }
+
+    /// A chunk of the answer passed that could not be read.
+    pub const fn answer_chunk_lost(&mut self) {
+        self.answer_lost = true;
     }
 
     /// What must be settled with the store: empty it, settle it, keep what fails and try it again.

@@ -62,10 +62,11 @@ impl Exchange {
         if let Some(stated) = reader.answer().stated {
             return (stated, UsageSource::Reported);
         }
-        if !(200..300).contains(&self.status) {
+        // 0: the host did not tell it, so it need not be an error.
+        if self.status != 0 && !(200..300).contains(&self.status) {
             return (Usage::default(), UsageSource::None);
         }
-        if !reader.is_readable() {
+        if self.answer_lost || !reader.is_readable() {
             return (self.expected_usage(), UsageSource::Estimated);
         }
         (Usage { output: reader.counted_output(), ..prompt }, UsageSource::Counted)
