@@ -5,6 +5,7 @@
 //! The files in `tests/cases/` are read by [`Suite::load`]; the format is described in `format.rs`.
 
 mod body;
+mod books;
 mod expect;
 pub mod filter;
 mod format;
@@ -14,6 +15,7 @@ mod seen;
 mod suite;
 mod world;
 
+pub use books::Books;
 pub use native::Native;
 pub use seen::{Seen, UpstreamSaw};
 pub use suite::{Outcome, Suite};

@@ -68,7 +68,7 @@ macro_rules! define {
             "env",
             $name,
             |mut guest: $crate::host::abi::Guest<'_>, $($arg: $kind),*| -> wasmtime::Result<u32> {
-                match guest.data_mut().faults.count() {
+                match guest.data_mut().faults.count($name) {
                     Some(status) => Ok(status.0),
                     None => $crate::host::abi::answer($function(&mut guest, $($arg),*)),
                 }
