@@ -11,9 +11,10 @@ mod find;
 mod log;
 
 pub use config::Options;
-pub use find::{filter, program};
+pub use find::program;
 pub use log::Log;
 
+use crate::cases::filter;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -216,8 +217,9 @@ impl Drop for Envoy {
 }
 
 fn write_config(dir: &Path, options: &Options) -> Result<PathBuf, Error> {
+    let filter = filter::path().map_err(Error::Missing)?;
     let path = dir.join("envoy.json");
-    fs::write(&path, options.to_json(&filter()?).to_string())?;
+    fs::write(&path, options.to_json(&filter).to_string())?;
     Ok(path)
 }
 
@@ -225,7 +227,7 @@ fn write_config(dir: &Path, options: &Options) -> Result<PathBuf, Error> {
 fn new_dir() -> Result<PathBuf, Error> {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let dir = find::root().join(format!("target/envoy-runs/{}-{run}", std::process::id()));
+    let dir = filter::root().join(format!("target/envoy-runs/{}-{run}", std::process::id()));
     fs::create_dir_all(&dir)?;
     Ok(dir)
 }
