@@ -1,5 +1,7 @@
 //! What the embedded proxy passes on, what it answers itself, and how a filter that pauses gets going again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod host_support;
 mod serve_support;
 
@@ -177,7 +179,7 @@ fn the_answer_to_the_filters_own_call_lets_a_held_request_go() {
     let (upstream, quota) = (upstream(), upstream());
     let mut config = Config::new(module.module(), "", upstream.url().parse().unwrap());
     config.clusters.insert("quota".to_owned(), quota.url().parse().unwrap());
-    let server = Server::start(config).unwrap();
+    let server = Server::start(&config).unwrap();
     let answer = on_runtime(send(Request::get(server.url()).body(body("")).unwrap(), false));
     assert_eq!(answer.status(), 200);
     assert_eq!(quota.ledger().last().unwrap().path, "/ask");
@@ -214,7 +216,7 @@ fn a_configuration_that_the_filter_refuses_is_an_error_with_its_words() {
     let module = filter.on("proxy_on_configure", 2, true, &refuse).module();
     let mut config = Config::new(module, "{}", "http://127.0.0.1:9".parse().unwrap());
     config.workers = 2;
-    match Server::start(config) {
+    match Server::start(&config) {
         Err(Error::Filter(error)) => assert!(error.to_string().contains("budgetz"), "{error}"),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it started"),

@@ -1,5 +1,7 @@
 //! Answers and requests pass through the embedded proxy piece by piece, and the filter hears of a hang-up.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod host_support;
 mod serve_support;
 

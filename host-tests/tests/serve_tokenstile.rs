@@ -1,6 +1,8 @@
 //! The built filter in the embedded proxy, from the request to the settled budget: what the provider billed is what
 //! was recorded. The cases themselves are in `tests/cases/`; here is what needs real connections.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod serve_support;
 
 use http_body_util::BodyExt;
@@ -34,7 +36,7 @@ fn proxy(upstream: &Upstream, workers: usize) -> Server {
     let target = upstream.url().replace("http://", "h2c://").parse().unwrap();
     let mut config = Config::new(filter::module().unwrap(), POLICY, target);
     config.workers = workers;
-    Server::start(config).unwrap()
+    Server::start(&config).unwrap()
 }
 
 fn call(server: &Server, json: &'static str) -> Request<Body> {

@@ -1,5 +1,7 @@
 //! The simulated provider answers as OpenAI documents it, and its books hold what it sent.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod serve_support;
 
 use http_body_util::BodyExt;

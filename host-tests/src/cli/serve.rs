@@ -67,7 +67,7 @@ fn start(args: &Args) -> Result<Server, String> {
     config.vm.profile = args.profile;
     config.clusters = args.cluster.iter().cloned().collect::<BTreeMap<_, _>>();
     show_log(&config.shared, args.records.as_deref())?;
-    Server::start(config).map_err(|error| match error {
+    Server::start(&config).map_err(|error| match error {
         serve::Error::Filter(Error::Refused { .. }) => {
             // The filter has said why on the lines above.
             format!("the filter refuses the policy `{}`", args.policy.display())

@@ -35,7 +35,9 @@ pub fn run(way: Way) -> Result<(), String> {
     println!("Starting {} with policies/demo.json in front of a simulated OpenAI …", way.name());
     let proxy = Proxy::start(way, story::POLICY, upstream.addr())?;
     if proxy.can_wait() {
-        println!("The clock jumps from call to call; it shows Pacific time, where quotas begin anew at midnight.");
+        println!(
+            "The clock jumps from call to call; it shows Pacific time, where quotas begin anew at midnight."
+        );
     }
     let steps: Vec<Step> = story::day().into_iter().filter(|step| step.today || proxy.can_wait()).collect();
     let count = steps.len();

@@ -44,7 +44,7 @@ impl Proxy {
                 // A clock of its own: the day passes in a second, and the next one comes.
                 config.shared = Shared::new();
                 config.shared.clock().set_ms(MIDNIGHT_MS);
-                Server::start(config).map(Self::Embedded).map_err(|why| why.to_string())
+                Server::start(&config).map(Self::Embedded).map_err(|why| why.to_string())
             }
             Way::Envoy => {
                 let options = envoy::Options::new(policy, upstream);

@@ -17,8 +17,17 @@ pub(super) fn table(day: &[Told], with_time: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_width(WIDTH);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    let mut head =
-        vec!["Who", "Plan", "Task", "Asked for", "Served by", "Tokens", "Cost", "Left today", "What happened"];
+    let mut head = vec![
+        "Who",
+        "Plan",
+        "Task",
+        "Asked for",
+        "Served by",
+        "Tokens",
+        "Cost",
+        "Left today",
+        "What happened",
+    ];
     if with_time {
         head.insert(0, "When");
     }
@@ -169,7 +178,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

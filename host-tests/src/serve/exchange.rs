@@ -33,14 +33,6 @@ pub(super) enum Stop {
     Close(BoxError),
 }
 
-impl From<Error> for Stop {
-    /// As Envoy answers when its filter fails closed.
-    fn from(error: Error) -> Self {
-        eprintln!("tokenstile: {error}");
-        Stop::Reply(by_host(503, ""))
-    }
-}
-
 /// One stream of the filter.
 pub(super) struct Exchange {
     pub(super) worker: Rc<Worker>,
@@ -55,14 +47,14 @@ impl Exchange {
         &self,
         work: impl FnOnce(&mut Vm, StreamId) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Stop> {
-        let outcome = self.worker.call(|vm| work(vm, self.id))?;
+        let outcome = self.worker.call(|vm| work(vm, self.id)).map_err(|why| failed(&self.worker, &why))?;
         checked(outcome)
     }
 
     /// What a tick or a call-back did to this stream.
     pub(super) fn news(&self) -> Result<Outcome, Stop> {
         if self.worker.look(|vm| vm.stream(self.id).is_none()) {
-            return Err(Error::Dead.into());
+            return Err(failed(&self.worker, &Error::Dead));
         }
         checked(self.worker.call(|vm| vm.take_outcome(self.id)))
     }
@@ -82,6 +74,12 @@ impl Exchange {
             self.worker.close(self.id);
         }
     }
+}
+
+/// As Envoy answers when its filter fails closed.
+fn failed(worker: &Worker, error: &Error) -> Stop {
+    worker.warn(&error.to_string());
+    Stop::Reply(by_host(503, ""))
 }
 
 fn checked(mut outcome: Outcome) -> Result<Outcome, Stop> {
@@ -119,7 +117,7 @@ pub(super) async fn handle(
 ) -> Result<Response<ClientBody>, BoxError> {
     let id = match worker.open() {
         Ok(id) => id,
-        Err(error) => return plain(Stop::from(error)),
+        Err(error) => return plain(failed(&worker, &error)),
     };
     let protocol = format!("{:?}", request.version());
     worker.call(|vm| {
@@ -155,7 +153,7 @@ async fn ask(owner: &Owner, inbox: &mut UnboundedReceiver<Event>) -> Result<Resp
         biased;
         Some(Event::Stop(stop)) = inbox.recv() => Err(stop),
         answer = owner.exchange.worker.upstream.send(*request) => answer.map_err(|why| {
-            eprintln!("tokenstile: no answer from the upstream: {}", with_causes(why.as_ref()));
+            owner.exchange.worker.warn(&format!("no answer from the upstream: {}", with_causes(why.as_ref())));
             Stop::Reply(by_host(503, UNREACHABLE))
         }),
     }

@@ -98,7 +98,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Filter`] if the filter refuses its configuration, [`Error::Io`].
-    pub fn start(config: Config) -> Result<Self, Error> {
+    pub fn start(config: &Config) -> Result<Self, Error> {
         let (stop, stopped) = watch::channel(Stop::No);
         let listener = listen(config.listen).map_err(Error::Io)?;
         let addr = listener.local_addr().map_err(Error::Io)?;

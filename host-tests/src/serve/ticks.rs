@@ -33,7 +33,10 @@ pub(super) async fn tick(worker: Rc<Worker>) {
 
 /// Looks for items, which any worker may have put there. A filter without queues is left alone.
 pub(super) async fn queues(worker: Rc<Worker>) {
-    while worker.has_queues {
+    if !worker.has_queues {
+        return;
+    }
+    loop {
         tokio::time::sleep(QUEUE_LOOK).await;
         if worker.call(Vm::deliver_queues).is_ok_and(|told| told > 0) {
             worker.changed.notify_waiters();

@@ -149,6 +149,11 @@ impl Worker {
         look(&self.vm.borrow())
     }
 
+    /// Says something of the proxy's own, among the filter's lines.
+    pub(super) fn warn(&self, what: &str) {
+        self.look(|vm| vm.shared().log().write(host::Level::Warn, format!("proxy: {what}").as_bytes()));
+    }
+
     /// Opens a stream; a VM that trapped is made anew for it.
     pub(super) fn open(self: &Rc<Self>) -> Result<StreamId, host::Error> {
         let was_dead = self.look(Vm::is_dead);

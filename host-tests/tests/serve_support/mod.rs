@@ -21,7 +21,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// A server with `module` in front of `upstream`.
 pub(crate) fn serve(module: &Module, upstream: &str) -> Server {
-    Server::start(Config::new(module.clone(), "", upstream.parse().unwrap())).unwrap()
+    Server::start(&Config::new(module.clone(), "", upstream.parse().unwrap())).unwrap()
 }
 
 /// Waits until the filter has logged `line`, and tells everything that it logged.
