@@ -6,6 +6,15 @@
 //! reasoning, not streamed, at least 80 characters, each text once. Each error is from weights fitted without the answers of the
 //! same source repository.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a tool may stop where it fails"
+)]
+
 #[path = "fit/answers.rs"]
 mod answers;
 #[path = "fit/regression.rs"]
@@ -74,7 +83,7 @@ fn print_errors(name: &str, answers: &[Answer]) {
             by_estimate.push(error(fitted.apply(&sample.features) + fitted.constant));
         }
     }
-    let columns = [by_bytes, by_tokens, by_estimate].map(|errors| quantiles(errors));
+    let columns = [by_bytes, by_tokens, by_estimate].map(quantiles);
     println!("| {name} | {} | {} | {} |", answers.len(), repositories.len(), columns.join(" | "));
 }
 

@@ -1,5 +1,7 @@
 //! The class of a character, as the splitting patterns of the encodings see it. Called by `split` and `long`.
 
+#![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
+
 /// What a character is to a splitting pattern; the end of the text has a class of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Class(u8);
@@ -68,9 +70,9 @@ pub(crate) fn class_at(text: &[u8], at: usize) -> (Class, usize) {
 
 fn class_beyond_ascii(text: &[u8], at: usize, first: u8) -> (Class, usize) {
     let len = match first {
-        ..0xE0 => 2,
-        ..0xF0 => 3,
-        _ => 4,
+        0xF0.. => 4,
+        0xE0..0xF0 => 3,
+        _ => 2,
     };
     (class_of(code_at(text, at) as usize), len)
 }
@@ -78,16 +80,17 @@ fn class_beyond_ascii(text: &[u8], at: usize, first: u8) -> (Class, usize) {
 /// The code point of the character that `text` has at `at`; 0 at its end.
 #[inline]
 pub(crate) fn code_at(text: &[u8], at: usize) -> u32 {
-    let byte = |offset: usize| text.get(at.wrapping_add(offset)).map_or(0, |byte| u32::from(byte & 0x3F));
+    let byte = |offset: usize| text.get(at + offset).map_or(0, |byte| u32::from(byte & 0x3F));
     let first = text.get(at).map_or(0, |byte| u32::from(*byte));
     match first {
-        ..0x80 => first,
-        ..0xE0 => (first & 0x1F) << 6 | byte(1),
-        ..0xF0 => (first & 0x0F) << 12 | byte(1) << 6 | byte(2),
-        _ => (first & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3),
+        0xF0.. => (first & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3),
+        0xE0..0xF0 => (first & 0x0F) << 12 | byte(1) << 6 | byte(2),
+        0x80..0xE0 => (first & 0x1F) << 6 | byte(1),
+        _ => first,
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "each index is compared with the length; `get` is not const")]
 const fn class_of(code: usize) -> Class {
     let number = code / 128 * 2;
     if number + 1 >= TABLE.len() {
@@ -98,6 +101,7 @@ const fn class_of(code: usize) -> Class {
     if at < TABLE.len() { Class(TABLE[at] >> (code % 2 * 4) & 0xF) } else { Class::OTHER }
 }
 
+#[expect(clippy::indexing_slicing, reason = "runs at compile time")]
 const fn ascii_classes() -> [Class; 128] {
     let mut classes = [Class::OTHER; 128];
     let mut code = 0;

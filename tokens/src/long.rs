@@ -5,6 +5,8 @@
 //! two if not; of white space, the last line end decides. So the last place where the piece may have ended is marked
 //! (`Window::mark`), and what comes after it is counted a second time, as a piece of its own.
 
+#![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
+
 use crate::Encoding;
 use crate::classes::{Class, class_at};
 use crate::scripts::Script;
@@ -94,7 +96,7 @@ impl Long {
                 self.rest = None;
             }
             before = at;
-            at = at.wrapping_add(len);
+            at += len;
         };
         let fed = match class {
             Class::END if last => self.end_with_text(at),

@@ -8,6 +8,8 @@
 //!
 //! Only the trie and one byte a token are needed: the parts are substrings of the text.
 
+#![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
+
 use std::cell::Cell;
 
 use crate::vocabulary::{Node, Token, Vocabulary};
@@ -55,7 +57,7 @@ fn undo_merges(vocabulary: &Vocabulary, mut a: &[u8], mut b: &[u8], left: Token,
             let Some(part) = vocabulary.exact(a) else { return false };
             (left, node) = (part.rank, part.node);
         } else {
-            earliest = right.wrapping_add(1);
+            earliest = right + 1;
             b = b.get(..vocabulary.left_half(right)).unwrap_or_default();
             let Some(part) = vocabulary.exact(b) else { return false };
             right = part.rank;

@@ -20,10 +20,9 @@ const LONG: usize = 512;
 pub(crate) fn count(vocabulary: &'static Vocabulary, text: &[u8], at: usize, end: usize) -> u64 {
     let piece = text.get(at..end).unwrap_or_default();
     match piece.len() {
-        0 => 0,
-        1 => 1,
-        ..=SHORT => short(vocabulary, text.get(at..).unwrap_or_default(), piece),
-        ..=LONG => encode(vocabulary, piece),
+        length @ ..=1 => length as u64,
+        2..=SHORT => short(vocabulary, text.get(at..).unwrap_or_default(), piece),
+        16..=LONG => encode(vocabulary, piece),
         _ => Window::count(vocabulary, piece),
     }
 }
@@ -85,6 +84,7 @@ fn halves(chunk: [u8; 16]) -> [u64; 2] {
 }
 
 /// By length: ones where the piece has no bytes. (A table, since shifting 128 bits is a call in wasm.)
+#[expect(clippy::indexing_slicing, reason = "runs at compile time")]
 static FILLING: [[u64; 2]; 16] = {
     let mut filling = [[u64::MAX; 2]; 16];
     let mut len = 1;

@@ -18,6 +18,8 @@
 //!              \s*[\r\n]+ | \s+(?!\S) | \s+                 space
 //! ```
 
+#![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
+
 use crate::classes::{Any, Class, class_at};
 
 /// A place in a text, and the pieces from there on.
@@ -48,7 +50,7 @@ impl<'t> Splitter<'t> {
     pub(crate) fn cl100k(&mut self, at: usize) -> usize {
         self.touched_end = false;
         let (class, len) = self.class(at);
-        let second = at.wrapping_add(len);
+        let second = at + len;
         if class.is(WORD) {
             return self.letters(second);
         }
@@ -61,7 +63,7 @@ impl<'t> Splitter<'t> {
         if class != Class::NEWLINE {
             let (next, len) = self.class(second);
             if next.is(WORD) {
-                return self.letters(second.wrapping_add(len));
+                return self.letters(second + len);
             }
             if let Some(end) = self.symbols(at, class, second, next) {
                 return self.newlines(end, b'\n');
@@ -75,7 +77,7 @@ impl<'t> Splitter<'t> {
     pub(crate) fn o200k(&mut self, at: usize) -> usize {
         self.touched_end = false;
         let (class, len) = self.class(at);
-        let second = at.wrapping_add(len);
+        let second = at + len;
         if class == Class::NUMBER {
             return self.digits(second);
         }
@@ -118,7 +120,7 @@ impl<'t> Splitter<'t> {
             if !class.is(any) {
                 return at;
             }
-            at = at.wrapping_add(len);
+            at += len;
         }
     }
 
@@ -126,7 +128,7 @@ impl<'t> Splitter<'t> {
     fn letters(&mut self, mut at: usize) -> usize {
         while let Some(chunk) = self.text.get(at..).and_then(<[u8]>::first_chunk) {
             let count = ascii_run(u64::from_le_bytes(*chunk) | LOWER_CASE);
-            at = at.wrapping_add(count);
+            at += count;
             if count < 8 {
                 if self.text.get(at).is_some_and(u8::is_ascii) {
                     return at;
@@ -144,7 +146,7 @@ impl<'t> Splitter<'t> {
             if !class.is(NUMBER) {
                 break;
             }
-            at = at.wrapping_add(len);
+            at += len;
         }
         at
     }
@@ -167,7 +169,7 @@ impl<'t> Splitter<'t> {
                     self.without_tail(first, at, both)
                 };
             }
-            at = at.wrapping_add(len);
+            at += len;
             if class.is(BOTH) {
                 both = Some(at);
             }
@@ -180,9 +182,7 @@ impl<'t> Splitter<'t> {
         match both {
             Some(end) => end,
             // A mark may begin a word as the character before the letters, which needs letters; or by itself.
-            None if class_at(self.text, first).0 == Class::MARK => {
-                first.wrapping_add(class_at(self.text, first).1)
-            }
+            None if class_at(self.text, first).0 == Class::MARK => first + class_at(self.text, first).1,
             None => at,
         }
     }
@@ -191,7 +191,7 @@ impl<'t> Splitter<'t> {
     fn lower(&mut self, mut at: usize) -> usize {
         while let Some(chunk) = self.text.get(at..).and_then(<[u8]>::first_chunk) {
             let count = ascii_run(u64::from_le_bytes(*chunk));
-            at = at.wrapping_add(count);
+            at += count;
             if count < 8 {
                 if self.text.get(at).is_some_and(u8::is_ascii) {
                     return at;
@@ -208,17 +208,16 @@ impl<'t> Splitter<'t> {
         if self.byte(at) != b'\'' {
             return None;
         }
-        let second = self.byte(at.wrapping_add(1));
+        let second = self.byte(at + 1);
         let long = match second | 0x20 {
-            b's' | b't' | b'm' | b'd' => return Some(at.wrapping_add(2)),
+            b's' | b't' | b'm' | b'd' => return Some(at + 2),
             b'r' | b'v' => b'e',
             b'l' => b'l',
             _ => {
-                return (self.text.get(at.wrapping_add(1)..)?.starts_with("ſ".as_bytes()))
-                    .then(|| at.wrapping_add(3));
+                return (self.text.get(at + 1..)?.starts_with("ſ".as_bytes())).then(|| at + 3);
             }
         };
-        (self.byte(at.wrapping_add(2)) | 0x20 == long).then(|| at.wrapping_add(3))
+        (self.byte(at + 2) | 0x20 == long).then(|| at + 3)
     }
 
     /// The end of the symbols, a blank before them allowed. `next` is the class of what comes second.
@@ -236,7 +235,7 @@ impl<'t> Splitter<'t> {
             if byte != b'\r' && byte != b'\n' && byte != also {
                 return at;
             }
-            at = at.wrapping_add(1);
+            at += 1;
         }
     }
 
@@ -250,7 +249,7 @@ impl<'t> Splitter<'t> {
                 break class;
             }
             last = end;
-            end = end.wrapping_add(len);
+            end += len;
             if class == Class::NEWLINE {
                 line = Some(end);
             }

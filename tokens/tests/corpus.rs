@@ -1,6 +1,15 @@
 //! Counts against tiktoken-rs on recorded traffic, where there is some: `TOKENSTILE_CORPUS` names a folder with
 //! `exchanges.dev.jsonl.zst`; `TOKENSTILE_TEXTS` names folders of any files, colons between them (source trees, say).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a tool may stop where it fails"
+)]
+
 mod common;
 
 use serde_json::Value;
