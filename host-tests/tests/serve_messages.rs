@@ -12,7 +12,7 @@ use http_body_util::channel::Channel;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Request, Version};
 use serve_support::{ByHand, Raw, body, on_runtime, send, serve, wait_for_line};
-use tokenstile_host::host::Module;
+use tokenstile_host::host::{Module, Profile};
 use tokenstile_host::serve::{Config, Error, Server};
 use tokenstile_host::upstream::Upstream;
 
@@ -135,6 +135,40 @@ fn a_body_that_is_held_is_gathered_and_may_be_replaced() {
     let seen = upstream.ledger().last().unwrap();
     assert_eq!(seen.body, "short");
     assert_eq!(seen.header("content-length"), Some("5"));
+}
+
+#[test]
+fn nginx_sends_a_replaced_body_with_its_new_length_and_envoy_what_it_was_told() {
+    let mut filter = Filter::default();
+    let new = filter.text("much longer than before");
+    let replace = format!(
+        "(if (local.get 2) (then (drop (call $set_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 2147483647) {new}))))
+         (i32.const 0)"
+    );
+    let module = filter.on("proxy_on_request_body", 3, true, &replace).module();
+    let upstream = upstream();
+    for (profile, arrived) in [(Profile::Wasmx, "much longer than before"), (Profile::Envoy, "much lo")] {
+        let mut config = Config::new(module.clone(), "", upstream.url().parse().unwrap());
+        config.vm.profile = profile;
+        let server = Server::start(&config).unwrap();
+        let request = Request::post(server.url()).body(body("written")).unwrap();
+        assert_eq!(on_runtime(send(request, false)).status(), 200);
+        let seen = upstream.ledger().last().unwrap();
+        assert_eq!(seen.body, arrived, "{profile}");
+        assert_eq!(seen.header("content-length"), Some(arrived.len().to_string().as_str()));
+    }
+}
+
+#[test]
+fn the_body_of_a_get_passes_too() {
+    let upstream = upstream();
+    let server = serve(&nothing(), &upstream.url());
+    let mut client = Raw::connect(server.addr());
+    client.send("GET /x HTTP/1.1\r\nhost: proxy\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send_chunk("a question");
+    client.send("0\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 200"));
+    assert_eq!(upstream.ledger().last().unwrap().body, "a question");
 }
 
 /// Holds the request at its headers until `wake` runs.

@@ -5,7 +5,7 @@
 
 use super::answer;
 use super::client::{Body, BoxError};
-use super::messages::{by_host, reply_headers, response_headers, to_http};
+use super::messages::{as_sent, failure, reply_headers, response_headers, to_http, unreachable};
 use super::request::{self, Event};
 use super::worker::Worker;
 use crate::host::{Error, LocalReply, Outcome, Side, StreamId, Vm};
@@ -19,8 +19,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
-
-const UNREACHABLE: &str = "upstream connect error or disconnect/reset before headers";
 
 /// A body on its way to the client. It stays on the worker's thread, with the VM that is asked about each piece.
 pub(super) type ClientBody = Pin<Box<dyn hyper::body::Body<Data = Bytes, Error = BoxError>>>;
@@ -76,10 +74,10 @@ impl Exchange {
     }
 }
 
-/// As Envoy answers when its filter fails closed.
+/// As the proxy answers when its filter fails closed.
 fn failed(worker: &Worker, error: &Error) -> Stop {
     worker.warn(&error.to_string());
-    Stop::Reply(by_host(503, ""))
+    Stop::Reply(failure(worker.look(Vm::profile)))
 }
 
 fn checked(mut outcome: Outcome) -> Result<Outcome, Stop> {
@@ -136,7 +134,10 @@ pub(super) async fn handle(
             answer::respond(owner, headers, body.map_err(Into::into).boxed_unsync()).await
         }
         // It takes the upstream's place: the filter sees it as it sees any answer.
-        Err(Stop::Reply(reply)) => answer::respond(owner, reply_headers(&reply), full(reply.body)).await,
+        Err(Stop::Reply(reply)) => {
+            let reply = as_sent(owner.exchange.worker.look(Vm::profile), reply);
+            answer::respond(owner, reply_headers(&reply), full(reply.body)).await
+        }
         Err(Stop::Close(why)) => Err(why),
     }
 }
@@ -154,7 +155,7 @@ async fn ask(owner: &Owner, inbox: &mut UnboundedReceiver<Event>) -> Result<Resp
         Some(Event::Stop(stop)) = inbox.recv() => Err(stop),
         answer = owner.exchange.worker.upstream.send(*request) => answer.map_err(|why| {
             owner.exchange.worker.warn(&format!("no answer from the upstream: {}", with_causes(why.as_ref())));
-            Stop::Reply(by_host(503, UNREACHABLE))
+            Stop::Reply(unreachable(owner.exchange.worker.look(Vm::profile)))
         }),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure. Used by `request`, `answer`, `exchange` and `calls`. Names and values stay bytes throughout.
 
-use crate::host::{HeaderMap, LocalReply};
+use crate::host::{HeaderMap, LocalReply, Profile};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap as HttpHeaders, Method, StatusCode};
@@ -90,8 +90,28 @@ pub(super) fn path(headers: &HeaderMap) -> String {
     headers.text(":path").unwrap_or_else(|| "/".to_owned())
 }
 
-/// An answer that the proxy itself gives.
-pub(super) fn by_host(status: u32, body: &str) -> LocalReply {
+/// What the proxy answers when nobody can be reached.
+pub(super) fn unreachable(profile: Profile) -> LocalReply {
+    match profile {
+        Profile::Envoy => by_host(503, "upstream connect error or disconnect/reset before headers"),
+        Profile::Wasmx | Profile::Apisix => by_host(502, "Bad Gateway"),
+    }
+}
+
+/// What the proxy answers when the filter failed.
+pub(super) fn failure(profile: Profile) -> LocalReply {
+    by_host(if profile == Profile::Wasmx { 500 } else { 503 }, "")
+}
+
+/// WasmX ends the filter's own answers with a line end.
+pub(super) fn as_sent(profile: Profile, mut reply: LocalReply) -> LocalReply {
+    if profile == Profile::Wasmx && !reply.by_host && !reply.body.is_empty() {
+        reply.body.push(b'\n');
+    }
+    reply
+}
+
+fn by_host(status: u32, body: &str) -> LocalReply {
     LocalReply { status, body: body.into(), grpc_status: -1, by_host: true, ..LocalReply::default() }
 }
 

@@ -6,12 +6,13 @@
 use super::client::{Body, BoxError};
 use super::exchange::{Exchange, Stop};
 use super::messages::{method, path, request_headers, to_http, trailers};
-use crate::host::{Outcome, Side};
+use crate::host::{Outcome, Profile, Side, Vm};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use std::rc::Rc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -27,7 +28,9 @@ pub(super) enum Event {
 }
 
 pub(super) async fn pump(exchange: Rc<Exchange>, request: Request<Incoming>, events: UnboundedSender<Event>) {
-    let mut way = Way { exchange, events, upstream: Outgoing(None), sent: false };
+    let whole = exchange.worker.look(Vm::profile) != Profile::Envoy;
+    let mut way =
+        Way { exchange, events, upstream: Outgoing(None), sent: false, whole, gathered: Vec::new() };
     if let Err(stop) = way.go(request).await {
         // Nobody listens any more once the answer has begun.
         let _ = way.events.send(Event::Stop(stop));
@@ -39,6 +42,9 @@ struct Way {
     events: UnboundedSender<Event>,
     upstream: Outgoing,
     sent: bool,
+    /// The proxy sends requests whole.
+    whole: bool,
+    gathered: Vec<u8>,
 }
 
 /// The body's way in. Dropped before the end, it breaks the upstream's request rather than let half of a body pass
@@ -91,6 +97,8 @@ impl Way {
     }
 
     fn give(&self, frame: Option<Frame<Bytes>>, body: &Incoming, ended: &mut bool) -> Result<Outcome, Stop> {
+        // nginx drops trailers: the body ends the request.
+        let frame = frame.filter(|frame| frame.is_data() || !self.whole);
         let bytes = match frame.map(Frame::into_data) {
             Some(Ok(bytes)) => {
                 *ended = body.is_end_stream();
@@ -136,6 +144,15 @@ impl Way {
         if !outcome.request_goes_on {
             return Ok(());
         }
+        let mut bytes = outcome.body;
+        if self.whole {
+            // nginx sends a request when it has all of it, and works out its length by itself.
+            self.gathered.append(&mut bytes);
+            if !ended {
+                return Ok(());
+            }
+            bytes = std::mem::take(&mut self.gathered);
+        }
         let trailers = self.exchange.worker.look(|vm| {
             let stream = vm.stream(self.exchange.id)?;
             Some(to_http(stream.trailers(Side::Request))).filter(|trailers| !trailers.is_empty())
@@ -144,8 +161,7 @@ impl Way {
         if !self.sent {
             self.sent = true;
             if ended && trailers.is_none() {
-                let body =
-                    Full::new(Bytes::from(outcome.body)).map_err(|never| match never {}).boxed_unsync();
+                let body = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
                 return self.send_head(body);
             }
             let (sender, channel) = Channel::new(PIECES_WAITING);
@@ -154,8 +170,8 @@ impl Way {
         }
         let Some(sender) = &mut self.upstream.0 else { return Ok(()) };
         // The upstream may have gone; its own answer, or the lack of one, says so.
-        if !outcome.body.is_empty() {
-            let _ = sender.send_data(outcome.body.into()).await;
+        if !bytes.is_empty() {
+            let _ = sender.send_data(bytes.into()).await;
         }
         if let Some(trailers) = trailers {
             let _ = sender.send_trailers(trailers).await;
@@ -172,6 +188,13 @@ impl Way {
         *request.method_mut() = method(&headers);
         *request.uri_mut() = worker.upstream.uri(&path(&headers)).map_err(Stop::Close)?;
         *request.headers_mut() = to_http(&headers);
+        let size = request.body().size_hint().exact();
+        if self.whole && request.headers().contains_key(CONTENT_LENGTH) {
+            request.headers_mut().insert(CONTENT_LENGTH, size.unwrap_or_default().into());
+        } else if size.is_none() && !request.headers().contains_key(CONTENT_LENGTH) {
+            // hyper takes it that a GET has no body otherwise.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         // Nobody listens any more if the client hung up.
         let _ = self.events.send(Event::Send(Box::new(request)));
         Ok(())
