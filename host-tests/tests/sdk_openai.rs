@@ -7,6 +7,10 @@
 //! Needs an Envoy and the filter (`cargo xtask test`) and, once, Python and PyPI for `target/sdk-venv`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+#[path = "envoy_suite/noon.rs"]
+mod noon;
+
+use noon::zone_where_it_is_noon;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -82,7 +86,7 @@ fn policy() -> Value {
         "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier"]},
         "budgets": [
             {"name": "daily", "match": {"tier": "metered"}, "per": ["user"], "limit": {"tokens": 50},
-             "window": {"calendar": "day"}, "ladder": [{"at": "100%", "deny": {
+             "window": {"calendar": "day", "timezone": zone_where_it_is_noon()}, "ladder": [{"at": "100%", "deny": {
                 "message": "Your quota of {limit}{unit} is used.",
                 "upgrade_url": "https://acme.example/upgrade"}}]},
             // The long first answer leaves a debt of 150 tokens: 34 more fit 4.6 seconds later.

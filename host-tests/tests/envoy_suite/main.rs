@@ -10,6 +10,7 @@ mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod noon;
 mod passing;
 mod rewriting;
 mod setup;

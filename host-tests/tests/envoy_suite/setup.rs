@@ -4,6 +4,7 @@
 //! Each case has books of its own, and a user whose budget nobody else spends.
 
 use crate::client::{Call, Client};
+use crate::noon::zone_where_it_is_noon;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,7 +115,7 @@ pub(crate) fn policy(hold_headers: bool) -> Value {
         "version": 1, "name": "test", "hold_headers": hold_headers, "on_error": "deny",
         "identity": {"user": ["header:x-user-id", "value:anonymous"]},
         "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": LIMIT},
-            "window": {"calendar": "day"}, "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "deny": {
+            "window": {"calendar": "day", "timezone": zone_where_it_is_noon()}, "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "deny": {
                 "upgrade_url": "https://acme.example/upgrade"}}]}],
     })
 }
