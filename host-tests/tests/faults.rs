@@ -194,7 +194,10 @@ fn may_be_booked(fault: Fault, billed: u64) -> Vec<i64> {
 /// A host that answers 12 to everything from its first call on is APISIX as far as a filter can tell, which then
 /// counts in its own memory.
 fn mistaken_for_apisix(fault: Fault) -> bool {
-    fault.status == 12 && fault.repeat == Repeat::Forever && !fault.ground.warm && fault.nth <= HEADER_CALLS_MAX
+    fault.status == 12
+        && fault.repeat == Repeat::Forever
+        && !fault.ground.warm
+        && fault.nth <= HEADER_CALLS_MAX
 }
 
 /// A host that said for ever that the page with the hold is not there.
@@ -257,7 +260,9 @@ fn judge(fault: Fault, report: &Report) -> Vec<String> {
     }
     let declared: &[u16] = match (fault.scene, deny) {
         // It can hold no request: where no reply can be sent either, the call passes.
-        (_, true) if fault.ground.profile == Profile::Apisix && fault.repeat == Repeat::Forever => &[200, 429, 503],
+        (_, true) if fault.ground.profile == Profile::Apisix && fault.repeat == Repeat::Forever => {
+            &[200, 429, 503]
+        }
         // It changes no body, so the step falls to the next, which refuses.
         (Scene::Downgrade, false) if fault.ground.profile == Profile::Apisix => &[200, 429],
         (Scene::Downgrade, true) if fault.ground.profile == Profile::Apisix => &[200, 429, 503],
