@@ -6,17 +6,21 @@
 
 mod body;
 mod books;
+mod client;
 mod expect;
 pub mod filter;
 mod format;
 mod matcher;
 mod native;
+mod real;
+mod scripted;
 mod seen;
 mod suite;
 mod world;
 
 pub use books::Books;
 pub use native::Native;
+pub use real::RealEnvoy;
 pub use seen::{Seen, UpstreamSaw};
 pub use suite::{Outcome, Suite};
 pub use world::Wasmtime;
