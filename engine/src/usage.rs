@@ -128,6 +128,12 @@ impl AnswerReader {
         !matches!(self.framing, Framing::Unreadable)
     }
 
+    /// Whether output is counted, and not estimated from its bytes.
+    #[must_use]
+    pub const fn counts(&self) -> bool {
+        self.sink.answer.counter.is_some()
+    }
+
     /// What was stated.
     #[must_use]
     pub const fn answer(&self) -> &Answer {

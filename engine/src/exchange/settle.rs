@@ -69,7 +69,8 @@ impl Exchange {
         if self.answer_lost || !reader.is_readable() {
             return (self.expected_usage(), UsageSource::Estimated);
         }
-        (Usage { output: reader.counted_output(), ..prompt }, UsageSource::Counted)
+        let source = if reader.counts() { UsageSource::Counted } else { UsageSource::Estimated };
+        (Usage { output: reader.counted_output(), ..prompt }, source)
     }
 
     /// Books what was used in every budget of the plan, in place of its hold.
