@@ -2,12 +2,10 @@
 //! here and holds in wasmtime is a fault of the host's envoy profile, or of Envoy's.
 
 use tokenstile_host::cases::{RealEnvoy, Suite, filter};
-use tokenstile_host::envoy;
 
 fn every_case_holds(hold_headers: bool) {
-    envoy::program().unwrap();
     let suite = Suite::load(&filter::root().join("host-tests/tests/cases")).unwrap();
-    let outcome = suite.run(&RealEnvoy { hold_headers });
+    let outcome = suite.run(&RealEnvoy::start(&suite, hold_headers).unwrap());
     outcome.skipped.iter().for_each(|case| println!("skipped: {case}"));
     println!("envoy, hold_headers={hold_headers}: {} cases hold", outcome.passed);
     assert!(outcome.failures.is_empty(), "\n{}\n", outcome.failures.join("\n\n"));

@@ -32,6 +32,27 @@ pub(crate) struct Got {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) ended: &'static str,
+    /// The connection of a client that did not leave. One that closed at the last byte would be taken for one that
+    /// hung up, where the proxy learns of the answer's end a moment later.
+    pub(crate) _open: Option<Open>,
+}
+
+/// A connection that is closed when this is dropped. hyper closes it already with the last handle to send by.
+pub(crate) struct Open {
+    connection: JoinHandle<()>,
+    _sender: Box<dyn Send>,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Open")
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 /// When this client leaves.
@@ -64,7 +85,9 @@ async fn over_http1(addr: SocketAddr, sending: Sending, leaving: Leaving) -> Res
     let (mut to, connection) = http1::handshake(TokioIo::new(TcpStream::connect(addr).await?)).await?;
     let connection = tokio::spawn(async move { drop(connection.await) });
     let (request, body) = request(&sending, "")?;
-    exchange(to.send_request(request), body, sending, leaving, connection).await
+    let answer = to.send_request(request);
+    let open = Open { connection, _sender: Box::new(to) };
+    exchange(answer, body, sending, leaving, open).await
 }
 
 async fn over_http2(addr: SocketAddr, sending: Sending, leaving: Leaving) -> Result<Got, Failed> {
@@ -72,7 +95,9 @@ async fn over_http2(addr: SocketAddr, sending: Sending, leaving: Leaving) -> Res
     let (mut to, connection) = http2::handshake(TokioExecutor::new(), io).await?;
     let connection = tokio::spawn(async move { drop(connection.await) });
     let (request, body) = request(&sending, "http://llm.test")?;
-    exchange(to.send_request(request), body, sending, leaving, connection).await
+    let answer = to.send_request(request);
+    let open = Open { connection, _sender: Box::new(to) };
+    exchange(answer, body, sending, leaving, open).await
 }
 
 type Body = Channel<Bytes>;
@@ -95,7 +120,7 @@ async fn exchange(
     body: Sender<Bytes>,
     sending: Sending,
     leaving: Leaving,
-    connection: JoinHandle<()>,
+    open: Open,
 ) -> Result<Got, Failed> {
     let early = leaving.when == Some(HangUp::InRequest);
     let sent = tokio::spawn(send(body, sending, early));
@@ -114,9 +139,8 @@ async fn exchange(
             Err(error) => Err(error.into()),
         },
     };
-    connection.abort();
     sent.abort();
-    got
+    got.map(|got: Got| if got.ended == "client_gone" { got } else { Got { _open: Some(open), ..got } })
 }
 
 async fn send(mut body: Sender<Bytes>, sending: Sending, early: bool) {

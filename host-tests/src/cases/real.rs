@@ -1,15 +1,16 @@
-//! Owns the runner over a real Envoy: one process a case, two workers, an upstream that follows the case. Called by
+//! Owns the runner over a real Envoy: one process for all cases, two workers, an upstream that follows the case. Called by
 //! the tests. Its clock is the machine's, so cases that move the clock are left off.
 
 use super::body::{Answering, Sending};
 use super::client::{Got, Leaving, call};
 use super::format::HangUp;
 use super::scripted::{Script, Scripted};
-use super::{Exchange, Run, Runner, Seen};
+use super::{Exchange, Run, Runner, Seen, Suite};
 use crate::envoy::{Envoy, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -22,12 +23,51 @@ const GRACE: Duration = Duration::from_millis(50);
 /// Until every call has reached the upstream or was answered.
 const ARRIVAL_MAX: Duration = Duration::from_secs(30);
 
-/// A real Envoy.
-#[derive(Debug)]
+/// A real Envoy with a listener for each case, all in one process: compiling the filter is most of its start.
 pub struct RealEnvoy {
-    /// `hold_headers`, and Envoy's `allow_on_headers_stop_iteration` with it.
-    pub hold_headers: bool,
+    hold_headers: bool,
+    // Envoy first: it goes before the upstream that it speaks to.
+    envoy: Arc<Envoy>,
+    upstream: Arc<Scripted>,
+    runtime: Arc<Runtime>,
+    /// The policies as the cases give them, by their place; taken once.
+    free: Mutex<Vec<Option<Value>>>,
 }
+
+impl RealEnvoy {
+    /// An Envoy that is ready to run every case of `suite`. With `hold_headers`, Envoy's
+    /// `allow_on_headers_stop_iteration` is set.
+    ///
+    /// # Errors
+    /// There is no Envoy, or it does not start.
+    pub fn start(suite: &Suite, hold_headers: bool) -> Result<Self, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let builder = &mut tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build().map_err(|error| text(&error))?;
+        let upstream = runtime.block_on(Scripted::start()).map_err(|error| text(&error))?;
+        let policies = suite.policies()?;
+        let named = policies.iter().enumerate().map(|(index, policy)| {
+            let mut policy = policy.clone();
+            policy["hold_headers"] = json!(hold_headers);
+            // Two policies of one name would share their budgets.
+            let name = format!("{}{SUFFIX}{index}", policy["name"].as_str().unwrap_or_default());
+            policy["name"] = name.into();
+            policy.to_string()
+        });
+        let mut named = named.collect::<Vec<_>>().into_iter();
+        let mut options = Options::new(named.next().unwrap_or_default(), upstream.addr);
+        options.more_policies = named.collect();
+        options.headers_may_wait = hold_headers;
+        // Request trailers arrive only so.
+        options.upstream_http2 = true;
+        let envoy = Arc::new(Envoy::start(&options).map_err(|error| text(&error))?);
+        let free = Mutex::new(policies.into_iter().map(Some).collect());
+        Ok(Self { hold_headers, envoy, upstream: Arc::new(upstream), runtime: Arc::new(runtime), free })
+    }
+}
+
+/// Between a policy's name and its place.
+const SUFFIX: &str = "#";
 
 impl Runner for RealEnvoy {
     fn name(&self) -> String {
@@ -39,28 +79,21 @@ impl Runner for RealEnvoy {
     }
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
-        let mut policy = policy.clone();
-        if let Some(fields) = policy.as_object_mut() {
-            fields.insert("hold_headers".to_owned(), json!(self.hold_headers));
-        }
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let builder = &mut tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(2).enable_all().build().map_err(|error| text(&error))?;
-        let upstream = runtime.block_on(Scripted::start()).map_err(|error| text(&error))?;
-        let mut options = Options::new(policy.to_string(), upstream.addr);
-        options.headers_may_wait = self.hold_headers;
-        // Request trailers arrive only so.
-        options.upstream_http2 = true;
-        let envoy = Envoy::start(&options).map_err(|error| text(&error))?;
-        Ok(Box::new(World { envoy, upstream, runtime }))
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = free.iter().position(|free| free.as_ref() == Some(policy));
+        let place = place.ok_or("this policy is of no case, or was run before")?;
+        free[place] = None;
+        let listener = self.envoy.listener_at(place).ok_or("Envoy does not listen for this case")?;
+        let (envoy, upstream, runtime) = (self.envoy.clone(), self.upstream.clone(), self.runtime.clone());
+        Ok(Box::new(World { listener, envoy, upstream, runtime }))
     }
 }
 
 struct World {
-    // Envoy first: it goes before the upstream that it speaks to.
-    envoy: Envoy,
-    upstream: Scripted,
-    runtime: Runtime,
+    listener: SocketAddr,
+    envoy: Arc<Envoy>,
+    upstream: Arc<Scripted>,
+    runtime: Arc<Runtime>,
 }
 
 impl Run for World {
@@ -92,6 +125,7 @@ impl Run for World {
         let records = self.records(records_before, metered);
         let metrics = self.envoy.metrics().map_err(|error| error.to_string())?;
         let counters = growth(&metrics_before, &metrics);
+        // From here on clients may close.
         let mut upstream = self.upstream.got().into_iter();
         let alone = got.len() == 1;
         let seen = |got: Got| Seen {
@@ -116,7 +150,7 @@ impl World {
     ) -> Result<Vec<JoinHandle<Result<Got, String>>>, String> {
         let spawn = |exchange: &Exchange| {
             let sending = Sending::of(&exchange.call)?;
-            Ok(self.runtime.spawn(call(self.envoy.addr(), sending, leaving.clone())))
+            Ok(self.runtime.spawn(call(self.listener, sending, leaving.clone())))
         };
         calls.iter().map(spawn).collect()
     }
@@ -141,7 +175,12 @@ impl World {
         if expected == 0 {
             std::thread::sleep(GRACE);
         }
-        self.envoy.records(before + expected, RECORD_MAX).split_off(before)
+        let mut records = self.envoy.records(before + expected, RECORD_MAX).split_off(before);
+        for record in &mut records {
+            let name = record["policy"].as_str().and_then(|name| name.split(SUFFIX).next());
+            record["policy"] = name.unwrap_or_default().to_owned().into();
+        }
+        records
     }
 }
 

@@ -56,6 +56,11 @@ impl Suite {
         }
     }
 
+    /// The policy of each case, in order.
+    pub(crate) fn policies(&self) -> Result<Vec<Value>, String> {
+        self.cases.iter().map(|case| self.policy(case)).collect()
+    }
+
     /// Runs every case; with `TOKENSTILE_CASE` set, those whose name contains it.
     pub fn run(&self, runner: &dyn Runner) -> Outcome {
         let only = std::env::var("TOKENSTILE_CASE").unwrap_or_default();

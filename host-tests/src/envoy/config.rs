@@ -11,6 +11,8 @@ use std::path::Path;
 pub struct Options {
     /// The plugin configuration, as it is.
     pub policy: String,
+    /// Each of these gets a listener of its own, in the same VM.
+    pub more_policies: Vec<String>,
     /// Where calls go.
     pub upstream: SocketAddr,
     /// Worker threads.
@@ -30,6 +32,7 @@ impl Options {
     pub fn new(policy: impl Into<String>, upstream: SocketAddr) -> Self {
         Self {
             policy: policy.into(),
+            more_policies: Vec::new(),
             upstream,
             workers: 2,
             headers_may_wait: true,
@@ -41,29 +44,34 @@ impl Options {
 
     pub(super) fn to_json(&self, filter: &Path) -> Value {
         let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let policies = std::iter::once(&self.policy).chain(&self.more_policies);
+        let listeners = policies.enumerate().map(|(index, policy)| {
+            json!({
+                "name": listener_name(index),
+                "address": any_port,
+                "per_connection_buffer_limit_bytes": self.buffer_limit_bytes,
+                "filter_chains": [{"filters": [{
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": self.connection_manager(filter, policy),
+                }]}],
+            })
+        });
+        let listeners: Vec<Value> = listeners.collect();
         json!({
             "admin": {"address": any_port},
             "static_resources": {
-                "listeners": [{
-                    "name": "llm",
-                    "address": any_port,
-                    "per_connection_buffer_limit_bytes": self.buffer_limit_bytes,
-                    "filter_chains": [{"filters": [{
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": self.connection_manager(filter),
-                    }]}],
-                }],
+                "listeners": listeners,
                 "clusters": [self.cluster()],
             },
         })
     }
 
-    fn connection_manager(&self, filter: &Path) -> Value {
+    fn connection_manager(&self, filter: &Path, policy: &str) -> Value {
         json!({
             "@type": type_url("filters.network.http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": "llm",
             "http_filters": [
-                {"name": "tokenstile", "typed_config": self.wasm(filter)},
+                {"name": "tokenstile", "typed_config": self.wasm(filter, policy)},
                 {"name": "envoy.filters.http.router",
                  "typed_config": {"@type": type_url("filters.http.router.v3.Router")}},
             ],
@@ -74,7 +82,7 @@ impl Options {
         })
     }
 
-    fn wasm(&self, filter: &Path) -> Value {
+    fn wasm(&self, filter: &Path, policy: &str) -> Value {
         json!({
             "@type": type_url("filters.http.wasm.v3.Wasm"),
             "config": {
@@ -84,7 +92,7 @@ impl Options {
                 "vm_config": {"vm_id": "tokenstile", "runtime": "envoy.wasm.runtime.v8",
                     "code": {"local": {"filename": filter}}},
                 "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": self.policy},
+                    "value": policy},
             },
         })
     }
@@ -107,6 +115,11 @@ impl Options {
             ]},
         })
     }
+}
+
+/// The name of the listener for the policy at this place.
+pub(super) fn listener_name(index: usize) -> String {
+    if index == 0 { "llm".to_owned() } else { format!("llm-{index}") }
 }
 
 fn type_url(name: &str) -> String {

@@ -194,10 +194,18 @@ impl Envoy {
         if admin::get(self.admin, "/ready").ok()?.trim() != "LIVE" {
             return None;
         }
+        self.listener = self.listener_at(0)?;
+        Some(())
+    }
+
+    /// Where it listens for calls under the policy at this place: 0 is [`Options::policy`], then come
+    /// [`Options::more_policies`].
+    #[must_use]
+    pub fn listener_at(&self, index: usize) -> Option<SocketAddr> {
         // `llm::127.0.0.1:45123`
         let listeners = admin::get(self.admin, "/listeners").ok()?;
-        self.listener = listeners.lines().find_map(|line| line.strip_prefix("llm::"))?.parse().ok()?;
-        Some(())
+        let name = config::listener_name(index) + "::";
+        listeners.lines().find_map(|line| line.strip_prefix(&name))?.parse().ok()
     }
 
     fn not_ready(&self, why: String) -> Error {
