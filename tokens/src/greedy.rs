@@ -27,6 +27,8 @@ pub(crate) fn count(
     let (mut at, mut tokens, mut last) = (start, 0_u64, before);
     let (mut below, mut run) = (usize::MAX, None);
     while at < text.len() {
+        #[cfg(test)]
+        tests::STEPS.with(|steps| steps.set(steps.get() + 1));
         if let Some(next) = candidate(vocabulary, text, at, last, below, &mut run) {
             let end = at + next.len;
             let fits = |last| pair::possible(vocabulary, text, at, last, next);
@@ -149,5 +151,75 @@ impl Places<'_> {
     /// How many places there are up to and with `place`.
     pub(crate) fn count_to(&self, place: usize) -> u64 {
         (1..=place).filter(|&place| self.contains(place)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The work is counted in steps, not in seconds: on any text a few for each byte, however long the text.
+
+    use crate::Encoding;
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(super) static STEPS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    fn steps(encoding: Encoding, text: &str) -> u64 {
+        STEPS.with(|steps| steps.set(0));
+        let _ = encoding.count(text);
+        STEPS.with(Cell::get)
+    }
+
+    /// Text of a seeded random choice of letters.
+    fn random(letters: &str, bytes: usize) -> String {
+        let letters: Vec<char> = letters.chars().collect();
+        let mut state = 1_u64;
+        let mut text = String::new();
+        while text.len() < bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push(letters[(state >> 33) as usize % letters.len()]);
+        }
+        text
+    }
+
+    #[test]
+    fn hostile_text_takes_a_few_steps_a_byte() {
+        let alphabets = [
+            "abcdefghijklmnopqrstuvwxyz",
+            "ab",
+            "aaab",
+            "-",
+            "=",
+            "*",
+            "#",
+            "/",
+            "_",
+            " ",
+            "\n",
+            "\t",
+            "\t ",
+            "-=",
+            "=*-#/",
+            "'",
+            "中",
+            "中文字",
+            "\u{301}",
+            "é",
+            "👍",
+            "aA",
+            "AB",
+            "x-",
+            "\u{3000} ",
+        ];
+        for letters in alphabets {
+            for encoding in [Encoding::Cl100k, Encoding::O200k] {
+                let (small, large) = (random(letters, 10_000), random(letters, 200_000));
+                let (few, many) = (steps(encoding, &small), steps(encoding, &large));
+                assert!(few <= 10 * 10_000, "{encoding:?} {letters:?} {few}");
+                // Twenty times the text; looking for certain borders (`window`) costs a part of it again.
+                assert!(many <= 20 * few.max(20_000) * 3, "{encoding:?} {letters:?} {few} {many}");
+            }
+        }
     }
 }

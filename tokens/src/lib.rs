@@ -1,8 +1,35 @@
-//! Token counts made for a WebAssembly VM: exact for OpenAI's encodings, an estimate that says so for
-//! every other model.
+//! Token counts made for a WebAssembly VM: exact for OpenAI's encodings, an estimate that says so for every other model.
 //!
 //! Owns: counting, and which encoding belongs to a model name. Called by the engine and the plugin.
 //! Must not know: JSON, HTTP, budgets, clocks, files.
+//!
+//! A proxy starts a VM for each of its threads and counts text that strangers send. So nothing is built at start (the
+//! tables are read-only data), memory is a few megabytes and fixed, time grows with the length of the text and no faster,
+//! and no text makes it panic. There are no dependencies and no `unsafe`.
+//!
+//! ```
+//! use tokenstile_tokens::{Count, Encoding, encoding_for_model, upper_bound};
+//!
+//! let text = "How many tokens is this?";
+//! assert_eq!(Encoding::O200k.count(text), 6);
+//! assert_eq!(encoding_for_model("gpt-4o").count(text), Count::Exact(6));
+//! assert!(Encoding::O200k.count(text) <= upper_bound(text.len() as u64));
+//! ```
+//!
+//! # How a text becomes a number
+//!
+//! Take `don't count==` in o200k.
+//!
+//! 1. `split` cuts it into pieces that no token crosses: `don't`, ` count`, `==`. It does what the encoding's regular
+//!    expression does, without one.
+//! 2. `piece` looks each short piece up among those seen lately, and else has it encoded:
+//! 3. `greedy` takes the longest token that the piece begins with, then the longest behind it, and so on. Byte pair encoding
+//!    does not work that way (it merges), so for each two neighbours
+//! 4. `pair` checks that merging could have left them side by side. If not, a shorter token is tried.
+//! 5. `vocabulary` finds tokens and their ranks: a trie in one array, 4 bytes a node.
+//!
+//! Very long pieces are done part by part in `window`; `counter` takes text in parts and gives `long` the pieces that do
+//! not end; `run` keeps lines of `====` from costing more than prose.
 
 #![cfg_attr(
     test,
