@@ -1,6 +1,8 @@
 //! Every case of `tests/cases/` through the built filter in a real Envoy, but those that move the clock. What fails
 //! here and holds in wasmtime is a fault of the host's envoy profile, or of Envoy's.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use tokenstile_host::cases::{RealEnvoy, Suite, filter};
 
 fn every_case_holds(hold_headers: bool) {

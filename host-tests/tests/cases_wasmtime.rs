@@ -1,6 +1,8 @@
 //! Every case of `tests/cases/` through the built filter in wasmtime, on each profile. What fails here and holds
 //! natively is a fault of the filter's shell or of the host.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use tokenstile_host::cases::{Suite, Wasmtime, filter};
 use tokenstile_host::host::Profile;
 

@@ -1,6 +1,8 @@
 //! The nth host call fails, once and for ever after, for n = 1, 2, 3 … until a whole request no longer reaches n
 //! calls: no trap, the declared failure mode, nothing leaked or charged twice. (SQLite calls these anomaly loops.)
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fmt;

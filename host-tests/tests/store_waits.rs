@@ -1,6 +1,8 @@
 //! The request path can wait for its store: one that answers late, never, and after the client has gone. First the
 //! engine alone, then the built filter on a host whose shared data is contended.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -298,4 +300,20 @@ fn a_hold_taken_before_the_second_one_failed_is_given_back() {
     shared.clock().advance(Duration::from_millis(10));
     vm.tick().unwrap();
     assert_eq!(levels(), [(0, 0), (0, 0)]);
+}
+
+#[test]
+fn where_a_tick_cannot_resume_nothing_is_paused() {
+    for (on_error, status) in [("allow", 200), ("deny", 503)] {
+        let policy = policy(on_error);
+        let config = VmConfig::new(Profile::Wasmx, policy.to_string());
+        let mut vm = Vm::new(&filter::module().unwrap(), &Shared::new(), config).unwrap();
+        vm.arm(Faults::nth(1, Status::CAS_MISMATCH, Repeat::Forever).only("proxy_set_shared_data"));
+        let request = Request::post("/v1/chat/completions", BODY).header("content-type", "application/json");
+        let mut driver = Driver::new(&vm, request, |_| Answer::json(200, "{}"));
+        driver.start(&mut vm);
+        let report = driver.report(&vm);
+        assert_eq!((report.client.status, report.waiting, report.error), (Some(status), None, None));
+        assert_eq!(vm.tick_period(), None, "WasmX's worker crashes on a resume from a tick");
+    }
 }

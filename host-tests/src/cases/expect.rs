@@ -65,7 +65,7 @@ fn upstream(expect: &Expect, sent: &Sending, answer: &Answering, seen: &Seen, wr
     match &expect.upstream {
         None => {}
         Some(Upstream::Nothing) => {
-            say("upstream", seen.upstream.as_ref().map(|_| "expected nothing, got a request".to_owned()))
+            say("upstream", seen.upstream.as_ref().map(|_| "expected nothing, got a request".to_owned()));
         }
         Some(Upstream::SameBody) => say("upstream body", same(sent.body())),
         Some(Upstream::SameBodyBut(from, to)) => {

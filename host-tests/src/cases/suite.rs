@@ -74,7 +74,7 @@ impl Suite {
             match self.case(case, runner) {
                 Ok(None) => outcome.passed += 1,
                 Ok(Some(reason)) => {
-                    outcome.skipped.push(format!("{}: {}: {reason}", runner.name(), case.name))
+                    outcome.skipped.push(format!("{}: {}: {reason}", runner.name(), case.name));
                 }
                 Err(why) => outcome.failures.push(why),
             }
