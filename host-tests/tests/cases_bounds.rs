@@ -92,7 +92,7 @@ fn a_mistake_in_the_policy_stops_the_start_and_names_the_place() {
             let Err(Error::Refused { callback, log }) = vm(profile, &policy) else {
                 panic!("{profile} starts with {change}");
             };
-            let text: String = log.iter().map(|line| line.text()).collect();
+            let text: String = log.iter().map(tokenstile_host::host::LogLine::text).collect();
             assert_eq!(callback, "proxy_on_configure");
             assert!(text.contains(place), "{profile}: `{place}` is not in `{text}`");
         }

@@ -335,3 +335,35 @@ fn wasmx() {
 fn apisix() {
     every_fault(Profile::Apisix, false);
 }
+
+/// What a call cannot be decided without: where it fails for good, the policy's word counts, and nothing else.
+#[test]
+fn a_function_that_fails_for_good_leaves_the_decision_to_the_policy() {
+    let module = filter::module().unwrap();
+    for (function, scene) in [
+        ("proxy_get_header_map_pairs", Scene::Json),
+        ("proxy_get_buffer_bytes", Scene::Json),
+        ("proxy_get_shared_data", Scene::Json),
+        ("proxy_set_shared_data", Scene::Stream),
+        ("proxy_set_buffer_bytes", Scene::Downgrade),
+        ("proxy_remove_header_map_value", Scene::Downgrade),
+    ] {
+        for (on_error, status) in [("allow", 200), ("deny", 503)] {
+            let ground = Ground { profile: Profile::Envoy, hold_headers: true, on_error, warm: false };
+            let shared = Shared::new();
+            let mut config = VmConfig::new(Profile::Envoy, policy(ground).to_string());
+            config.hold_headers = true;
+            let mut vm = Vm::new(&module, &shared, config).unwrap();
+            call(&mut vm, request("ann"), json_answer(scene.used()), scene.used());
+            vm.arm(Faults::nth(1, Status(10), Repeat::Forever).only(function));
+            let (report, _) = call(&mut vm, request("ann"), json_answer(20), 20);
+            let got = (report.client.status, report.upstream.is_some_and(|sent| sent.complete));
+            assert_eq!(got, (Some(status), status == 200), "{function}, on_error={on_error}");
+            assert!(
+                report.problems.is_empty() && report.error.is_none(),
+                "{function}: {:?}",
+                report.problems
+            );
+        }
+    }
+}
