@@ -10,6 +10,5 @@ pub mod ledger;
 pub mod policy;
 pub mod price;
 pub mod refusal;
-mod sse;
 pub mod units;
 pub mod usage;

@@ -72,7 +72,7 @@ impl Price {
     /// What this usage costs. OpenAI's cached tokens are a part of its input tokens.
     #[must_use]
     pub fn cost(self, usage: Usage) -> NanoUsd {
-        let cached = usage.cached.min(usage.input);
+        let cached = usage.cache_read.min(usage.input);
         let part = |tokens: u64, price: i64| i64::try_from(tokens).unwrap_or(i64::MAX).saturating_mul(price);
         NanoUsd(
             part(usage.input.saturating_sub(cached), self.input)
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn cost_is_exact_and_unknown_is_not_free() {
-        let usage = Usage { input: 1_000, cached: 400, output: 100 };
+        let usage = Usage { input: 1_000, cache_read: 400, output: 100, ..Usage::default() };
         for (model, cost, known) in [
             ("gpt-4o", 600 * 2_500 + 400 * 1_250 + 100 * 10_000, true),
             ("gpt-4o-2024-08-06", 600 * 2_500 + 400 * 1_250 + 100 * 10_000, true),

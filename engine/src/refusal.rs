@@ -202,7 +202,9 @@ impl Refusal {
         if self.kind != RefusalKind::Rate && self.kind != RefusalKind::Unavailable {
             headers.push(("x-should-retry", "false".to_owned()));
         }
-        Reply { status, headers, body: (dialect.refusal_body)(self) }
+        let (own, body) = (dialect.refusal)(self);
+        headers.extend(own);
+        Reply { status, headers, body }
     }
 }
 

@@ -52,8 +52,8 @@ impl Desk {
     fn asking(on_error: &str) -> Self {
         let policy = Arc::new(Policy::parse(policy(on_error).to_string().as_bytes()).unwrap());
         let identity = Identity::of(&policy.identity, policy.hash_seed(), |_| None);
-        let dialect = recognise(b"POST", b"/v1/chat/completions").unwrap();
-        let mut exchange = Exchange::new(policy, dialect, identity, T0);
+        let route = recognise(b"POST", b"", b"/v1/chat/completions").metered().unwrap();
+        let mut exchange = Exchange::new(policy, route, identity, T0);
         assert_eq!(exchange.body(BODY, false, T0), Next::Reserve);
         assert!(exchange.is_reserving());
         Self { exchange, store: Map::default() }
@@ -91,7 +91,7 @@ fn a_store_that_answers_late_is_waited_for() {
     let answer = desk.reserve(late);
     assert_eq!(desk.exchange.reserved(&answer, late), Next::Forward(Vec::new()));
     assert_eq!(desk.levels(late), [(0, 108), (0, 108)]);
-    desk.exchange.answer_head(200, b"application/json", false, late);
+    desk.exchange.answer_head(200, b"application/json", false, &[], late);
     desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
     assert!(desk.exchange.end(true, late.plus_ms(50)).is_some());
     desk.settle(late.plus_ms(50));
@@ -109,7 +109,7 @@ fn a_store_that_never_answers_leaves_the_decision_to_the_policy() {
     };
     assert_eq!(reply.status, 503);
     // What the upstream did for the allowed one is booked although nothing was held.
-    allow.exchange.answer_head(200, b"application/json", false, deadline);
+    allow.exchange.answer_head(200, b"application/json", false, &[], deadline);
     allow.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
     let settlement = allow.exchange.end(true, deadline).unwrap();
     assert_eq!(settlement.record.failure.as_deref(), Some("no answer in 500 ms"));
@@ -163,7 +163,7 @@ fn an_answer_in_the_next_window_is_settled_in_the_one_that_it_was_asked_in() {
     let midnight = EpochMs(1_795_392_000_000);
     let answer = desk.reserve(midnight.plus_ms(-100));
     assert_eq!(desk.exchange.reserved(&answer, midnight.plus_ms(100)), Next::Forward(Vec::new()));
-    desk.exchange.answer_head(200, b"application/json", false, midnight.plus_ms(200));
+    desk.exchange.answer_head(200, b"application/json", false, &[], midnight.plus_ms(200));
     desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
     desk.exchange.end(true, midnight.plus_ms(300));
     desk.settle(midnight.plus_ms(300));

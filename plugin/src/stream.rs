@@ -5,7 +5,7 @@ use crate::pairs::{self, Pairs};
 use crate::root::{HostKind, Root};
 use std::cell::RefCell;
 use std::rc::Rc;
-use tokenstile_engine::dialect::{self, Splice};
+use tokenstile_engine::dialect::{self, Edits, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::policy::{Identity, Verdict};
 use tokenstile_engine::refusal::Reply;
@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     /// The request's length left with its headers: its body must not change any more.
     length_stays: bool,
     encoded: bool,
+    /// `:path` as sent.
+    path: Vec<u8>,
     body: Vec<u8>,
     complete: bool,
     last_now: EpochMs,
@@ -48,12 +50,12 @@ impl Stream {
         end_of_stream: bool,
     ) -> Option<(Self, Action)> {
         let line = request_line();
-        let dialect = match &line {
-            Ok((method, path)) => dialect::recognise(method, path)?,
+        let route = match &line {
+            Ok(Line { method, host, path }) => dialect::recognise(method, host, path).metered()?,
             // CONNECT has none.
             Err(host::NOT_FOUND) => return None,
             // It may be anything. Where failures refuse, it is refused in the first dialect's words.
-            Err(_) if root.borrow().policy.on_error == Verdict::Deny => dialect::DIALECTS.first()?,
+            Err(_) if root.borrow().policy.on_error == Verdict::Deny => Route::of_unreadable_head()?,
             Err(status) => {
                 let why = format!("the request's path answered status {status}");
                 root.borrow_mut().counters.failed("host", &why);
@@ -69,9 +71,13 @@ impl Stream {
         let known = headers.as_ref().ok().cloned().unwrap_or_default();
         let identity = Identity::of(&policy.identity, policy.hash_seed(), |name| pairs::find(&known, name));
         let at = now.unwrap_or_default();
-        let mut exchange = Exchange::new(policy, dialect, identity, at);
+        let path = route.path.clone();
+        let mut exchange = Exchange::new(policy, route, identity, at);
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
+        }
+        if kind == HostKind::Envoy && !shared.policy.hold_headers {
+            exchange.path_is_read_only();
         }
         drop(shared);
         let mut stream = Self {
@@ -82,6 +88,7 @@ impl Stream {
             headers_held: false,
             length_stays: false,
             encoded: is_encoded(&known),
+            path,
             body: Vec::new(),
             complete: false,
             last_now: at,
@@ -200,7 +207,7 @@ impl Stream {
                     Some(next) => next,
                     None => return Action::Pause,
                 },
-                Next::Forward(splices) => match self.apply(&splices) {
+                Next::Forward(edits) => match self.apply(&edits) {
                     Ok(()) => return self.settled_action(Action::Continue),
                     Err(why) => {
                         let mut root = self.root.borrow_mut();
@@ -251,10 +258,23 @@ impl Stream {
     }
 
     /// Carries out the edits, or leaves everything as it was.
-    fn apply(&mut self, splices: &[Splice]) -> Result<(), String> {
-        if splices.is_empty() {
+    fn apply(&mut self, edits: &Edits) -> Result<(), String> {
+        if !edits.path.is_empty() {
+            let path = dialect::splice(&self.path, &edits.path);
+            host::set_header(Map::RequestHeaders, ":path", &path)
+                .map_err(|status| format!("replacing the path answered status {status}"))?;
+        }
+        if edits.body.is_empty() {
             return Ok(());
         }
+        let replaced = self.replace_body(edits);
+        if replaced.is_err() && !edits.path.is_empty() {
+            let _ = host::set_header(Map::RequestHeaders, ":path", &self.path);
+        }
+        replaced
+    }
+
+    fn replace_body(&mut self, edits: &Edits) -> Result<(), String> {
         if self.length_stays {
             return Err("the request's length is on its way already".to_owned());
         }
@@ -264,7 +284,7 @@ impl Stream {
             remove_length()
                 .map_err(|status| format!("removing the request's length answered status {status}"))?;
         }
-        let edited = dialect::splice(&self.body, splices);
+        let edited = dialect::splice(&self.body, &edits.body);
         let replaced = host::set_buffer(Buffer::RequestBody, &edited).map_err(|status| {
             self.root.borrow_mut().bodies_read_only |= status == host::UNIMPLEMENTED;
             format!("replacing the request body answered status {status}")
@@ -319,7 +339,10 @@ impl Stream {
         let kind = needed("content-type");
         let encoding = text("content-encoding");
         let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
-        for (name, value) in self.exchange.answer_head(status, &kind, encoded, now) {
+        let names = self.exchange.answer_headers().iter();
+        let stated: Vec<_> =
+            names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();
+        for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
             if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
                 self.root.borrow_mut().counters.failed("header", &why);
@@ -377,14 +400,25 @@ fn remove_length() -> Result<(), host::Status> {
     remove().or_else(|_| remove())
 }
 
-/// Method and path. A single value that the host does not give is looked for among all of them.
-fn request_line() -> Result<(Vec<u8>, Vec<u8>), host::Status> {
+/// What tells where a request goes.
+struct Line {
+    method: Vec<u8>,
+    host: Vec<u8>,
+    path: Vec<u8>,
+}
+
+/// Method, host and path. A single value that the host does not give is looked for among all of them.
+fn request_line() -> Result<Line, host::Status> {
     let one = |name| host::header(Map::RequestHeaders, name);
-    one(":method").and_then(|method| Ok((method, one(":path")?))).or_else(|status| {
+    let line = one(":method").and_then(|method| Ok((method, one(":path")?)));
+    let (method, path) = line.or_else(|status| {
         let all = host::headers(Map::RequestHeaders)?;
         let found = |name| pairs::find(&all, name).map(<[u8]>::to_vec).ok_or(status);
         Ok((found(":method")?, found(":path")?))
-    })
+    })?;
+    // The path tells most dialects; the host only names the provider.
+    let host = one(":authority").or_else(|_| one("host")).unwrap_or_default();
+    Ok(Line { method, host, path })
 }
 
 fn is_encoded(headers: &Pairs) -> bool {

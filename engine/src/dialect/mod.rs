@@ -1,27 +1,53 @@
 //! The dialects: one file each, one row each in [`DIALECTS`].
 
+mod edit;
+mod facts;
 mod openai_chat;
+mod prompt;
+mod target;
+
+pub use edit::{Edits, Splice, splice};
+pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
+pub use prompt::PromptCount;
+pub use target::Target;
+
+pub(crate) use facts::{Field, Shape, read_json};
+pub(crate) use prompt::{Prompt, Texts};
 
 use crate::json::{Event, Key};
 use crate::refusal::Refusal;
-use crate::usage::Answer;
+use crate::usage::{Answer, Stated, Usage};
 use std::ops::Range;
-use tokenstile_tokens::ModelEncoding;
 
 /// How one API is recognised, read, answered.
 pub struct Dialect {
     /// The name in records and metrics.
     pub name: &'static str,
-    /// Whether a call with this method and this path (without query, normalised) speaks it.
-    recognises: fn(method: &[u8], path: &str) -> bool,
+    /// Whether a request to this target speaks it, and what the target says.
+    recognises: fn(target: &Target) -> Option<Found>,
     /// Finds what decides about money in a whole body.
-    pub(crate) read: fn(body: &[u8]) -> Result<Facts, Opaque>,
+    read: fn(body: &[u8], route: &Route) -> Result<Facts, Opaque>,
     /// Counts the prompt of a body that `read` accepted.
-    pub(crate) count_prompt: fn(body: &[u8], encoding: ModelEncoding) -> u64,
-    /// Takes one event of an answer.
+    count_prompt: fn(prompt: &Prompt<'_>) -> PromptCount,
+    /// Takes one event of an answer. In a stream, `path` begins at each event's own document; the
+    /// elements of an array at the top are documents of their own.
     pub(crate) observe: fn(answer: &mut Answer, path: &[Key], event: Event<'_>),
-    /// A refusal as this API's clients expect it, in JSON.
-    pub(crate) refusal_body: fn(refusal: &Refusal) -> Vec<u8>,
+    /// What the numbers that `observe` found mean, in the one meaning of [`Usage`].
+    pub(crate) usage: fn(stated: &Stated) -> Option<Usage>,
+    /// Headers of the answer that state usage or the model, in lower case.
+    answer_headers: &'static [&'static str],
+    /// Takes one of those headers.
+    pub(crate) observe_header: fn(answer: &mut Answer, name: &str, value: &[u8]),
+    /// A refusal as this API's clients expect it: headers beside the common ones, and the body.
+    pub(crate) refusal: fn(refusal: &Refusal) -> (Vec<(&'static str, String)>, Vec<u8>),
+}
+
+impl Dialect {
+    /// Headers of the answer that state usage or the model, in lower case.
+    #[must_use]
+    pub const fn answer_headers(&self) -> &'static [&'static str] {
+        self.answer_headers
+    }
 }
 
 impl std::fmt::Debug for Dialect {
@@ -30,101 +56,122 @@ impl std::fmt::Debug for Dialect {
     }
 }
 
-/// Every dialect.
-pub static DIALECTS: &[Dialect] = &[openai_chat::DIALECT];
+/// Every dialect. The first that recognises a target has it.
+pub static DIALECTS: &[&Dialect] = &[&openai_chat::DIALECT];
 
-/// The dialect of a call, or none: then it is not ours. `path` is as sent, with its query.
-#[must_use]
-pub fn recognise(method: &[u8], path: &[u8]) -> Option<&'static Dialect> {
-    let path = normalise(path)?;
-    DIALECTS.iter().find(|dialect| (dialect.recognises)(method, &path))
+/// What a target says about a call.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The provider as the price book names it, if the target tells.
+    pub(crate) provider: Option<&'static str>,
+    /// The model in the path.
+    pub(crate) model: Option<PathModel>,
+    /// Whether the answer streams, if the path decides it.
+    pub(crate) stream: Option<bool>,
+    /// The body may name no model (a form field does, or the dialect has one only).
+    pub(crate) model_is_optional: bool,
+    /// It costs nothing: let it pass untouched.
+    pub(crate) is_free: bool,
 }
 
-/// A path without query, percent-decoded, without empty, `.` and `..` segments: as servers route it, so
-/// that `/v1//chat/x/../complet%69ons/` is not a way around the meter.
-fn normalise(path: &[u8]) -> Option<String> {
-    let path = path.split(|&b| b == b'?' || b == b'#').next()?;
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let decoded = (byte == b'%').then(|| hex_pair(tail)).flatten();
-        bytes.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let mut segments = Vec::new();
-    for segment in text.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            _ => segments.push(segment),
-        }
-    }
-    Some(segments.iter().fold(String::new(), |path, segment| path + "/" + segment))
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let pair = std::str::from_utf8(bytes.get(..2)?).ok()?;
-    pair.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(pair, 16).ok()).flatten()
-}
-
-/// What a request body says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// The model asked for.
-    pub model: String,
-    /// Where its value stands in the body, quotes included.
-    pub model_span: Range<usize>,
-    /// The request's own bound for the output tokens of one choice.
-    pub output_bound: Option<u64>,
-    /// How many choices are asked for.
-    pub choices: u64,
-    /// Whether the answer shall be streamed.
-    pub stream: bool,
-}
-
-/// Why a body is not read: two parsers could read it differently, or none can.
+/// A model that stands in the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opaque(pub String);
-
-/// Bytes of a body to replace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Splice {
-    /// Which.
-    pub range: Range<usize>,
-    /// By what.
-    pub with: Vec<u8>,
+pub struct PathModel {
+    /// Percent-decoded.
+    pub name: String,
+    /// Where it stands in the path as sent.
+    pub span: Range<usize>,
 }
 
-/// The body with its splices, every other byte as it was. Splices must not overlap; a range outside
-/// the body is left out.
-#[must_use]
-pub fn splice(body: &[u8], splices: &[Splice]) -> Vec<u8> {
-    let mut sorted: Vec<&Splice> = splices.iter().collect();
-    sorted.sort_by_key(|splice| splice.range.start);
-    let mut out = Vec::with_capacity(body.len());
-    let mut at = 0;
-    for splice in sorted {
-        if let Some(before) = body.get(at..splice.range.start).filter(|_| splice.range.end <= body.len()) {
-            out.extend_from_slice(before);
-            out.extend_from_slice(&splice.with);
-            at = splice.range.end;
-        }
-    }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out
+/// A recognised call.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The API spoken.
+    pub dialect: &'static Dialect,
+    /// The provider as the price book names it, if the target tells.
+    pub provider: Option<&'static str>,
+    /// The model in the path.
+    pub model: Option<PathModel>,
+    /// Whether the answer streams, if the path decides it.
+    pub stream: Option<bool>,
+    pub(crate) model_is_optional: bool,
+    /// The path as sent.
+    pub path: Vec<u8>,
 }
 
-impl Facts {
-    /// The edit that makes another model serve.
+/// What a target is.
+#[derive(Debug)]
+pub enum Recognised {
+    /// A call that is metered.
+    Metered(Route),
+    /// A call to an LLM API that costs nothing: the dialect's name.
+    Free(&'static str),
+    /// None of ours.
+    Unknown,
+}
+
+impl Recognised {
+    /// The route of a metered call.
     #[must_use]
-    pub fn model_splice(&self, model: &str) -> Splice {
-        Splice {
-            range: self.model_span.clone(),
-            with: serde_json::Value::from(model).to_string().into_bytes(),
-        }
+    pub fn metered(self) -> Option<Route> {
+        if let Self::Metered(route) = self { Some(route) } else { None }
     }
 }
+
+/// Tells what a call is, by `:method`, `:authority` and `:path` as sent.
+#[must_use]
+pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
+    let target = Target::new(method, host, path);
+    let found = DIALECTS.iter().find_map(|dialect| Some((*dialect, (dialect.recognises)(&target)?)));
+    match found {
+        None => Recognised::Unknown,
+        Some((dialect, found)) if found.is_free => Recognised::Free(dialect.name),
+        Some((dialect, found)) => Recognised::Metered(Route {
+            dialect,
+            provider: found.provider,
+            model: found.model,
+            stream: found.stream,
+            model_is_optional: found.model_is_optional,
+            path: path.to_vec(),
+        }),
+    }
+}
+
+impl Route {
+    /// What a whole body says.
+    ///
+    /// # Errors
+    /// Two parsers could read it differently, or none can.
+    pub fn read(&self, body: &[u8]) -> Result<Facts, Opaque> {
+        (self.dialect.read)(body, self)
+    }
+
+    /// The prompt tokens of a body that says these facts.
+    #[must_use]
+    pub fn count_prompt(&self, body: &[u8], facts: &Facts) -> PromptCount {
+        (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
+    }
+
+    /// A call of which not even the path is known: the first dialect's words answer it.
+    #[must_use]
+    pub fn of_unreadable_head() -> Option<Self> {
+        let dialect = *DIALECTS.first()?;
+        Some(Self {
+            dialect,
+            provider: None,
+            model: None,
+            stream: None,
+            model_is_optional: false,
+            path: Vec::new(),
+        })
+    }
+}
+
+/// For dialects whose answers state nothing in headers.
+pub(crate) const NO_HEADERS: &[&str] = &[];
+
+/// For dialects whose answers state nothing in headers.
+pub(crate) const fn no_header(_: &mut Answer, _: &str, _: &[u8]) {}
 
 #[cfg(test)]
 mod tests;

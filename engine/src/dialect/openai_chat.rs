@@ -2,94 +2,68 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/chat>.
 
-use super::{Dialect, Facts, Opaque};
-use crate::json::{Container, Event, Key, Reader, Visitor};
+use super::{
+    Dialect, Features, Field, Found, NO_HEADERS, Prompt, PromptCount, Shape, Target, Texts, no_header,
+    read_json,
+};
+use crate::json::{Container, Event, Key, Visitor};
 use crate::refusal::{Refusal, RefusalKind};
-use crate::usage::Answer;
+use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
-use tokenstile_tokens::{ModelCounter, ModelEncoding};
 
-pub(super) const DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     name: "openai-chat",
-    recognises: |method, path| method == b"POST" && path.ends_with("/chat/completions"),
-    read,
+    recognises,
+    read: |body, route| read_json(body, route, SHAPE),
     count_prompt,
     observe,
-    refusal_body,
+    usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal,
 };
+
+fn recognises(target: &Target) -> Option<Found> {
+    target.posts_to("/chat/completions").then(Found::default)
+}
 
 // --- the request ---
 
-/// Longer than any model's name, and short enough for a header.
-const MODEL_MAX: usize = 256;
+const SHAPE: Shape = Shape { field, uses, stream_options: true };
 
-fn read(body: &[u8]) -> Result<Facts, Opaque> {
-    if std::str::from_utf8(body).is_err() {
-        return Err(Opaque("the body is not UTF-8".to_owned()));
-    }
-    let mut finder = Finder {
-        facts: Facts { choices: 1, ..Facts::default() },
-        seen: Vec::new(),
-        twice: None,
-        model: Vec::new(),
+fn field(path: &[Key]) -> Option<Field> {
+    use Key::{
+        IncludeUsage, MaxCompletionTokens, MaxTokens, Messages, Metadata, Model, N, SafetyIdentifier,
+        ServiceTier, Stream, StreamOptions, Tools, User, UserId,
     };
-    let mut reader = Reader::new();
-    reader
-        .feed(body, &mut finder)
-        .and_then(|()| reader.finish(&mut finder))
-        .map_err(|error| Opaque(error.to_string()))?;
-    finder.facts()
+    Some(match path {
+        [Model] => Field::Model,
+        [MaxTokens | MaxCompletionTokens] => Field::OutputBound,
+        [N] => Field::Choices,
+        [Stream] => Field::Stream,
+        [ServiceTier] => Field::ServiceTier,
+        [User | SafetyIdentifier] | [Metadata, UserId] => Field::EndUser,
+        [StreamOptions] => Field::StreamOptions,
+        [StreamOptions, IncludeUsage] => Field::IncludeUsage,
+        [Messages | Tools] => Field::Once,
+        _ => return None,
+    })
 }
 
-/// Finds the values that decide about money, wherever they stand at the top level.
-struct Finder {
-    facts: Facts,
-    seen: Vec<Key>,
-    twice: Option<Key>,
-    model: Vec<u8>,
-}
-
-impl Finder {
-    fn facts(mut self) -> Result<Facts, Opaque> {
-        if let Some(key) = self.twice {
-            // Most parsers keep the last of two equal keys and some the first: never guess.
-            return Err(Opaque(format!("the key `{key:?}` stands twice").to_lowercase()));
-        }
-        if self.model.is_empty() {
-            return Err(Opaque("the body names no model".to_owned()));
-        }
-        if self.model.len() > MODEL_MAX {
-            return Err(Opaque(format!("the model's name is longer than {MODEL_MAX} bytes")));
-        }
-        self.facts.model = String::from_utf8_lossy(&self.model).into_owned();
-        Ok(self.facts)
-    }
-}
-
-impl Visitor for Finder {
-    fn key(&mut self, path: &[Key], _: &[u8]) {
-        use Key::{MaxCompletionTokens, MaxTokens, Messages, Model, N, Stream, Tools};
-        if let [key @ (MaxCompletionTokens | MaxTokens | Messages | Model | N | Stream | Tools)] = path {
-            if self.seen.contains(key) {
-                self.twice = Some(*key);
-            }
-            self.seen.push(*key);
-        }
-    }
-
-    fn event(&mut self, path: &[Key], event: Event<'_>) {
-        match (path, event) {
-            ([Key::Model], Event::TextBegin { at }) => self.facts.model_span.start = at,
-            ([Key::Model], Event::Text(piece)) => self.model.extend_from_slice(piece),
-            ([Key::Model], Event::TextEnd { end }) => self.facts.model_span.end = end,
-            ([Key::MaxTokens | Key::MaxCompletionTokens], Event::Number(n)) => {
-                // The newer name wins where both stand; both are bounds, so the higher one is safe.
-                self.facts.output_bound = self.facts.output_bound.max(n.as_count());
-            }
-            ([Key::N], Event::Number(n)) => self.facts.choices = n.as_count().unwrap_or(1).max(1),
-            ([Key::Stream], Event::Bool(stream)) => self.facts.stream = stream,
-            _ => {}
-        }
+fn uses(path: &[Key]) -> Features {
+    use Key::{
+        Content, File, Functions, ImageUrl, InputAudio, Item, JsonSchema, Logprobs, Messages,
+        ReasoningEffort, ResponseFormat, Tools,
+    };
+    match path {
+        [Tools | Functions] => Features::TOOLS,
+        [Messages, Item, Content, Item, ImageUrl] => Features::VISION,
+        [Messages, Item, Content, Item, InputAudio] => Features::AUDIO,
+        [Messages, Item, Content, Item, File] => Features::FILES,
+        [ResponseFormat, JsonSchema] => Features::JSON_SCHEMA,
+        [Key::Reasoning | ReasoningEffort] => Features::REASONING,
+        [Logprobs] => Features::LOGPROBS,
+        _ => Features::default(),
     }
 }
 
@@ -110,29 +84,25 @@ const AFTER_FUNCTIONS: u64 = 12;
 const IMAGE: u64 = 765;
 const IMAGE_LOW: u64 = 85;
 
-fn count_prompt(body: &[u8], encoding: ModelEncoding) -> u64 {
-    let mut prompt = Prompt { encoding, text: None, tokens: PRIMING, functions: 0, low_detail: Vec::new() };
-    let mut reader = Reader::new();
-    if reader.feed(body, &mut prompt).and_then(|()| reader.finish(&mut prompt)).is_err() {
-        return tokenstile_tokens::upper_bound(body.len() as u64);
-    }
-    let after = if prompt.functions > 0 { AFTER_FUNCTIONS } else { 0 };
-    prompt.tokens.saturating_add(after)
+fn count_prompt(prompt: &Prompt<'_>) -> PromptCount {
+    let mut texts = Texts::new(prompt.encoding());
+    texts.add(PRIMING);
+    let counter = Counter { texts, functions: 0, low_detail: Vec::new() };
+    let Some(counted) = prompt.visit(counter) else { return prompt.bound() };
+    let after = if counted.functions > 0 { AFTER_FUNCTIONS } else { 0 };
+    PromptCount { tokens: counted.texts.tokens.saturating_add(after), is_exact: false }
 }
 
-struct Prompt {
-    encoding: ModelEncoding,
-    /// The text at hand, if it counts.
-    text: Option<ModelCounter>,
-    tokens: u64,
+struct Counter {
+    texts: Texts,
     functions: u64,
     /// The `detail` value at hand.
     low_detail: Vec<u8>,
 }
 
-impl Prompt {
+impl Counter {
     fn add(&mut self, tokens: u64) {
-        self.tokens = self.tokens.saturating_add(tokens);
+        self.texts.add(tokens);
     }
 
     fn image(&mut self, path: &[Key], event: Event<'_>) {
@@ -150,12 +120,11 @@ impl Prompt {
     }
 }
 
-impl Visitor for Prompt {
+impl Visitor for Counter {
     fn key(&mut self, path: &[Key], name: &[u8]) {
         if let [Key::Tools | Key::Functions, Key::Item, .., Key::Properties, _] = path {
-            let mut counter = self.encoding.counter();
-            counter.push(name);
-            self.add(PER_PROPERTY.saturating_add(counter.finish().tokens()));
+            self.add(PER_PROPERTY);
+            self.texts.text(name);
         }
     }
 
@@ -164,7 +133,7 @@ impl Visitor for Prompt {
             ([Key::Messages, Key::Item], Event::Begin(Container::Object)) => self.add(PER_MESSAGE),
             ([Key::Messages, Key::Item, Key::Name], Event::TextBegin { .. }) => {
                 self.add(PER_NAME);
-                self.text = Some(self.encoding.counter());
+                self.texts.event(true, event);
             }
             ([Key::Messages, Key::Item, Key::Content, Key::Item, Key::ImageUrl, ..], _) => {
                 self.image(path, event);
@@ -176,19 +145,7 @@ impl Visitor for Prompt {
             ([Key::Tools | Key::Functions, Key::Item, .., Key::Properties], Event::Begin(_)) => {
                 self.add(PER_PROPERTY_LIST);
             }
-            (path, Event::TextBegin { .. }) if is_prompt_text(path) => {
-                self.text = Some(self.encoding.counter());
-            }
-            (_, Event::Text(piece)) => {
-                if let Some(counter) = &mut self.text {
-                    counter.push(piece);
-                }
-            }
-            (_, Event::TextEnd { .. }) => {
-                let tokens = self.text.take().map_or(0, |counter| counter.finish().tokens());
-                self.add(tokens);
-            }
-            _ => {}
+            _ => self.texts.event(is_prompt_text(path), event),
         }
     }
 }
@@ -215,17 +172,17 @@ fn is_prompt_text(path: &[Key]) -> bool {
 
 fn observe(answer: &mut Answer, path: &[Key], event: Event<'_>) {
     use Key::{
-        Arguments, CachedTokens, Choices, CompletionTokens, Content, Delta, Function, Item, Message, Model,
-        Name, PromptTokens, PromptTokensDetails, Reasoning, ReasoningContent, Refusal, ToolCalls, Usage,
+        Arguments, Choices, Content, Delta, Error, Function, Item, Message, Model, Name, Reasoning,
+        ReasoningContent, Refusal, ToolCalls,
     };
     match (path, event) {
-        ([Model], Event::TextBegin { .. }) => answer.model.clear(),
-        ([Model], Event::Text(piece)) => answer.push_model(piece),
-        ([Usage, PromptTokens], Event::Number(n)) => answer.stated().input = n.as_count().unwrap_or(0),
-        ([Usage, CompletionTokens], Event::Number(n)) => answer.stated().output = n.as_count().unwrap_or(0),
-        ([Usage, PromptTokensDetails, CachedTokens], Event::Number(n)) => {
-            answer.stated().cached = n.as_count().unwrap_or(0);
+        ([Model], _) => answer.model_event(event),
+        ([Key::Usage, ..], Event::Number(n)) => {
+            if let Some(part) = part(path) {
+                answer.state(part, n);
+            }
         }
+        ([Error], Event::Begin(_) | Event::TextBegin { .. }) => answer.failed = true,
         (
             [Choices, Item, Delta | Message, Content | Refusal | ReasoningContent | Reasoning]
             | [Choices, Item, Delta | Message, ToolCalls, Item, Function, Name | Arguments],
@@ -235,11 +192,46 @@ fn observe(answer: &mut Answer, path: &[Key], event: Event<'_>) {
     }
 }
 
+/// Which number stands at this path.
+pub(super) fn part(path: &[Key]) -> Option<Part> {
+    use Key::{
+        AudioTokens, CacheWriteTokens, CachedTokens, CompletionTokens, CompletionTokensDetails, PromptTokens,
+        PromptTokensDetails, ReasoningTokens, TotalTokens, Usage,
+    };
+    Some(match path {
+        [Usage, PromptTokens] => Part::Input,
+        [Usage, CompletionTokens] => Part::Output,
+        [Usage, TotalTokens] => Part::Total,
+        [Usage, PromptTokensDetails, CachedTokens] => Part::CacheRead,
+        [Usage, PromptTokensDetails, CacheWriteTokens] => Part::CacheWrite,
+        [Usage, PromptTokensDetails, AudioTokens] => Part::InputAudio,
+        [Usage, CompletionTokensDetails, ReasoningTokens] => Part::Reasoning,
+        [Usage, CompletionTokensDetails, AudioTokens] => Part::OutputAudio,
+        _ => return None,
+    })
+}
+
+/// Cached tokens are a part of the prompt, reasoning is a part of the completion.
+pub(super) fn usage(stated: &Stated) -> Option<Usage> {
+    let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
+    input.or(output)?;
+    Some(Usage {
+        input: input.unwrap_or(0),
+        cache_read: stated.or_zero(Part::CacheRead),
+        cache_write: stated.or_zero(Part::CacheWrite),
+        input_audio: stated.or_zero(Part::InputAudio),
+        output: output.unwrap_or(0),
+        reasoning: stated.or_zero(Part::Reasoning),
+        output_audio: stated.or_zero(Part::OutputAudio),
+        ..Usage::default()
+    })
+}
+
 // --- the refusal ---
 
 /// OpenAI's error shape: <https://platform.openai.com/docs/guides/error-codes/api-errors>. The SDKs
 /// choose their exception by the status and show `message`, `type` and `code`.
-fn refusal_body(refusal: &Refusal) -> Vec<u8> {
+pub(super) fn refusal(refusal: &Refusal) -> (Vec<(&'static str, String)>, Vec<u8>) {
     let (kind, code) = match refusal.kind {
         RefusalKind::Quota => ("insufficient_quota", "insufficient_quota"),
         RefusalKind::Rate => ("tokens", "rate_limit_exceeded"),
@@ -251,5 +243,5 @@ fn refusal_body(refusal: &Refusal) -> Vec<u8> {
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
         fields.extend(state.machine_fields());
     }
-    json!({ "error": error }).to_string().into_bytes()
+    (Vec::new(), json!({ "error": error }).to_string().into_bytes())
 }

@@ -2,10 +2,13 @@
 
 use super::*;
 use proptest::prelude::*;
-use tokenstile_tokens::encoding_for_model;
 
-fn chat() -> &'static Dialect {
-    recognise(b"POST", b"/v1/chat/completions").unwrap()
+fn route(method: &str, path: &str) -> Option<Route> {
+    recognise(method.as_bytes(), b"api.openai.com", path.as_bytes()).metered()
+}
+
+fn chat() -> Route {
+    route("POST", "/v1/chat/completions").unwrap()
 }
 
 #[test]
@@ -18,7 +21,7 @@ fn paths_are_recognised_as_servers_route_them() {
         "/v1/chat/x/../completions",
         "/../v1/chat/x/%2e%2E/completions",
     ] {
-        assert!(recognise(b"POST", path.as_bytes()).is_some(), "{path}");
+        assert!(route("POST", path).is_some(), "{path}");
     }
     for (method, path) in [
         ("GET", "/v1/chat/completions"),
@@ -27,20 +30,23 @@ fn paths_are_recognised_as_servers_route_them() {
         ("POST", "/?/v1/chat/completions"),
         ("POST", "/v1/chat/completions/../models"),
     ] {
-        assert!(recognise(method.as_bytes(), path.as_bytes()).is_none(), "{method} {path}");
+        assert!(route(method, path).is_none(), "{method} {path}");
     }
 }
 
 #[test]
 fn facts_are_found_wherever_they_stand() {
     let body = br#" {"messages":[{"role":"user","content":"model"}],"x":{"model":"no"},"mod\u0065l" : "gpt-4o","max_tokens":1e2,"n":2,"stream":true}"#;
-    let facts = (chat().read)(body).unwrap();
+    let facts = chat().read(body).unwrap();
     assert_eq!(
         (facts.model.as_str(), facts.output_bound, facts.choices, facts.stream),
         ("gpt-4o", Some(100), 2, true)
     );
-    assert_eq!(&body[facts.model_span.clone()], br#""gpt-4o""#);
-    let edited = splice(body, &[facts.model_splice("gpt-4o-mini")]);
+    let ModelAt::Body(span) = &facts.model_at else { panic!("the model stands in the body") };
+    assert_eq!(&body[span.clone()], br#""gpt-4o""#);
+    let mut edits = Edits::default();
+    assert!(facts.set_model("gpt-4o-mini", &mut edits) && edits.path.is_empty());
+    let edited = splice(body, &edits.body);
     assert_eq!(
         String::from_utf8(edited).unwrap(),
         String::from_utf8_lossy(body).replace("\"gpt-4o\"", "\"gpt-4o-mini\"")
@@ -63,9 +69,9 @@ fn a_body_that_two_parsers_read_differently_is_opaque() {
         b"\x1f\x8b\x08",
     ];
     let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(1_000_000));
-    assert!((chat().read)(long.as_bytes()).is_err(), "a model's name goes into headers");
+    assert!(chat().read(long.as_bytes()).is_err(), "a model's name goes into headers");
     for body in cases {
-        assert!((chat().read)(body).is_err(), "{}", body.escape_ascii());
+        assert!(chat().read(body).is_err(), "{}", body.escape_ascii());
     }
 }
 
@@ -75,10 +81,10 @@ fn hostile_bounds_are_read_as_counts() {
         [("-5", None), ("1e3", Some(1000)), ("1.5", None), ("null", None), ("\"7\"", None)]
     {
         let body = format!(r#"{{"model":"a","max_tokens":{written}}}"#);
-        assert_eq!((chat().read)(body.as_bytes()).unwrap().output_bound, bound, "{written}");
+        assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, bound, "{written}");
     }
     let body = format!(r#"{{"model":"a","max_tokens":{}}}"#, "9".repeat(400));
-    assert_eq!((chat().read)(body.as_bytes()).unwrap().output_bound, Some(u64::MAX));
+    assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, Some(u64::MAX));
 }
 
 /// The example of OpenAI's cookbook, "How to count tokens with tiktoken", section 6: 124 tokens for
@@ -108,15 +114,16 @@ fn the_cookbooks_example_counts_as_the_api_does() {
     messages.push(serde_json::json!({"role": "user", "content": "This late pivot means we don't have time to boil the ocean for the client deliverable."}));
     let body = serde_json::json!({"model": "gpt-4o", "messages": messages}).to_string();
     for (model, expected) in [("gpt-4o", 124), ("gpt-4", 129)] {
-        assert_eq!((chat().count_prompt)(body.as_bytes(), encoding_for_model(model)), expected, "{model}");
+        let facts = chat().read(body.replace("gpt-4o", model).as_bytes()).unwrap();
+        assert_eq!(chat().count_prompt(body.as_bytes(), &facts).tokens, expected, "{model}");
     }
 }
 
 proptest! {
     #[test]
     fn any_body_is_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = (chat().read)(&bytes);
-        let _ = (chat().count_prompt)(&bytes, encoding_for_model("gpt-4o"));
+        let _ = chat().read(&bytes);
+        let _ = chat().count_prompt(&bytes, &Facts::default());
     }
 
     #[test]

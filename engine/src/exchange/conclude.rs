@@ -2,6 +2,7 @@
 
 use super::plan::Planned;
 use super::{Decision, Exchange, Next};
+use crate::dialect::ModelAt;
 use crate::ledger::Denied;
 use crate::policy::{Action, Budget, Cheaper, Policy};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
@@ -150,11 +151,17 @@ impl Exchange {
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
     fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<String>, String> {
-        if self.facts.is_none() {
-            return Err("the body could not be read, so its model cannot be changed".to_owned());
-        }
-        if !self.body_editable {
-            return Err("this proxy cannot change request bodies".to_owned());
+        let why_not = match self.facts.as_ref().map(|facts| &facts.model_at) {
+            None => Some("the body could not be read, so its model cannot be changed"),
+            Some(ModelAt::Nowhere) => Some("this request names no model that could be changed"),
+            Some(ModelAt::Body(_)) if !self.body_editable => Some("this proxy cannot change request bodies"),
+            Some(ModelAt::Path(_)) if !self.path_editable => {
+                Some("the path has left already; `hold_headers` keeps it until the decision")
+            }
+            Some(_) => None,
+        };
+        if let Some(why) = why_not {
+            return Err(why.to_owned());
         }
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         match list.cheaper(self.served_model()) {

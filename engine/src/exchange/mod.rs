@@ -19,7 +19,7 @@ mod settle;
 pub use record::{Record, RecordUsage};
 pub use settle::Settlement;
 
-use crate::dialect::{Dialect, Facts, Opaque, Splice};
+use crate::dialect::{Edits, Facts, Opaque, Route};
 use crate::ledger::{Denied, Hold, Reserved, Settle};
 use crate::policy::{Identity, Policy, Unread, Verdict};
 use crate::refusal::{Refusal, RefusalKind, Reply};
@@ -34,8 +34,8 @@ pub enum Next {
     /// Take [`Exchange::holds`] from the store, then call [`Exchange::reserved`] or
     /// [`Exchange::store_failed`].
     Reserve,
-    /// Let the call go on with these edits of its body.
-    Forward(Vec<Splice>),
+    /// Let the call go on with these edits.
+    Forward(Edits),
     /// Answer it.
     Reply(Reply),
     /// The client has gone: nothing to do but [`Exchange::take_owed`].
@@ -87,7 +87,7 @@ impl Decision {
 #[derive(Debug)]
 pub struct Exchange {
     policy: Arc<Policy>,
-    dialect: &'static Dialect,
+    route: Route,
     identity: Identity,
     state: State,
     started: EpochMs,
@@ -97,6 +97,7 @@ pub struct Exchange {
     unread: Option<String>,
     prompt_tokens: u64,
     body_editable: bool,
+    path_editable: bool,
     plan: Vec<Planned>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
@@ -111,10 +112,10 @@ pub struct Exchange {
 impl Exchange {
     /// A call of which the headers are known.
     #[must_use]
-    pub fn new(policy: Arc<Policy>, dialect: &'static Dialect, identity: Identity, now: EpochMs) -> Self {
+    pub fn new(policy: Arc<Policy>, route: Route, identity: Identity, now: EpochMs) -> Self {
         Self {
             policy,
-            dialect,
+            route,
             identity,
             state: State::Reading,
             started: now,
@@ -122,6 +123,7 @@ impl Exchange {
             unread: None,
             prompt_tokens: 0,
             body_editable: true,
+            path_editable: true,
             plan: Vec::new(),
             outcome: conclude::Outcome::default(),
             failure: None,
@@ -137,20 +139,21 @@ impl Exchange {
         self.body_editable = false;
     }
 
+    /// The request's headers have left already, or this host cannot change them.
+    pub const fn path_is_read_only(&mut self) {
+        self.path_editable = false;
+    }
+
     /// The whole body is here. `encoded`: a `content-encoding` other than identity was announced.
     pub fn body(&mut self, body: &[u8], encoded: bool, now: EpochMs) -> Next {
         if self.state != State::Reading {
             return Next::Nothing;
         }
-        let read = if encoded {
-            Err(Opaque("the body is compressed".to_owned()))
-        } else {
-            (self.dialect.read)(body)
-        };
+        let read =
+            if encoded { Err(Opaque("the body is compressed".to_owned())) } else { self.route.read(body) };
         match read {
             Ok(facts) => {
-                let encoding = crate::usage::encoding(&facts.model);
-                self.prompt_tokens = (self.dialect.count_prompt)(body, encoding);
+                self.prompt_tokens = self.route.count_prompt(body, &facts).tokens;
                 self.facts = Some(facts);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
@@ -262,12 +265,20 @@ impl Exchange {
         Some(self.forward())
     }
 
-    /// The answer's headers are here. Gives what the client is told in addition.
+    /// The headers of the answer that [`Exchange::answer_head`] wants to know.
+    #[must_use]
+    pub const fn answer_headers(&self) -> &'static [&'static str] {
+        self.route.dialect.answer_headers()
+    }
+
+    /// The answer's headers are here; `stated` are those of [`Exchange::answer_headers`] that it has. Gives
+    /// what the client is told in addition.
     pub fn answer_head(
         &mut self,
         status: u16,
         content_type: &[u8],
         encoded: bool,
+        stated: &[(&str, Vec<u8>)],
         now: EpochMs,
     ) -> Vec<(&'static str, String)> {
         if self.state != State::Forwarded {
@@ -275,7 +286,11 @@ impl Exchange {
         }
         self.status = status;
         let model = self.served_model().to_owned();
-        self.answer = Some(AnswerReader::new(self.dialect, content_type, encoded, &model));
+        let mut answer = AnswerReader::new(self.route.dialect, content_type, encoded, &model);
+        for (name, value) in stated {
+            answer.header(name, value);
+        }
+        self.answer = Some(answer);
         self.told_headers(now)
     }
 
@@ -322,16 +337,19 @@ impl Exchange {
 
     fn forward(&mut self) -> Next {
         self.state = State::Forwarded;
-        let splice =
-            |facts: &Facts| self.outcome.served_model.as_ref().map(|model| facts.model_splice(model));
-        Next::Forward(self.facts.as_ref().and_then(splice).into_iter().collect())
+        let mut edits = Edits::default();
+        if let (Some(facts), Some(model)) = (&self.facts, &self.outcome.served_model) {
+            // `cheaper` has made sure that there is a place for it.
+            let _ = facts.set_model(model, &mut edits);
+        }
+        Next::Forward(edits)
     }
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
         self.state = State::Replied;
         self.outcome.decision = Decision::Deny;
         self.outcome.rule = refusal.budget.as_ref().map(|state| state.rule.clone());
-        let reply = refusal.reply(self.dialect, now);
+        let reply = refusal.reply(self.route.dialect, now);
         self.status = reply.status;
         Next::Reply(reply)
     }

@@ -43,7 +43,7 @@ impl Exchange {
         let output = self.facts.as_ref().map_or(expected, |facts| {
             facts.output_bound.map_or(expected, |bound| bound.min(expected)).saturating_mul(facts.choices)
         });
-        Usage { input: self.prompt_tokens, cached: 0, output }
+        Usage { input: self.prompt_tokens, output, ..Usage::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Exchange, State};
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
+use crate::usage::Usage;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,17 +21,39 @@ pub enum UsageSource {
     None,
 }
 
-/// Tokens of a call.
+/// Tokens of a call: totals include their parts; parts of which there are none are left out.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordUsage {
-    /// Input tokens, cached ones included.
+    /// Input tokens, all of them.
     pub input: u64,
-    /// Input tokens read from the provider's cache.
-    pub cached: u64,
-    /// Output tokens.
+    /// Output tokens, reasoning included.
     pub output: u64,
+    /// The parts.
+    #[serde(flatten)]
+    pub parts: Map<String, Value>,
     /// Where the numbers come from.
     pub source: UsageSource,
+}
+
+impl RecordUsage {
+    pub(super) fn new(usage: Usage, source: UsageSource) -> Self {
+        let parts = [
+            ("cache_read", usage.cache_read),
+            ("cache_write", usage.cache_write),
+            ("cache_write_1h", usage.cache_write_1h),
+            ("input_audio", usage.input_audio),
+            ("input_image", usage.input_image),
+            ("input_video", usage.input_video),
+            ("cache_read_audio", usage.cache_read_audio),
+            ("reasoning", usage.reasoning),
+            ("output_audio", usage.output_audio),
+            ("output_image", usage.output_image),
+            ("web_searches", usage.web_searches),
+        ];
+        let parts = parts.into_iter().filter(|(_, count)| *count > 0);
+        let parts = parts.map(|(name, count)| (name.to_owned(), count.into())).collect();
+        Self { input: usage.input, output: usage.output, parts, source }
+    }
 }
 
 /// What one call came to.
@@ -118,7 +141,7 @@ impl Exchange {
             time: rfc3339(self.started),
             duration_ms: now.0.saturating_sub(self.started.0),
             policy: self.policy.name.clone(),
-            dialect: self.dialect.name,
+            dialect: self.route.dialect.name,
             identity: dimensions.map(|(i, d)| (d.name.clone(), self.identity.value(i).into())).collect(),
             model_requested: self.asked_model().to_owned(),
             model_served: self.served_model().to_owned(),

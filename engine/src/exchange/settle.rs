@@ -26,7 +26,7 @@ impl Exchange {
             return None;
         }
         let reader = self.answer.take();
-        let answered = reader.as_ref().map(|reader| reader.answer().model.clone()).unwrap_or_default();
+        let answered = reader.as_ref().map(|reader| reader.model().to_owned()).unwrap_or_default();
         let (usage, source) = if state == State::Forwarded {
             self.used(reader, complete)
         } else {
@@ -41,8 +41,7 @@ impl Exchange {
             self.give_back();
         }
         let (price, priced) = price::of_model(&model);
-        let usage_record =
-            RecordUsage { input: usage.input, cached: usage.cached, output: usage.output, source };
+        let usage_record = RecordUsage::new(usage, source);
         let record = self.record(state, complete, usage_record, price.cost(usage), priced, answered, now);
         Some(Settlement { record, usage })
     }
@@ -59,11 +58,14 @@ impl Exchange {
                 (prompt, UsageSource::Counted)
             };
         };
-        if let Some(stated) = reader.answer().stated {
+        if let Some(stated) = reader.stated() {
             return (stated, UsageSource::Reported);
         }
         // 0: the host did not tell it, so it need not be an error.
         if self.status != 0 && !(200..300).contains(&self.status) {
+            return (Usage::default(), UsageSource::None);
+        }
+        if reader.failed() {
             return (Usage::default(), UsageSource::None);
         }
         if self.answer_lost || !reader.is_readable() {

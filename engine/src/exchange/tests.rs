@@ -1,7 +1,7 @@
 //! Whole calls against a store that answers at once, late, never, or after the client has gone.
 
 use super::*;
-use crate::dialect::recognise;
+use crate::dialect::{Edits, recognise};
 use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ impl Shop {
     }
 
     fn call(&self) -> Exchange {
-        let dialect = recognise(b"POST", b"/v1/chat/completions").unwrap();
+        let dialect = recognise(b"POST", b"api.openai.com", b"/v1/chat/completions").metered().unwrap();
         let identity = Identity::of(&self.policy.identity, 0, |_| None);
         Exchange::new(self.policy.clone(), dialect, identity, NOON)
     }
@@ -61,12 +61,12 @@ impl Shop {
     }
 
     /// A call that uses `tokens`.
-    fn spend(&mut self, tokens: u64) -> Option<Vec<Splice>> {
+    fn spend(&mut self, tokens: u64) -> Option<Edits> {
         let mut call = self.call();
         assert_eq!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
         let next = self.reserve(&mut call);
         let Next::Forward(splices) = next else { return None };
-        call.answer_head(200, JSON, false, NOON);
+        call.answer_head(200, JSON, false, &[], NOON);
         call.answer_chunk(
             format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#).as_bytes(),
         );
@@ -83,13 +83,13 @@ fn body(model: &str) -> String {
 #[test]
 fn the_ladder_is_climbed_step_by_step() {
     let mut shop = Shop::new(|_| {});
-    assert_eq!(shop.spend(950), Some(vec![]));
+    assert_eq!(shop.spend(950), Some(Edits::default()));
     let mut warned = shop.call();
     warned.body(body("gpt-4o").as_bytes(), false, NOON);
     let Next::Forward(splices) = shop.reserve(&mut warned) else { panic!() };
     assert_eq!(warned.decision(), Decision::Downgrade);
-    assert_eq!(splices[0].with, br#""gpt-4o-mini""#);
-    let told = warned.answer_head(200, JSON, false, NOON);
+    assert_eq!(splices.body[0].with, br#""gpt-4o-mini""#);
+    let told = warned.answer_head(200, JSON, false, &[], NOON);
     let header = |name: &str| told.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
     assert_eq!(header("x-tokenstile-model-requested"), Some("gpt-4o"));
     assert_eq!(header("x-tokenstile-model-served"), Some("gpt-4o-mini"));
@@ -127,7 +127,7 @@ fn a_downgrade_that_cannot_be_made_falls_to_the_next_step_and_holds_nothing() {
     }
     let mut cheap = shop.call();
     cheap.body(body("gpt-4o-mini").as_bytes(), false, NOON);
-    assert_eq!(shop.reserve(&mut cheap), Next::Forward(vec![]), "it is the cheaper one already");
+    assert_eq!(shop.reserve(&mut cheap), Next::Forward(Edits::default()), "it is the cheaper one already");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn an_edit_that_the_host_did_not_make_is_not_told_as_made() {
         let next = call.edit_failed("status 12", NOON);
         assert_eq!(if let Next::Reply(reply) = next { Some(reply.status) } else { None }, status);
         shop.book(&mut call);
-        let told = call.answer_head(200, JSON, false, NOON);
+        let told = call.answer_head(200, JSON, false, &[], NOON);
         assert!(!told.iter().any(|(name, _)| *name == "x-tokenstile-model-served"));
         call.answer_chunk(br#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#);
         let record = call.end(true, NOON).unwrap().record;
@@ -157,8 +157,11 @@ fn shadow_changes_nothing_and_says_what_it_would_have_done() {
     shop.spend(5000);
     let mut call = shop.call();
     call.body(body("gpt-4o").as_bytes(), false, NOON);
-    assert_eq!(shop.reserve(&mut call), Next::Forward(vec![]));
-    assert_eq!(call.answer_head(200, JSON, false, NOON), [("x-tokenstile-decision", "allow".to_owned())]);
+    assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
+    assert_eq!(
+        call.answer_head(200, JSON, false, &[], NOON),
+        [("x-tokenstile-decision", "allow".to_owned())]
+    );
     assert_eq!(call.end(true, NOON).unwrap().record.shadow["daily"], "deny");
 }
 
@@ -170,7 +173,7 @@ fn the_store_may_answer_late() {
     assert!(call.is_reserving());
     let later = NOON.plus_ms(400);
     let answer = reserve_all(&mut shop.store, &call.holds(), later, true, &mut Vec::new()).unwrap();
-    assert_eq!(call.reserved(&answer, later), Next::Forward(vec![]));
+    assert_eq!(call.reserved(&answer, later), Next::Forward(Edits::default()));
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn a_hang_up_in_mid_stream_pays_for_what_was_streamed() {
     let mut call = shop.call();
     call.body(body("gpt-4o").as_bytes(), false, NOON);
     shop.reserve(&mut call);
-    call.answer_head(200, b"text/event-stream; charset=utf-8", false, NOON);
+    call.answer_head(200, b"text/event-stream; charset=utf-8", false, &[], NOON);
     for chunk in sse(&[delta("Hello"), delta(" world"), delta("!")]).chunks(7) {
         call.answer_chunk(chunk);
     }
@@ -264,7 +267,7 @@ fn endings_cost_what_they_used() {
         let mut call = shop.call();
         call.body(body("gpt-4o").as_bytes(), false, NOON);
         shop.reserve(&mut call);
-        call.answer_head(status, content_type.as_bytes(), false, NOON);
+        call.answer_head(status, content_type.as_bytes(), false, &[], NOON);
         call.answer_chunk(&answer);
         call.end(complete, NOON);
         shop.book(&mut call);
@@ -276,8 +279,8 @@ fn endings_cost_what_they_used() {
 fn a_body_never_seen_pays_by_its_answer() {
     let mut shop = Shop::new(|_| {});
     let mut call = shop.call();
-    assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Forward(vec![]));
-    call.answer_head(200, JSON, false, NOON);
+    assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Forward(Edits::default()));
+    call.answer_head(200, JSON, false, &[], NOON);
     call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#);
     call.end(true, NOON);
     shop.book(&mut call);

@@ -70,6 +70,12 @@ pub trait Visitor {
     /// `path` names the value from the root: object keys, and [`Key::Item`] for array elements.
     fn event(&mut self, path: &[Key], event: Event<'_>);
 
+    /// The event that follows stands at these offsets: a number, a literal, or a container's bracket.
+    /// Texts say themselves where they stand.
+    fn at(&mut self, span: std::ops::Range<usize>) {
+        let _ = span;
+    }
+
     /// An object key was read and its value follows at `path`. `name` is unescaped and at most 64
     /// bytes of it are kept: enough for every key that has a meaning.
     fn key(&mut self, path: &[Key], name: &[u8]) {

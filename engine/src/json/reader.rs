@@ -69,6 +69,8 @@ pub struct Reader {
     scratch: Vec<u8>,
     scratch_overflow: bool,
     offset: usize,
+    /// Where the number or literal at hand began.
+    scalar_at: usize,
 }
 
 impl Default for Reader {
@@ -89,6 +91,7 @@ impl Reader {
             scratch: Vec::with_capacity(KEY_MAX),
             scratch_overflow: false,
             offset: 0,
+            scalar_at: 0,
         }
     }
 
@@ -187,6 +190,7 @@ impl Reader {
                 self.scratch.clear();
                 self.scratch.push(byte);
                 self.scratch_overflow = false;
+                self.scalar_at = self.offset;
                 self.state = State::InScalar;
             }
             _ => return Err(self.unexpected()),
@@ -198,6 +202,7 @@ impl Reader {
         if self.containers.len() >= DEPTH_MAX {
             return Err(JsonError::TooDeep);
         }
+        visitor.at(self.offset..self.offset.saturating_add(1));
         visitor.event(&self.path, Event::Begin(container));
         self.containers.push(container);
         self.state = match container {
@@ -216,6 +221,7 @@ impl Reader {
             self.path.pop();
         }
         self.containers.pop();
+        visitor.at(self.offset..self.offset.saturating_add(1));
         visitor.event(&self.path, Event::End);
         self.after_value();
     }
@@ -298,6 +304,7 @@ impl Reader {
                 Event::Number(Number(text.ok_or_else(|| self.unexpected())?))
             }
         };
+        visitor.at(self.scalar_at..self.offset);
         visitor.event(&self.path, event);
         self.after_value();
         Ok(())

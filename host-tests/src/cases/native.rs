@@ -8,7 +8,7 @@ use crate::host::HeaderMap;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokenstile_engine::dialect::{self, Splice};
+use tokenstile_engine::dialect::{self, Edits};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Identity, Policy, Verdict};
@@ -84,11 +84,13 @@ impl World {
             trailers: sending.trailers.clone().unwrap_or_default(),
         };
         let method = header(":method").unwrap_or_default();
-        let Some(dialect) = dialect::recognise(method, header(":path").unwrap_or_default()) else {
+        let host = header(":authority").unwrap_or_default();
+        let path = header(":path").unwrap_or_default();
+        let Some(route) = dialect::recognise(method, host, path).metered() else {
             return Ok(Begun::Upstream(None, sent(sending.body())));
         };
         let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), header);
-        let mut exchange = Exchange::new(self.policy.clone(), dialect, identity, self.now);
+        let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
         let announced =
@@ -104,7 +106,13 @@ impl World {
         let encoded = is_encoded(&sending.headers);
         let next = next.unwrap_or_else(|| exchange.body(&body, encoded, self.now));
         match self.carry_out(&mut exchange, next)? {
-            Ok(splices) => Ok(Begun::Upstream(Some(exchange), sent(dialect::splice(&body, &splices)))),
+            Ok(edits) => {
+                let mut saw = sent(dialect::splice(&body, &edits.body));
+                if !edits.path.is_empty() {
+                    saw.headers.replace(":path", dialect::splice(path, &edits.path));
+                }
+                Ok(Begun::Upstream(Some(exchange), saw))
+            }
             Err(reply) => Ok(Begun::Replied(exchange, reply)),
         }
     }
@@ -113,7 +121,7 @@ impl World {
         &mut self,
         exchange: &mut Exchange,
         next: Next,
-    ) -> Result<Result<Vec<Splice>, Reply>, String> {
+    ) -> Result<Result<Edits, Reply>, String> {
         let mut next = next;
         let done = loop {
             next = match next {
@@ -188,7 +196,11 @@ impl World {
             seen.headers = answer.headers.clone();
             let told = exchange.as_mut().map(|exchange| {
                 let kind = answer.headers.first("content-type").unwrap_or_default();
-                exchange.answer_head(status, kind, is_encoded(&answer.headers), self.now)
+                let stated = exchange.answer_headers().iter().filter_map(|name| {
+                    answer.headers.first(name).map(|value| (*name, value.to_vec()))
+                });
+                let stated: Vec<_> = stated.collect();
+                exchange.answer_head(status, kind, is_encoded(&answer.headers), &stated, self.now)
             });
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);

@@ -1,0 +1,77 @@
+//! Edits of a request: bytes of its body replaced, its path written again; every other byte stays.
+
+use super::target::percent_encoded;
+use super::{Facts, ModelAt, StreamUsage};
+use std::ops::Range;
+
+/// Bytes to replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    /// Which.
+    pub range: Range<usize>,
+    /// By what.
+    pub with: Vec<u8>,
+}
+
+/// What changes in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edits {
+    /// In its body.
+    pub body: Vec<Splice>,
+    /// In its path, query included.
+    pub path: Vec<Splice>,
+}
+
+impl Edits {
+    /// Whether nothing changes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.path.is_empty()
+    }
+}
+
+/// The bytes with their splices, every other byte as it was. Splices must not overlap; one outside the
+/// bytes is left out.
+#[must_use]
+pub fn splice(bytes: &[u8], splices: &[Splice]) -> Vec<u8> {
+    let mut sorted: Vec<&Splice> = splices.iter().collect();
+    sorted.sort_by_key(|splice| splice.range.start);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for splice in sorted {
+        if let Some(before) = bytes.get(at..splice.range.start).filter(|_| splice.range.end <= bytes.len()) {
+            out.extend_from_slice(before);
+            out.extend_from_slice(&splice.with);
+            at = splice.range.end;
+        }
+    }
+    out.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    out
+}
+
+impl Facts {
+    /// Makes another model serve; `false` if the request has no place to say so.
+    #[must_use]
+    pub fn set_model(&self, model: &str, edits: &mut Edits) -> bool {
+        match &self.model_at {
+            ModelAt::Nowhere => return false,
+            ModelAt::Body(range) => {
+                let with = serde_json::Value::from(model).to_string().into_bytes();
+                edits.body.push(Splice { range: range.clone(), with });
+            }
+            ModelAt::Path(range) => {
+                let with = percent_encoded(model).into_bytes();
+                edits.path.push(Splice { range: range.clone(), with });
+            }
+        }
+        true
+    }
+
+    /// Asks a stream to state its usage; `false` if it does so anyway or cannot be asked.
+    #[must_use]
+    pub fn ask_for_usage(&self, edits: &mut Edits) -> bool {
+        let StreamUsage::Absent(range, with) = &self.stream_usage else { return false };
+        edits.body.push(Splice { range: range.clone(), with: with.as_bytes().to_vec() });
+        true
+    }
+}

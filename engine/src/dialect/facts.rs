@@ -1,0 +1,338 @@
+//! What a request body says about money, found in one pass without a tree. Dialects say by a small
+//! function which paths mean what; this file knows none of them.
+
+use super::Route;
+use crate::json::{Container, Event, Key, Reader, Visitor};
+use std::ops::Range;
+
+/// What a request body says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The model asked for, from the body or the path.
+    pub model: String,
+    /// Where the model is written.
+    pub model_at: ModelAt,
+    /// The request's own bound for the output tokens of one choice; the highest where it states several.
+    pub output_bound: Option<u64>,
+    /// Where bounds stand in the body.
+    pub output_bound_spans: Vec<Range<usize>>,
+    /// How many answers are asked for at once: choices, candidates, images.
+    pub choices: u64,
+    /// Whether the answer shall be streamed.
+    pub stream: bool,
+    /// `service_tier` or its like, as written, lower case; empty if not stated.
+    pub service_tier: String,
+    /// The end user that the body names (`user`, `metadata.user_id`, …); empty if none.
+    pub end_user: String,
+    /// `thinking.budget_tokens` or its like.
+    pub thinking_budget: Option<u64>,
+    /// Whether a stream tells its usage unasked, or what to change so that it does.
+    pub stream_usage: StreamUsage,
+    /// What it uses of the model.
+    pub features: Features,
+}
+
+/// Where the model's name is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ModelAt {
+    /// Nowhere: the deployment decides, or the dialect has a fixed one.
+    #[default]
+    Nowhere,
+    /// In the body: this string value, quotes included.
+    Body(Range<usize>),
+    /// In the path as sent: this part of it.
+    Path(Range<usize>),
+}
+
+/// How a request asks that its stream states usage (`stream_options.include_usage`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StreamUsage {
+    /// This API states it unasked, or cannot be asked.
+    #[default]
+    NotAsked,
+    /// The client asked.
+    Asked,
+    /// The client did not ask: replace these bytes by these to ask.
+    Absent(Range<usize>, &'static str),
+}
+
+/// What a request uses, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features(pub u16);
+
+impl Features {
+    /// Tool or function definitions.
+    pub const TOOLS: Self = Self(1);
+    /// Images in the prompt.
+    pub const VISION: Self = Self(1 << 1);
+    /// Audio in the prompt or asked for.
+    pub const AUDIO: Self = Self(1 << 2);
+    /// Files or documents in the prompt.
+    pub const FILES: Self = Self(1 << 3);
+    /// An answer by JSON schema.
+    pub const JSON_SCHEMA: Self = Self(1 << 4);
+    /// Reasoning or thinking asked for.
+    pub const REASONING: Self = Self(1 << 5);
+    /// Log probabilities asked for.
+    pub const LOGPROBS: Self = Self(1 << 6);
+    /// Tools that the provider runs itself (web search, code execution).
+    pub const SERVER_TOOLS: Self = Self(1 << 7);
+    /// Video in the prompt.
+    pub const VIDEO: Self = Self(1 << 8);
+
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is used.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What a path in a body means. A path that has a meaning must not stand twice: most parsers keep the
+/// last of two equal keys, some the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// The model's name.
+    Model,
+    /// A bound for the output tokens.
+    OutputBound,
+    /// The number of answers.
+    Choices,
+    /// Whether to stream.
+    Stream,
+    /// The service tier.
+    ServiceTier,
+    /// The end user.
+    EndUser,
+    /// The tokens that thinking may take.
+    ThinkingBudget,
+    /// The object that has [`Field::IncludeUsage`].
+    StreamOptions,
+    /// Whether a stream shall state its usage.
+    IncludeUsage,
+    /// No fact here, but it decides about the prompt.
+    Once,
+}
+
+/// Why a body is not read: two parsers could read it differently, or none can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opaque(pub String);
+
+/// Longer than any model's name, and short enough for a header.
+const MODEL_MAX: usize = 256;
+/// Longer than any end user's id or service tier that we use.
+const TEXT_MAX: usize = 256;
+
+/// How a dialect's JSON body is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// What a path means. Called for object keys and their values; `path` has no `Item` in it for
+    /// those that may stand once.
+    pub(crate) field: fn(path: &[Key]) -> Option<Field>,
+    /// What a request uses that has a value at this path, called once a value (container, text, number, …).
+    pub(crate) uses: fn(path: &[Key]) -> Features,
+    /// Whether `stream_options.include_usage` exists here.
+    pub(crate) stream_options: bool,
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// It is not one JSON object with one meaning, or names no model where the path names none.
+pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
+    if std::str::from_utf8(body).is_err() {
+        return Err(Opaque("the body is not UTF-8".to_owned()));
+    }
+    let mut finder = Finder::new(shape);
+    let mut reader = Reader::new();
+    reader
+        .feed(body, &mut finder)
+        .and_then(|()| reader.finish(&mut finder))
+        .map_err(|error| Opaque(error.to_string()))?;
+    finder.facts(route)
+}
+
+struct Finder {
+    shape: Shape,
+    facts: Facts,
+    /// Paths with a meaning that stood already.
+    seen: Vec<Vec<Key>>,
+    twice: Option<Key>,
+    model: Vec<u8>,
+    text: Vec<u8>,
+    /// The place of the value at hand, and of the places where something can be put in.
+    span: Range<usize>,
+    root: Option<Place>,
+    options: Option<Place>,
+    include: Option<(bool, Range<usize>)>,
+}
+
+/// An object in the body, or what stands in its place.
+struct Place {
+    span: Range<usize>,
+    is_object: bool,
+    is_empty: bool,
+}
+
+impl Finder {
+    fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            facts: Facts { choices: 1, ..Facts::default() },
+            seen: Vec::new(),
+            twice: None,
+            model: Vec::new(),
+            text: Vec::new(),
+            span: 0..0,
+            root: None,
+            options: None,
+            include: None,
+        }
+    }
+
+    fn facts(mut self, route: &Route) -> Result<Facts, Opaque> {
+        if let Some(key) = self.twice {
+            return Err(Opaque(format!("the key `{}` stands twice", key.name())));
+        }
+        if !self.root.as_ref().is_some_and(|root| root.is_object) {
+            return Err(Opaque("the body is no JSON object".to_owned()));
+        }
+        if let Some(model) = &route.model {
+            self.facts.model.clone_from(&model.name);
+            self.facts.model_at = ModelAt::Path(model.span.clone());
+        } else if self.model.is_empty() && !route.model_is_optional {
+            return Err(Opaque("the body names no model".to_owned()));
+        } else {
+            self.facts.model = String::from_utf8_lossy(&self.model).into_owned();
+        }
+        if self.facts.model.len() > MODEL_MAX {
+            return Err(Opaque(format!("the model's name is longer than {MODEL_MAX} bytes")));
+        }
+        self.facts.stream = route.stream.unwrap_or(self.facts.stream);
+        self.facts.stream_usage = self.stream_usage();
+        Ok(self.facts)
+    }
+
+    fn stream_usage(&self) -> StreamUsage {
+        const ASK: &str = r#""include_usage":true"#;
+        if !self.shape.stream_options || !self.facts.stream {
+            return StreamUsage::NotAsked;
+        }
+        let after_brace = |place: &Place| place.span.start.saturating_add(1);
+        match (&self.include, &self.options, &self.root) {
+            (Some((true, _)), ..) => StreamUsage::Asked,
+            (Some((false, span)), ..) => StreamUsage::Absent(span.clone(), "true"),
+            (None, Some(options), _) if options.is_object => {
+                let at = after_brace(options);
+                let with = if options.is_empty { ASK } else { r#""include_usage":true,"# };
+                StreamUsage::Absent(at..at, with)
+            }
+            (None, Some(options), _) => {
+                StreamUsage::Absent(options.span.clone(), r#"{"include_usage":true}"#)
+            }
+            (None, None, Some(root)) => {
+                let at = after_brace(root);
+                StreamUsage::Absent(at..at, r#""stream_options":{"include_usage":true},"#)
+            }
+            (None, None, None) => StreamUsage::NotAsked,
+        }
+    }
+
+    fn begin(&mut self, path: &[Key], container: Container) {
+        let place =
+            Place { span: self.span.clone(), is_object: container == Container::Object, is_empty: true };
+        if path.is_empty() {
+            self.root = Some(place);
+        } else if (self.shape.field)(path) == Some(Field::StreamOptions) {
+            self.options = Some(place);
+        }
+    }
+
+    fn scalar(&mut self, field: Field, event: Event<'_>) {
+        match (field, event) {
+            (Field::OutputBound, Event::Number(n)) => {
+                // The newer name wins where both stand; both are bounds, so the higher one is safe.
+                self.facts.output_bound = self.facts.output_bound.max(n.as_count());
+                self.facts.output_bound_spans.push(self.span.clone());
+            }
+            (Field::ThinkingBudget, Event::Number(n)) => self.facts.thinking_budget = n.as_count(),
+            (Field::Choices, Event::Number(n)) => {
+                self.facts.choices = self.facts.choices.max(n.as_count().unwrap_or(1));
+            }
+            (Field::Stream, Event::Bool(stream)) => self.facts.stream = stream,
+            (Field::IncludeUsage, Event::Bool(asked)) => self.include = Some((asked, self.span.clone())),
+            (Field::IncludeUsage, Event::Null) => self.include = Some((false, self.span.clone())),
+            (Field::StreamOptions, Event::Null) => {
+                self.options = Some(Place { span: self.span.clone(), is_object: false, is_empty: true });
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, field: Field, event: Event<'_>) {
+        let is_model = field == Field::Model;
+        match event {
+            Event::TextBegin { at } => {
+                self.span.start = at;
+                self.text.clear();
+            }
+            Event::Text(piece) if is_model => self.model.extend_from_slice(piece),
+            Event::Text(piece) => {
+                let room = TEXT_MAX.saturating_sub(self.text.len()).min(piece.len());
+                self.text.extend_from_slice(piece.get(..room).unwrap_or_default());
+            }
+            Event::TextEnd { end } if is_model => {
+                self.facts.model_at = ModelAt::Body(self.span.start..end);
+            }
+            Event::TextEnd { .. } => {
+                let text = String::from_utf8_lossy(&self.text).into_owned();
+                match field {
+                    Field::ServiceTier => self.facts.service_tier = text.to_ascii_lowercase(),
+                    Field::EndUser => self.facts.end_user = text,
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Visitor for Finder {
+    fn at(&mut self, span: Range<usize>) {
+        self.span = span;
+    }
+
+    fn key(&mut self, path: &[Key], _: &[u8]) {
+        let owner = path.split_last().map_or(&[][..], |(_, owner)| owner);
+        if let Some(options) = &mut self.options {
+            options.is_empty &= (self.shape.field)(owner) != Some(Field::StreamOptions);
+        }
+        if (self.shape.field)(path).is_some() {
+            if self.seen.iter().any(|seen| seen == path) {
+                self.twice = path.last().copied();
+            } else {
+                self.seen.push(path.to_vec());
+            }
+        }
+    }
+
+    fn event(&mut self, path: &[Key], event: Event<'_>) {
+        if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
+            self.facts.features = self.facts.features.and((self.shape.uses)(path));
+        }
+        let field = (self.shape.field)(path);
+        match (field, event) {
+            (_, Event::Begin(container)) => self.begin(path, container),
+            (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {
+                self.text(field, event);
+            }
+            (Some(field), _) => self.scalar(field, event),
+            (None, _) => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads an answer chunk by chunk and keeps only what decides about money.
+
+use super::framing::Framing;
+use super::{Part, Stated, Usage};
+use crate::dialect::Dialect;
+use crate::json::{Event, Key, Number, Visitor};
+use tokenstile_tokens::{ModelCounter, encoding_for_model};
+
+/// What an answer has said so far. Dialects write into it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The model that answered.
+    pub model: String,
+    /// The model that serves, as far as the request and the policy know.
+    pub(crate) asked_model: String,
+    /// The numbers stated.
+    pub(crate) stated: Stated,
+    /// An error came inside the answer.
+    pub(crate) failed: bool,
+    /// Small room for a dialect between two events of one document: a name whose number follows.
+    pub(crate) note: Vec<u8>,
+    /// The number whose name follows.
+    pub(crate) noted: Option<u64>,
+    /// Counts the text of a stream; a JSON answer is only measured in bytes.
+    counter: Option<ModelCounter>,
+    text_bytes: u64,
+}
+
+/// Longest model name that is kept.
+const MODEL_MAX: usize = 256;
+/// Longest note.
+const NOTE_MAX: usize = 64;
+
+impl Answer {
+    /// Takes an event of the model's name.
+    pub(crate) fn model_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::TextBegin { .. } => self.model.clear(),
+            Event::Text(piece) if self.model.len().saturating_add(piece.len()) <= MODEL_MAX => {
+                self.model.push_str(&String::from_utf8_lossy(piece));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes an event of a text to be noted.
+    pub(crate) fn note_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::TextBegin { .. } => self.note.clear(),
+            Event::Text(piece) if self.note.len().saturating_add(piece.len()) <= NOTE_MAX => {
+                self.note.extend_from_slice(piece);
+            }
+            _ => {}
+        }
+    }
+
+    /// The next piece of text that the model wrote.
+    pub(crate) fn push_output(&mut self, piece: &[u8]) {
+        self.text_bytes = self.text_bytes.saturating_add(piece.len() as u64);
+        if let Some(counter) = &mut self.counter {
+            counter.push(piece);
+        }
+    }
+
+    /// The provider stated this number.
+    pub(crate) fn state(&mut self, part: Part, number: Number<'_>) {
+        if let Some(count) = number.as_count() {
+            self.stated.set(part, count);
+        }
+    }
+}
+
+/// An answer that is being read.
+#[derive(Debug)]
+pub struct AnswerReader {
+    framing: Framing,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+pub(super) struct Sink {
+    dialect: &'static Dialect,
+    answer: Answer,
+}
+
+impl Visitor for Sink {
+    fn event(&mut self, path: &[Key], event: Event<'_>) {
+        // An array at the top (Gemini's stream without SSE) is a row of documents.
+        let path = path.strip_prefix(&[Key::Item]).unwrap_or(path);
+        (self.dialect.observe)(&mut self.answer, path, event);
+    }
+}
+
+impl AnswerReader {
+    /// A reader for an answer with these headers. `model` is the one that serves: its encoding counts.
+    #[must_use]
+    pub fn new(dialect: &'static Dialect, content_type: &[u8], encoded: bool, model: &str) -> Self {
+        let framing = Framing::new(content_type, encoded);
+        let counter = framing.is_stream().then(|| encoding_for_model(model).counter());
+        let answer = Answer {
+            model: String::new(),
+            asked_model: model.to_owned(),
+            stated: Stated::default(),
+            failed: false,
+            note: Vec::new(),
+            noted: None,
+            counter,
+            text_bytes: 0,
+        };
+        Self { framing, sink: Sink { dialect, answer } }
+    }
+
+    /// Takes a header of the answer that the dialect asked for.
+    pub fn header(&mut self, name: &str, value: &[u8]) {
+        (self.sink.dialect.observe_header)(&mut self.sink.answer, name, value);
+    }
+
+    /// Takes the next chunk.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        self.framing.feed(chunk, &mut self.sink);
+    }
+
+    /// Whether the answer's form can be read at all.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        self.framing.is_readable()
+    }
+
+    /// Whether output is counted, and not estimated from its bytes.
+    #[must_use]
+    pub const fn counts(&self) -> bool {
+        self.sink.answer.counter.is_some()
+    }
+
+    /// The model that answered; empty if it did not say.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.sink.answer.model
+    }
+
+    /// Whether an error came inside the answer.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        self.sink.answer.failed
+    }
+
+    /// What the provider stated, in our meaning.
+    #[must_use]
+    pub fn stated(&self) -> Option<Usage> {
+        (self.sink.dialect.usage)(&self.sink.answer.stated)
+    }
+
+    /// The output tokens seen, counted for a stream and estimated (a token each four bytes) for JSON.
+    #[must_use]
+    pub fn counted_output(self) -> u64 {
+        let Answer { counter, text_bytes, .. } = self.sink.answer;
+        counter.map_or_else(|| text_bytes.div_ceil(4), |counter| counter.finish().tokens())
+    }
+}
