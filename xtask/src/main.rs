@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod corpus;
 mod debian;
 mod demo;
 mod envoy;
@@ -56,6 +57,12 @@ enum Command {
     },
     /// Print the path of Envoy; install it under target/ when there is none.
     Envoy,
+    /// Measure the engine over recorded exchanges with LLM APIs.
+    Corpus {
+        /// Arguments handed to the measuring program: the folder (`$TOKENSTILE_CORPUS`), `--json`, …
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        corpus_args: Vec<String>,
+    },
     /// Compare Envoy without a filter, with an empty one, and with ours.
     Bench {
         /// Arguments handed to the measuring program, for example `--quick`.
@@ -81,6 +88,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { cargo_args } => test::run(&cargo_args),
         Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
         Command::Ci { only } => ci::run(&only),
+        Command::Corpus { corpus_args } => corpus::run(&corpus_args),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),
     }

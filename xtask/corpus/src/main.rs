@@ -1,0 +1,67 @@
+//! `cargo xtask corpus`: what the engine makes of recorded exchanges with LLM APIs, beside an oracle.
+//!
+//! Reads `exchanges.*.jsonl.zst` and `oracle.*.jsonl.zst` of a folder that is no part of this
+//! repository. Owns the comparison; every rule under test is the engine's.
+
+mod measure;
+mod recording;
+mod report;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Measure what the engine makes of recorded traffic.
+#[derive(Parser)]
+struct Args {
+    /// The folder with exchanges.*.jsonl.zst and oracle.*.jsonl.zst.
+    #[arg(env = "TOKENSTILE_CORPUS")]
+    folder: PathBuf,
+    /// One JSON object an exchange instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Only exchanges whose dialect (as recorded) contains this.
+    #[arg(long, default_value = "")]
+    dialect: String,
+    /// Only exchanges of this provider.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only requests recorded byte for byte.
+    #[arg(long)]
+    verbatim: bool,
+    /// List so many of the worst estimates by id.
+    #[arg(long, default_value_t = 0)]
+    worst: usize,
+    /// Rows by dialect and model instead of by dialect and provider.
+    #[arg(long)]
+    by_model: bool,
+    /// List no differences, only the tables.
+    #[arg(long)]
+    brief: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let oracle = recording::oracle(&args.folder)?;
+    let mut rows = Vec::new();
+    recording::exchanges(&args.folder, |exchange| {
+        let wanted = exchange.dialect.contains(&args.dialect)
+            && args.provider.as_ref().is_none_or(|provider| *provider == exchange.provider)
+            && (!args.verbatim || exchange.fidelity_request == "verbatim");
+        if wanted {
+            let oracle = oracle.get(&exchange.id);
+            rows.push(measure::measure(&exchange, oracle).with_context(|| exchange.id.clone())?);
+        }
+        Ok(())
+    })?;
+    anyhow::ensure!(!rows.is_empty(), "no exchange matches; `--help` tells the filters");
+    if args.json {
+        return report::json(&rows);
+    }
+    report::tables(&rows, args.by_model);
+    if !args.brief {
+        report::differences(&rows);
+    }
+    report::worst(&rows, args.worst);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! One exchange through the engine, as a proxy would show it, and what the oracle says of it.
+
+use crate::recording::{Exchange, Oracle, header};
+use anyhow::Result;
+use serde::Serialize;
+use tokenstile_engine::dialect::{Edits, Facts, ModelAt, Recognised, Route, recognise, splice};
+use tokenstile_engine::usage::{AnswerReader, Usage};
+
+/// What came out for one exchange.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) dialect: String,
+    pub(crate) provider: String,
+    pub(crate) repo: String,
+    pub(crate) verbatim: bool,
+    pub(crate) status: u16,
+    /// Our dialect; `free`, or empty if we let it pass unseen.
+    pub(crate) recognised: String,
+    pub(crate) model: String,
+    /// Whether the model asked for is right; none if the recording does not know it.
+    pub(crate) model_right: Option<bool>,
+    pub(crate) model_recorded: Option<String>,
+    /// Why the body was not read.
+    pub(crate) opaque: Option<String>,
+    /// Why an edit changed more or less than it should.
+    pub(crate) edit_fault: Option<String>,
+    pub(crate) usage: Option<String>,
+    /// What differs from the oracle's usage.
+    pub(crate) usage_differs: Option<String>,
+    pub(crate) has_oracle: bool,
+    /// Estimated prompt tokens.
+    pub(crate) estimate: Option<u64>,
+    pub(crate) is_exact: bool,
+    /// The provider's own prompt tokens.
+    pub(crate) truth: Option<u64>,
+}
+
+/// Runs one exchange through the engine.
+pub(crate) fn measure(exchange: &Exchange, oracle: Option<&Oracle>) -> Result<Row> {
+    let (method, path) = (exchange.method.as_bytes(), exchange.url_path.as_bytes());
+    let recognised = recognise(method, exchange.url_host.as_bytes(), path);
+    let mut row = row_of(exchange, oracle);
+    let route = match recognised {
+        Recognised::Unknown => return Ok(row),
+        Recognised::Free(name) => {
+            row.recognised = format!("free ({name})");
+            return Ok(row);
+        }
+        Recognised::Metered(route) => route,
+    };
+    row.recognised = route.dialect.name.to_owned();
+    let body = exchange.request()?;
+    let facts = route.read(&body);
+    match &facts {
+        Err(opaque) => row.opaque = Some(opaque.0.clone()),
+        Ok(facts) => read(&mut row, exchange, &route, &body, facts),
+    }
+    let model = facts.map(|facts| facts.model).unwrap_or_default();
+    answered(&mut row, exchange, oracle, &route, &model)?;
+    Ok(row)
+}
+
+fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
+    Row {
+        id: exchange.id.clone(),
+        dialect: exchange.dialect.clone(),
+        provider: exchange.provider.clone(),
+        repo: exchange.source_repo.clone(),
+        verbatim: exchange.fidelity_request == "verbatim",
+        status: exchange.response_status,
+        recognised: String::new(),
+        model: String::new(),
+        model_right: None,
+        model_recorded: exchange.model_requested.clone(),
+        opaque: None,
+        edit_fault: None,
+        usage: None,
+        usage_differs: None,
+        has_oracle: oracle.is_some_and(|oracle| oracle.usage.is_some()),
+        estimate: None,
+        is_exact: false,
+        truth: None,
+    }
+}
+
+fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &Facts) {
+    row.model.clone_from(&facts.model);
+    row.model_right = exchange.model_requested.as_ref().map(|recorded| *recorded == facts.model);
+    let count = route.count_prompt(body, facts);
+    row.estimate = Some(count.tokens);
+    row.is_exact = count.is_exact;
+    row.edit_fault = edit_fault(exchange, route, body, facts);
+}
+
+/// Another model, put in and read back: that value changes and nothing else.
+fn edit_fault(exchange: &Exchange, route: &Route, body: &[u8], facts: &Facts) -> Option<String> {
+    const OTHER: &str = "other model/1.0";
+    if splice(body, &[]) != body {
+        return Some("no edit changed the body".to_owned());
+    }
+    let mut edits = Edits::default();
+    let placed = facts.set_model(OTHER, &mut edits);
+    if placed == (facts.model_at == ModelAt::Nowhere) {
+        return Some("the model's place is contradictory".to_owned());
+    }
+    let path = splice(&route.path, &edits.path);
+    let again = recognise(exchange.method.as_bytes(), exchange.url_host.as_bytes(), &path).metered();
+    let edited = splice(body, &edits.body);
+    let read_back = again.as_ref().and_then(|route| route.read(&edited).ok());
+    match read_back {
+        Some(read) if !placed || read.model == OTHER => {
+            let mut edits = Edits::default();
+            let asked = facts.ask_for_usage(&mut edits);
+            let edited = splice(body, &edits.body);
+            let again = route.read(&edited).ok()?;
+            let kept = (again.model == facts.model, again.output_bound == facts.output_bound);
+            (asked && kept != (true, true)).then(|| "asking for usage spoiled the body".to_owned())
+        }
+        Some(read) => Some(format!("the edited model reads `{}`", read.model)),
+        // Bedrock's bodies follow the model: another family's name makes another dialect.
+        None if !edits.path.is_empty() => None,
+        None => Some("the edited request is not read any more".to_owned()),
+    }
+}
+
+fn answered(
+    row: &mut Row,
+    exchange: &Exchange,
+    oracle: Option<&Oracle>,
+    route: &Route,
+    model: &str,
+) -> Result<()> {
+    let kind = header(&exchange.response_headers, "content-type").unwrap_or_default();
+    let mut reader = AnswerReader::new(route.dialect, kind.as_bytes(), false, model);
+    for name in route.dialect.answer_headers() {
+        if let Some(value) = header(&exchange.response_headers, name) {
+            reader.header(name, value.as_bytes());
+        }
+    }
+    reader.feed(&exchange.response()?);
+    let usage = reader.stated();
+    row.usage = usage.map(|usage| shown(&usage));
+    let stated = oracle.and_then(|oracle| oracle.usage.as_ref());
+    row.usage_differs = stated.and_then(|oracle| {
+        let ours = usage.unwrap_or_default();
+        let differing: Vec<String> = pairs(&ours)
+            .into_iter()
+            .filter_map(|(name, ours)| {
+                let theirs = *oracle.get(name)?;
+                (theirs != ours as f64).then(|| format!("{name} {ours} (oracle {theirs})"))
+            })
+            .collect();
+        (!differing.is_empty()).then(|| differing.join(", "))
+    });
+    let theirs = stated.and_then(|oracle| oracle.get("input_tokens")).map(|input| *input as u64);
+    row.truth = usage.map(|usage| usage.input).or(theirs).filter(|input| *input > 0);
+    row.truth = row.truth.filter(|_| exchange.response_status == 200);
+    Ok(())
+}
+
+/// Our numbers by the oracle's names.
+fn pairs(usage: &Usage) -> Vec<(&'static str, u64)> {
+    vec![
+        ("input_tokens", usage.input),
+        ("output_tokens", usage.output),
+        ("cache_read_tokens", usage.cache_read),
+        ("cache_write_tokens", usage.cache_write),
+        ("cache_write_1h_tokens", usage.cache_write_1h),
+        ("output_reasoning_tokens", usage.reasoning),
+        ("input_audio_tokens", usage.input_audio),
+        ("input_image_tokens", usage.input_image),
+        ("input_video_tokens", usage.input_video),
+        ("cache_audio_read_tokens", usage.cache_read_audio),
+        ("output_audio_tokens", usage.output_audio),
+        ("output_image_tokens", usage.output_image),
+        ("web_searches", usage.web_searches),
+    ]
+}
+
+fn shown(usage: &Usage) -> String {
+    let some = pairs(usage).into_iter().filter(|(_, count)| *count > 0);
+    some.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}

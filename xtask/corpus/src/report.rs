@@ -1,0 +1,237 @@
+//! What was measured, as tables for people and as JSON lines for programs.
+
+use crate::measure::Row;
+use anyhow::Result;
+use comfy_table::Table;
+use std::collections::BTreeMap;
+
+/// Labels of the recordings that name inference calls of a dialect which is metered.
+const METERED: &[&str] = &[
+    "openai-chat",
+    "openai-completions",
+    "openai-responses",
+    "openai-embeddings",
+    "azure-openai-chat",
+    "azure-openai-completions",
+    "azure-openai-responses",
+    "azure-openai-embeddings",
+    "azure-ai-inference-chat",
+    "anthropic-messages",
+    "vertex-anthropic",
+    "gemini-generate",
+    "gemini-stream-generate",
+    "gemini-embed",
+    "bedrock-converse",
+    "bedrock-converse-stream",
+    "bedrock-invoke",
+    "bedrock-invoke-stream",
+    "cohere-v2-chat",
+    "cohere-v2-embed",
+    "ollama-chat",
+    "ollama-generate",
+    "ollama-embed",
+    "openai-images",
+    "openai-audio-speech",
+    "openai-audio-transcribe",
+    "rerank",
+    "cohere-v2-rerank",
+];
+
+/// One JSON object an exchange.
+pub(crate) fn json(rows: &[Row]) -> Result<()> {
+    for row in rows {
+        println!("{}", serde_json::to_string(row)?);
+    }
+    Ok(())
+}
+
+/// The tables: recognition and usage, then estimates.
+pub(crate) fn tables(rows: &[Row], by_model: bool) {
+    let mut groups: BTreeMap<(String, String), Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        let second = if by_model { row.model.clone() } else { row.provider.clone() };
+        groups.entry((row.dialect.clone(), second.clone())).or_default().push(row);
+        if !by_model {
+            groups.entry((row.dialect.clone(), "all".to_owned())).or_default().push(row);
+        }
+    }
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    let second = if by_model { "model" } else { "provider" };
+    table.set_header([
+        "recorded dialect",
+        second,
+        "n",
+        "recognised",
+        "model right",
+        "opaque",
+        "usage = oracle",
+        "estimates",
+        "median |e|",
+        "p95 |e|",
+        "bias",
+        "< 80 %",
+    ]);
+    for ((dialect, second), rows) in &groups {
+        table.add_row(line(dialect, second, rows));
+    }
+    println!("{table}");
+    summary(rows);
+}
+
+fn line(dialect: &str, second: &str, rows: &[&Row]) -> Vec<String> {
+    let count = |test: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| test(row)).count();
+    let known = count(&|row| row.model_right.is_some());
+    let with_oracle = count(&|row| row.has_oracle);
+    let errors = Errors::of(rows.iter().copied());
+    vec![
+        dialect.to_owned(),
+        second.to_owned(),
+        rows.len().to_string(),
+        count(&|row| !row.recognised.is_empty()).to_string(),
+        format!("{}/{known}", count(&|row| row.model_right == Some(true))),
+        count(&|row| row.opaque.is_some()).to_string(),
+        format!("{}/{with_oracle}", count(&equals_oracle)),
+        errors.n.to_string(),
+        percent(errors.median),
+        percent(errors.p95),
+        percent(errors.bias),
+        percent(errors.far_below),
+    ]
+}
+
+fn equals_oracle(row: &Row) -> bool {
+    row.has_oracle && row.usage.is_some() && row.usage_differs.is_none()
+}
+
+fn percent(share: f64) -> String {
+    if share.is_nan() { "-".to_owned() } else { format!("{:.1} %", share * 100.0) }
+}
+
+/// The error of estimates against the provider's own count.
+struct Errors {
+    n: usize,
+    median: f64,
+    p95: f64,
+    bias: f64,
+    far_below: f64,
+}
+
+impl Errors {
+    fn of<'r>(rows: impl Iterator<Item = &'r Row>) -> Self {
+        let ratio = |row: &Row| Some(row.estimate? as f64 / row.truth? as f64);
+        let ratios: Vec<f64> = rows.filter_map(ratio).collect();
+        let n = ratios.len();
+        let mut errors: Vec<f64> = ratios.iter().map(|ratio| (ratio - 1.0).abs()).collect();
+        errors.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = ((n.saturating_sub(1)) as f64 * share).round() as usize;
+            errors.get(index).copied().unwrap_or(f64::NAN)
+        };
+        let mean = |sum: f64| if n == 0 { f64::NAN } else { sum / n as f64 };
+        Self {
+            n,
+            median: at(0.5),
+            p95: at(0.95),
+            bias: mean(ratios.iter().map(|ratio| ratio - 1.0).sum()),
+            far_below: mean(ratios.iter().filter(|ratio| **ratio < 0.8).count() as f64),
+        }
+    }
+}
+
+fn summary(rows: &[Row]) {
+    let metered = |row: &&Row| METERED.contains(&row.dialect.as_str());
+    let all: Vec<&Row> = rows.iter().filter(metered).collect();
+    let recognised = all.iter().filter(|row| !row.recognised.is_empty()).count();
+    let oracle: Vec<&&Row> = all.iter().filter(|row| row.has_oracle).collect();
+    let equal = oracle.iter().filter(|row| equals_oracle(row)).count();
+    let models: Vec<bool> = all.iter().filter_map(|row| row.model_right).collect();
+    let right = models.iter().filter(|right| **right).count();
+    let seen = rows.iter().filter(|row| row.dialect == "non-llm" && !row.recognised.is_empty()).count();
+    println!("\nrecognised: {recognised} of {} calls of metered dialects", all.len());
+    println!("model right: {right} of {}", models.len());
+    println!("usage equal to the oracle: {equal} of {}", oracle.len());
+    println!("paths without an LLM that were read: {seen}");
+    for (name, verbatim, test) in BARS {
+        let rows = rows.iter().filter(|row| metered(row) && test(row) && (!verbatim || row.verbatim));
+        let e = Errors::of(rows);
+        println!(
+            "estimates, {name}: {} calls, median {}, p95 {}, bias {}, below 80 % {}",
+            e.n,
+            percent(e.median),
+            percent(e.p95),
+            percent(e.bias),
+            percent(e.far_below)
+        );
+    }
+}
+
+type Test = fn(&Row) -> bool;
+
+/// The groups that have a bar of their own.
+const BARS: [(&str, bool, Test); 4] = [
+    ("OpenAI chat and responses (verbatim)", true, is_openai),
+    ("Anthropic", false, is_anthropic),
+    ("Gemini", false, is_gemini),
+    ("all others", false, |row| !is_openai(row) && !is_anthropic(row) && !is_gemini(row)),
+];
+
+fn is_openai(row: &Row) -> bool {
+    matches!(row.provider.as_str(), "openai" | "azure")
+        && matches!(row.dialect.as_str(), "openai-chat" | "openai-responses")
+}
+
+fn is_anthropic(row: &Row) -> bool {
+    matches!(row.dialect.as_str(), "anthropic-messages" | "vertex-anthropic")
+}
+
+fn is_gemini(row: &Row) -> bool {
+    row.dialect.starts_with("gemini-")
+}
+
+/// Every difference by id.
+pub(crate) fn differences(rows: &[Row]) {
+    for row in rows {
+        let metered = METERED.contains(&row.dialect.as_str());
+        let say = |what: &str| println!("{} {} {} {}: {what}", row.id, row.dialect, row.provider, row.status);
+        if metered && row.recognised.is_empty() {
+            say("not recognised");
+        }
+        if row.dialect == "non-llm" && !row.recognised.is_empty() {
+            say(&format!("read as {}", row.recognised));
+        }
+        if row.model_right == Some(false) {
+            say(&format!(
+                "model `{}`, recorded `{}`",
+                row.model,
+                row.model_recorded.clone().unwrap_or_default()
+            ));
+        }
+        for (name, fault) in
+            [("opaque", &row.opaque), ("edit", &row.edit_fault), ("usage", &row.usage_differs)]
+        {
+            if let Some(fault) = fault {
+                say(&format!("{name}: {fault}"));
+            }
+        }
+    }
+}
+
+/// The worst estimates by id.
+pub(crate) fn worst(rows: &[Row], count: usize) {
+    let ratio = |row: &&Row| Some(row.estimate? as f64 / row.truth? as f64);
+    let mut ranked: Vec<(f64, &Row)> = rows.iter().filter_map(|row| Some((ratio(&row)?, row))).collect();
+    ranked.sort_by(|a, b| (b.0 - 1.0).abs().total_cmp(&(a.0 - 1.0).abs()));
+    for (ratio, row) in ranked.into_iter().take(count) {
+        let (estimate, truth) = (row.estimate.unwrap_or(0), row.truth.unwrap_or(0));
+        println!(
+            "{} {} {} {} {}: {estimate} for {truth} ({:+.1} %)",
+            row.id,
+            row.dialect,
+            row.provider,
+            row.model,
+            if row.verbatim { "verbatim" } else { "reserialised" },
+            (ratio - 1.0) * 100.0
+        );
+    }
+}
