@@ -5,6 +5,9 @@ use crate::policy::{Budget, MessageFacts, OpenWindow, Template};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use serde_json::{Map, Value};
 
+/// A refusal in a dialect's words: headers beside the common ones, and the body.
+pub(crate) type Written = (Vec<(&'static str, String)>, Vec<u8>);
+
 /// A whole answer that the filter gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -29,6 +32,8 @@ pub enum RefusalKind {
     TooLarge,
     /// Something of ours failed and the policy refuses then.
     Unavailable,
+    /// No dialect is known for this path, and the policy refuses such.
+    UnknownEndpoint,
 }
 
 /// Why a call is refused, before it is written in a dialect.
@@ -177,6 +182,18 @@ pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'
     vec![("ratelimit-policy", list(&policy)), ("ratelimit", list(&limit))]
 }
 
+/// The answer to a call that no dialect recognises, under `"unknown": "deny"`: in the first dialect's
+/// words, which most clients read.
+#[must_use]
+pub fn unknown_endpoint(now: EpochMs) -> Option<Reply> {
+    let message =
+        "This endpoint is not metered here, and this service's policy lets metered calls pass only. \
+                   Use one of the LLM APIs it offers, or ask its operator."
+            .to_owned();
+    let refusal = Refusal { kind: RefusalKind::UnknownEndpoint, message, budget: None };
+    Some(refusal.reply(crate::dialect::DIALECTS.first()?, now))
+}
+
 impl Refusal {
     /// The refusal as an answer in the caller's dialect.
     #[must_use]
@@ -186,6 +203,7 @@ impl Refusal {
             RefusalKind::Unreadable => 400,
             RefusalKind::TooLarge => 413,
             RefusalKind::Unavailable => 503,
+            RefusalKind::UnknownEndpoint => 403,
         };
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),

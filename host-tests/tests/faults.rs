@@ -21,17 +21,19 @@ const LIMIT: u64 = 1000;
 enum Scene {
     Json,
     Stream,
+    /// A stream that is asked for its usage.
+    Asked,
     Refusal,
     Downgrade,
 }
 
-const SCENES: [Scene; 4] = [Scene::Json, Scene::Stream, Scene::Refusal, Scene::Downgrade];
+const SCENES: [Scene; 5] = [Scene::Json, Scene::Stream, Scene::Asked, Scene::Refusal, Scene::Downgrade];
 
 impl Scene {
     /// What others have used before.
     fn used(self) -> u64 {
         match self {
-            Self::Json | Self::Stream => 0,
+            Self::Json | Self::Stream | Self::Asked => 0,
             Self::Refusal => 1500,
             Self::Downgrade => 950,
         }
@@ -69,8 +71,10 @@ impl fmt::Display for Fault {
     }
 }
 
-fn policy(ground: Ground) -> Value {
+fn policy(scene: Scene, ground: Ground) -> Value {
+    let provider = if scene == Scene::Asked { "openai" } else { "elsewhere" };
     json!({
+        "provider": provider,
         "version": 1, "name": "faults", "hold_headers": ground.hold_headers, "on_error": ground.on_error,
         "identity": {"user": ["header:x-user-id", "value:anonymous"]},
         "downgrades": {"economy": [{"from": "gpt-4o", "to": "gpt-4o-mini"}]},
@@ -85,10 +89,22 @@ fn policy(ground: Ground) -> Value {
 
 fn request(user: &str) -> Request {
     let body = json!({"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]});
-    Request::post("/v1/chat/completions", body.to_string())
+    post(user, body.to_string())
+}
+
+fn post(user: &str, body: String) -> Request {
+    Request::post("/v1/chat/completions", body)
         .header("content-type", "application/json")
         .header("accept-encoding", "gzip")
         .header("x-user-id", user)
+}
+
+/// A request for a stream without `stream_options`, and the same with them.
+fn streaming(asked: bool) -> String {
+    let options = if asked { r#""stream_options":{"include_usage":true},"# } else { "" };
+    format!(
+        r#"{{{options}"model":"gpt-4o","max_tokens":100,"stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#
+    )
 }
 
 fn json_answer(total: u64) -> Answer {
@@ -136,7 +152,7 @@ fn call(vm: &mut Vm, request: Request, answer: Answer, tokens: u64) -> (Report, 
 fn run(module: &Module, fault: Fault) -> (Vec<String>, bool) {
     let Fault { scene, ground, nth, status, repeat } = fault;
     let shared = Shared::new();
-    let policy = policy(ground);
+    let policy = policy(scene, ground);
     let mut config = VmConfig::new(ground.profile, policy.to_string());
     config.hold_headers = ground.hold_headers;
     let mut vm = Vm::new(module, &shared, config.clone()).unwrap();
@@ -152,8 +168,12 @@ fn run(module: &Module, fault: Fault) -> (Vec<String>, bool) {
         team += 10;
     }
     vm.arm(Faults::nth(nth, Status(status), repeat));
-    let answer = if scene == Scene::Stream { stream_answer(20) } else { json_answer(20) };
-    let (report, billed) = call(&mut vm, request("ann"), answer, 20);
+    let answer = match scene {
+        Scene::Stream | Scene::Asked => stream_answer(20),
+        _ => json_answer(20),
+    };
+    let sent = if scene == Scene::Asked { post("ann", streaming(false)) } else { request("ann") };
+    let (report, billed) = call(&mut vm, sent, answer, 20);
     let reached = vm.disarm() >= nth;
     let mut wrong = judge(fault, &report);
     let probed = settle(&mut vm, fault);
@@ -280,6 +300,16 @@ fn judge(fault: Fault, report: &Report) -> Vec<String> {
         wrong.push(format!("the client got {status:?} although the upstream was asked: {passed}"));
     }
     let sent = report.upstream.as_ref().map(|sent| sent.body.clone()).unwrap_or_default();
+    if fault.scene == Scene::Asked {
+        if passed && sent != streaming(false).as_bytes() && sent != streaming(true).as_bytes() {
+            wrong.push(format!("the upstream got `{}`", String::from_utf8_lossy(&sent)));
+        }
+        let got = String::from_utf8_lossy(&report.client.body()).into_owned();
+        if status == Some(200) && !(got.contains("Hello") && got.ends_with("data: [DONE]\n\n")) {
+            wrong.push(format!("the client got `{got}`"));
+        }
+        return wrong;
+    }
     let asked = request("ann").chunks.concat();
     let cheaper = String::from_utf8_lossy(&asked).replacen("gpt-4o", "gpt-4o-mini", 1).into_bytes();
     if passed && sent != asked && !(fault.scene == Scene::Downgrade && sent == cheaper) {
@@ -351,7 +381,7 @@ fn a_function_that_fails_for_good_leaves_the_decision_to_the_policy() {
         for (on_error, status) in [("allow", 200), ("deny", 503)] {
             let ground = Ground { profile: Profile::Envoy, hold_headers: true, on_error, warm: false };
             let shared = Shared::new();
-            let mut config = VmConfig::new(Profile::Envoy, policy(ground).to_string());
+            let mut config = VmConfig::new(Profile::Envoy, policy(Scene::Json, ground).to_string());
             config.hold_headers = true;
             let mut vm = Vm::new(&module, &shared, config).unwrap();
             call(&mut vm, request("ann"), json_answer(scene.used()), scene.used());

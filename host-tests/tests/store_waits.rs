@@ -92,7 +92,7 @@ fn a_store_that_answers_late_is_waited_for() {
     assert_eq!(desk.exchange.reserved(&answer, late), Next::Forward(Vec::new()));
     assert_eq!(desk.levels(late), [(0, 108), (0, 108)]);
     desk.exchange.answer_head(200, b"application/json", false, &[], late);
-    desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
+    desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#, false);
     assert!(desk.exchange.end(true, late.plus_ms(50)).is_some());
     desk.settle(late.plus_ms(50));
     assert_eq!(desk.levels(late), [(20, 0), (20, 0)]);
@@ -110,7 +110,7 @@ fn a_store_that_never_answers_leaves_the_decision_to_the_policy() {
     assert_eq!(reply.status, 503);
     // What the upstream did for the allowed one is booked although nothing was held.
     allow.exchange.answer_head(200, b"application/json", false, &[], deadline);
-    allow.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
+    allow.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#, false);
     let settlement = allow.exchange.end(true, deadline).unwrap();
     assert_eq!(settlement.record.failure.as_deref(), Some("no answer in 500 ms"));
     allow.settle(deadline);
@@ -164,7 +164,7 @@ fn an_answer_in_the_next_window_is_settled_in_the_one_that_it_was_asked_in() {
     let answer = desk.reserve(midnight.plus_ms(-100));
     assert_eq!(desk.exchange.reserved(&answer, midnight.plus_ms(100)), Next::Forward(Vec::new()));
     desk.exchange.answer_head(200, b"application/json", false, &[], midnight.plus_ms(200));
-    desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#);
+    desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#, false);
     desk.exchange.end(true, midnight.plus_ms(300));
     desk.settle(midnight.plus_ms(300));
     assert_eq!(desk.levels(midnight.plus_ms(-1)), [(20, 0), (20, 0)]);

@@ -4,7 +4,7 @@
 
 use crate::host;
 use crate::root::Root;
-use crate::stream::{Action, Stream};
+use crate::stream::{Action, Seen, Stream};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -107,11 +107,14 @@ extern "C" fn proxy_on_tick(id: u32) {
 extern "C" fn proxy_on_request_headers(id: u32, _: usize, end_of_stream: u32) -> Action {
     with(id, |context| {
         let Context::New(root) = context else { return Action::Continue };
-        let Some((stream, action)) = Stream::recognise(root, id, end_of_stream != 0) else {
-            return Action::Continue;
-        };
-        *context = Context::Metered(Box::new(stream));
-        action
+        match Stream::recognise(root, id, end_of_stream != 0) {
+            Seen::Passes => Action::Continue,
+            Seen::Answered => Action::Pause,
+            Seen::Metered(stream, action) => {
+                *context = Context::Metered(stream);
+                action
+            }
+        }
     })
 }
 
@@ -139,24 +142,24 @@ extern "C" fn proxy_on_response_body(id: u32, size: usize, end_of_stream: u32) -
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_trailers(id: u32, _: usize) -> Action {
-    metered(id, Stream::finished);
+    metered(id, Stream::response_trailers);
     Action::Continue
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_log(id: u32) {
-    metered(id, Stream::end);
+    metered(id, Stream::gone);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_done(id: u32) -> u32 {
-    metered(id, Stream::end);
+    metered(id, Stream::gone);
     1
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
-    metered(id, Stream::end);
+    metered(id, Stream::gone);
     CONTEXTS.with(|contexts| {
         if let Ok(mut contexts) = contexts.try_borrow_mut() {
             contexts.remove(&id);

@@ -5,10 +5,10 @@ use crate::pairs::{self, Pairs};
 use crate::root::{HostKind, Root};
 use std::cell::RefCell;
 use std::rc::Rc;
-use tokenstile_engine::dialect::{self, Edits, Route};
+use tokenstile_engine::dialect::{self, Edits, Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::policy::{Identity, Verdict};
-use tokenstile_engine::refusal::Reply;
+use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
 /// What a callback answers the proxy.
@@ -18,6 +18,16 @@ pub(crate) enum Action {
     #[default]
     Continue = 0,
     Pause = 1,
+}
+
+/// What a new request is to us.
+pub(crate) enum Seen {
+    /// Not ours.
+    Passes,
+    /// We answered it already.
+    Answered,
+    /// Ours.
+    Metered(Box<Stream>, Action),
 }
 
 /// The longest that a request waits for the store before `on_error` decides.
@@ -40,30 +50,47 @@ pub(crate) struct Stream {
     body: Vec<u8>,
     complete: bool,
     last_now: EpochMs,
+    /// The clock was asked in this callback: asking costs a call of the host.
+    is_now: bool,
 }
 
 impl Stream {
-    /// Looks at a new request; `None` if it is not ours: then no more is read of it.
-    pub(crate) fn recognise(
-        root: &Rc<RefCell<Root>>,
-        context: u32,
-        end_of_stream: bool,
-    ) -> Option<(Self, Action)> {
-        let line = request_line();
+    /// Looks at a new request. Of one that is not ours no more is read.
+    pub(crate) fn recognise(root: &Rc<RefCell<Root>>, context: u32, end_of_stream: bool) -> Seen {
+        // All at once cost as much as two single ones. Once more: without headers it is not known who pays.
+        let headers = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
+        let line = request_line(headers.as_ref().ok());
         let route = match &line {
-            Ok(Line { method, host, path }) => dialect::recognise(method, host, path).metered()?,
+            Ok(Line { method, host, path }) => match dialect::recognise(method, host, path) {
+                Recognised::Metered(route) => route,
+                Recognised::Free(_) => return Seen::Passes,
+                Recognised::Unknown => return unknown(root),
+            },
             // CONNECT has none.
-            Err(host::NOT_FOUND) => return None,
+            Err(host::NOT_FOUND) => return Seen::Passes,
             // It may be anything. Where failures refuse, it is refused in the first dialect's words.
-            Err(_) if root.borrow().policy.on_error == Verdict::Deny => Route::of_unreadable_head()?,
             Err(status) => {
-                let why = format!("the request's path answered status {status}");
-                root.borrow_mut().counters.failed("host", &why);
-                return None;
+                let denies = root.borrow().policy.on_error == Verdict::Deny;
+                let Some(route) = Route::of_unreadable_head().filter(|_| denies) else {
+                    let why = format!("the request's path answered status {status}");
+                    root.borrow_mut().counters.failed("host", &why);
+                    return Seen::Passes;
+                };
+                route
             }
         };
-        // Once more: without headers it is not known who pays.
-        let headers = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
+        let (stream, action) = Self::begin(root, context, route, headers, line.err(), end_of_stream);
+        Seen::Metered(Box::new(stream), action)
+    }
+
+    fn begin(
+        root: &Rc<RefCell<Root>>,
+        context: u32,
+        route: Route,
+        headers: Result<Pairs, host::Status>,
+        line_failed: Option<host::Status>,
+        end_of_stream: bool,
+    ) -> (Self, Action) {
         let mut shared = root.borrow_mut();
         let kind = shared.kind();
         let now = shared.now();
@@ -79,6 +106,9 @@ impl Stream {
         if kind == HostKind::Envoy && !shared.policy.hold_headers {
             exchange.path_is_read_only();
         }
+        if kind != HostKind::Envoy {
+            exchange.answer_is_read_only();
+        }
         drop(shared);
         let mut stream = Self {
             root: root.clone(),
@@ -92,15 +122,16 @@ impl Stream {
             body: Vec::new(),
             complete: false,
             last_now: at,
+            is_now: now.is_some(),
         };
-        let failure = line.err().or(headers.err());
+        let failure = line_failed.or(headers.err());
         let failure = failure.map(|status| format!("request headers answered status {status}"));
         let failure = failure.or_else(|| now.is_none().then(|| "the host has no clock".to_owned()));
         let action = match failure {
             Some(why) => stream.failed("host", &why),
             None => stream.head(&known, end_of_stream),
         };
-        Some((stream, action))
+        (stream, action)
     }
 
     fn head(&mut self, headers: &Pairs, end_of_stream: bool) -> Action {
@@ -132,7 +163,9 @@ impl Stream {
         match self.kind {
             HostKind::Envoy if hold => self.headers_held = true,
             // The headers leave before the body is known: a length that could become wrong must not.
-            HostKind::Envoy if edits => self.length_stays = remove_length().is_err(),
+            HostKind::Envoy if edits || self.exchange.may_ask_for_usage() => {
+                self.length_stays = remove_length().is_err();
+            }
             HostKind::Apisix => {
                 let _ = host::set_property("wasm_process_req_body", b"1");
             }
@@ -142,6 +175,7 @@ impl Stream {
 
     /// More of the request body is there.
     pub(crate) fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.is_now = false;
         if !self.exchange.is_reading() {
             return self.current_action();
         }
@@ -160,6 +194,7 @@ impl Stream {
 
     /// The request ended in trailers: the body callback never said so.
     pub(crate) fn request_trailers(&mut self) -> Action {
+        self.is_now = false;
         if self.exchange.is_reading() {
             return self.whole_body(host::buffer(Buffer::RequestBody));
         }
@@ -216,7 +251,7 @@ impl Stream {
                         self.exchange.edit_failed(&why, now)
                     }
                 },
-                Next::Reply(reply) => match self.send(&reply) {
+                Next::Reply(reply) => match send(&reply) {
                     Ok(()) => return self.settled_action(Action::Pause),
                     Err(status) => {
                         let why = format!("the local reply answered status {status}");
@@ -298,14 +333,9 @@ impl Stream {
         replaced
     }
 
-    fn send(&self, reply: &Reply) -> Result<(), host::Status> {
-        let send = || host::send_local_response(reply.status, "tokenstile", &reply.headers, &reply.body);
-        // Once more: an error that lasts is the caller's to judge.
-        send().or_else(|_| send())
-    }
-
     /// A tick: asks the store again. Host calls speak of this stream already.
     pub(crate) fn try_again(&mut self) {
+        self.is_now = false;
         if !self.exchange.is_reserving() {
             self.root.borrow_mut().no_longer_waits(self.context);
             return;
@@ -321,6 +351,7 @@ impl Stream {
 
     /// The answer's headers are there.
     pub(crate) fn response_headers(&mut self, end_of_stream: bool) {
+        self.is_now = false;
         let now = self.now();
         if self.exchange.is_reading() {
             let _ = self.exchange.unread("the proxy did not show the whole body", false, now);
@@ -348,6 +379,9 @@ impl Stream {
                 self.root.borrow_mut().counters.failed("header", &why);
             }
         }
+        if self.exchange.changes_answer() && remove_answer_length().is_err() {
+            self.exchange.answer_is_read_only();
+        }
         // APISIX says so of every answer.
         if end_of_stream && self.kind != HostKind::Apisix {
             self.finished();
@@ -356,10 +390,16 @@ impl Stream {
 
     /// A chunk of the answer passes.
     pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
-        if size > 0 && self.exchange.is_answering() {
-            let chunk = host::buffer(Buffer::ResponseBody);
+        self.is_now = false;
+        let holds_back = end_of_stream && self.exchange.changes_answer();
+        if (size > 0 || holds_back) && self.exchange.is_answering() {
+            let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
             match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
-                Ok(chunk) => self.exchange.answer_chunk(&chunk),
+                Ok(chunk) => {
+                    if let Some(passed) = self.exchange.answer_chunk(&chunk, end_of_stream) {
+                        self.replace_answer(&passed);
+                    }
+                }
                 Err(status) => {
                     self.exchange.answer_chunk_lost();
                     let why = format!("a chunk of the answer answered status {status}");
@@ -372,14 +412,38 @@ impl Stream {
         }
     }
 
+    /// Puts another chunk in the place of the one that passes.
+    fn replace_answer(&mut self, chunk: &[u8]) {
+        let replace = || host::set_buffer(Buffer::ResponseBody, chunk);
+        if let Err(status) = replace().or_else(|_| replace()) {
+            // From here on the answer goes as it is; the client sees a usage event that it did not ask for.
+            self.exchange.answer_is_read_only();
+            let why = format!("replacing a chunk of the answer answered status {status}");
+            self.root.borrow_mut().counters.failed("edit", &why);
+        }
+    }
+
+    /// The answer ended in trailers. An event of a stream that was cut there and held back is not sent on:
+    /// readers of event streams throw it away (HTML standard, 9.2.6).
+    pub(crate) fn response_trailers(&mut self) {
+        self.is_now = false;
+        self.finished();
+    }
+
     /// The answer passed whole.
-    pub(crate) fn finished(&mut self) {
+    fn finished(&mut self) {
         self.complete = true;
         self.end();
     }
 
+    /// The proxy lets the stream go, also when the client hung up.
+    pub(crate) fn gone(&mut self) {
+        self.is_now = false;
+        self.end();
+    }
+
     /// The stream is over: books it, the first time.
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         let now = self.now();
         let Some(settlement) = self.exchange.end(self.complete, now) else { return };
         let owed = self.exchange.take_owed();
@@ -390,7 +454,9 @@ impl Stream {
     }
 
     fn now(&mut self) -> EpochMs {
-        self.last_now = self.root.borrow_mut().now().unwrap_or(self.last_now);
+        if !std::mem::replace(&mut self.is_now, true) {
+            self.last_now = self.root.borrow_mut().now().unwrap_or(self.last_now);
+        }
         self.last_now
     }
 }
@@ -400,6 +466,36 @@ fn remove_length() -> Result<(), host::Status> {
     remove().or_else(|_| remove())
 }
 
+fn remove_answer_length() -> Result<(), host::Status> {
+    let remove = || host::remove_header(Map::ResponseHeaders, "content-length");
+    remove().or_else(|_| remove())
+}
+
+/// A call that no dialect recognises.
+fn unknown(root: &Rc<RefCell<Root>>) -> Seen {
+    let mut root = root.borrow_mut();
+    if root.policy.unknown == Verdict::Allow {
+        return Seen::Passes;
+    }
+    let now = root.now().unwrap_or_default();
+    root.counters.add("requests_unknown_denied", 1);
+    let Some(reply) = unknown_endpoint(now) else { return Seen::Passes };
+    match send(&reply) {
+        Ok(()) => Seen::Answered,
+        Err(status) => {
+            root.counters.failed("reply", &format!("the local reply answered status {status}"));
+            let hold = root.policy.on_error == Verdict::Deny && root.can_hold();
+            if hold { Seen::Answered } else { Seen::Passes }
+        }
+    }
+}
+
+/// Sends an answer of ours. Once more: an error that lasts is the caller's to judge.
+fn send(reply: &Reply) -> Result<(), host::Status> {
+    let send = || host::send_local_response(reply.status, "tokenstile", &reply.headers, &reply.body);
+    send().or_else(|_| send())
+}
+
 /// What tells where a request goes.
 struct Line {
     method: Vec<u8>,
@@ -407,17 +503,13 @@ struct Line {
     path: Vec<u8>,
 }
 
-/// Method, host and path. A single value that the host does not give is looked for among all of them.
-fn request_line() -> Result<Line, host::Status> {
-    let one = |name| host::header(Map::RequestHeaders, name);
-    let line = one(":method").and_then(|method| Ok((method, one(":path")?)));
-    let (method, path) = line.or_else(|status| {
-        let all = host::headers(Map::RequestHeaders)?;
-        let found = |name| pairs::find(&all, name).map(<[u8]>::to_vec).ok_or(status);
-        Ok((found(":method")?, found(":path")?))
-    })?;
+/// Method, host and path: among all headers, or each by itself where the host gives only that.
+fn request_line(headers: Option<&Pairs>) -> Result<Line, host::Status> {
+    let find = |name| headers.and_then(|all| pairs::find(all, name)).map(<[u8]>::to_vec);
+    let one = |name| find(name).map_or_else(|| host::header(Map::RequestHeaders, name), Ok);
+    let (method, path) = (one(":method")?, one(":path")?);
     // The path tells most dialects; the host only names the provider.
-    let host = one(":authority").or_else(|_| one("host")).unwrap_or_default();
+    let host = find(":authority").or_else(|| find("host")).unwrap_or_default();
     Ok(Line { method, host, path })
 }
 

@@ -56,6 +56,12 @@ pub enum StreamUsage {
     Absent(Range<usize>, &'static str),
 }
 
+/// Whether this provider is known to take `stream_options.include_usage` of every client: it answered
+/// such requests with status 200 in recorded traffic. Azure does so only since some `api-version`.
+pub(crate) fn takes_stream_options(provider: &str) -> bool {
+    ["openai", "cerebras", "deepseek", "groq", "openrouter", "x-ai", "zai"].contains(&provider)
+}
+
 /// What a request uses, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features(pub u16);

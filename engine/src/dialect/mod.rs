@@ -11,11 +11,11 @@ pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
 pub use prompt::PromptCount;
 pub use target::Target;
 
-pub(crate) use facts::{Field, Shape, read_json};
+pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
 pub(crate) use prompt::{Prompt, Texts};
 
 use crate::json::{Event, Key};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Written};
 use crate::usage::{Answer, Stated, Usage};
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ pub struct Dialect {
     /// Takes one of those headers.
     pub(crate) observe_header: fn(answer: &mut Answer, name: &str, value: &[u8]),
     /// A refusal as this API's clients expect it: headers beside the common ones, and the body.
-    pub(crate) refusal: fn(refusal: &Refusal) -> (Vec<(&'static str, String)>, Vec<u8>),
+    pub(crate) refusal: fn(refusal: &Refusal) -> Written,
 }
 
 impl Dialect {

@@ -7,7 +7,7 @@ use super::{
     read_json,
 };
 use crate::json::{Container, Event, Key, Visitor};
-use crate::refusal::{Refusal, RefusalKind};
+use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
 
@@ -231,13 +231,14 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
 
 /// OpenAI's error shape: <https://platform.openai.com/docs/guides/error-codes/api-errors>. The SDKs
 /// choose their exception by the status and show `message`, `type` and `code`.
-pub(super) fn refusal(refusal: &Refusal) -> (Vec<(&'static str, String)>, Vec<u8>) {
+pub(super) fn refusal(refusal: &Refusal) -> Written {
     let (kind, code) = match refusal.kind {
         RefusalKind::Quota => ("insufficient_quota", "insufficient_quota"),
         RefusalKind::Rate => ("tokens", "rate_limit_exceeded"),
         RefusalKind::Unreadable => ("invalid_request_error", "unreadable_body"),
         RefusalKind::TooLarge => ("invalid_request_error", "request_too_large"),
         RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),
+        RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
     };
     let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {

@@ -19,12 +19,12 @@ mod settle;
 pub use record::{Record, RecordUsage};
 pub use settle::Settlement;
 
-use crate::dialect::{Edits, Facts, Opaque, Route};
+use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
 use crate::ledger::{Denied, Hold, Reserved, Settle};
-use crate::policy::{Identity, Policy, Unread, Verdict};
+use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
-use crate::usage::AnswerReader;
+use crate::usage::{AnswerReader, Strip};
 use plan::Planned;
 use std::sync::Arc;
 
@@ -98,6 +98,9 @@ pub struct Exchange {
     prompt_tokens: u64,
     body_editable: bool,
     path_editable: bool,
+    answer_editable: bool,
+    /// Takes out of the answer what we asked for and the client did not.
+    strip: Option<Strip>,
     plan: Vec<Planned>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
@@ -124,6 +127,8 @@ impl Exchange {
             prompt_tokens: 0,
             body_editable: true,
             path_editable: true,
+            answer_editable: true,
+            strip: None,
             plan: Vec::new(),
             outcome: conclude::Outcome::default(),
             failure: None,
@@ -142,6 +147,18 @@ impl Exchange {
     /// The request's headers have left already, or this host cannot change them.
     pub const fn path_is_read_only(&mut self) {
         self.path_editable = false;
+    }
+
+    /// This host cannot replace chunks of an answer: nothing is asked for that would have to go again.
+    pub fn answer_is_read_only(&mut self) {
+        self.answer_editable = false;
+        self.strip = None;
+    }
+
+    /// Whether chunks of the answer may come out shorter, so that its length must not be announced.
+    #[must_use]
+    pub const fn changes_answer(&self) -> bool {
+        self.strip.is_some()
     }
 
     /// The whole body is here. `encoded`: a `content-encoding` other than identity was announced.
@@ -249,6 +266,8 @@ impl Exchange {
     /// asked for. `on_error` decides.
     pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
         self.outcome.undo_downgrade();
+        self.body_editable = false;
+        self.strip = None;
         self.fail(why, now)
     }
 
@@ -290,15 +309,25 @@ impl Exchange {
         for (name, value) in stated {
             answer.header(name, value);
         }
+        if !answer.is_sse() {
+            self.strip = None;
+        }
         self.answer = Some(answer);
         self.told_headers(now)
     }
 
-    /// The next chunk of the answer.
-    pub fn answer_chunk(&mut self, chunk: &[u8]) {
+    /// The next chunk of the answer; `last`: no other follows. Gives what the client gets instead, if
+    /// that is not the same.
+    pub fn answer_chunk(&mut self, chunk: &[u8], last: bool) -> Option<Vec<u8>> {
         if let Some(answer) = &mut self.answer {
             answer.feed(chunk);
         }
+        let strip = self.strip.as_mut()?;
+        let mut passed = strip.feed(chunk);
+        if last {
+            passed.append(&mut strip.finish());
+        }
+        (passed != chunk).then_some(passed)
     }
 
     /// A chunk of the answer passed that could not be read.
@@ -342,7 +371,22 @@ impl Exchange {
             // `cheaper` has made sure that there is a place for it.
             let _ = facts.set_model(model, &mut edits);
         }
+        if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
+            && facts.ask_for_usage(&mut edits)
+        {
+            self.strip = Some(Strip::new());
+        }
         Next::Forward(edits)
+    }
+
+    /// Whether a stream may be asked for its usage: without it, reasoning that nobody sees goes uncounted.
+    #[must_use]
+    pub fn may_ask_for_usage(&self) -> bool {
+        let provider = self.route.provider.or(self.policy.provider.as_deref());
+        self.policy.stream_usage == StreamUsageRule::Ask
+            && self.body_editable
+            && self.answer_editable
+            && provider.is_some_and(takes_stream_options)
     }
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {

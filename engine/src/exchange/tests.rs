@@ -69,6 +69,7 @@ impl Shop {
         call.answer_head(200, JSON, false, &[], NOON);
         call.answer_chunk(
             format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#).as_bytes(),
+            false,
         );
         call.end(true, NOON).unwrap();
         self.book(&mut call);
@@ -143,7 +144,7 @@ fn an_edit_that_the_host_did_not_make_is_not_told_as_made() {
         shop.book(&mut call);
         let told = call.answer_head(200, JSON, false, &[], NOON);
         assert!(!told.iter().any(|(name, _)| *name == "x-tokenstile-model-served"));
-        call.answer_chunk(br#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#);
+        call.answer_chunk(br#"{"usage":{"prompt_tokens":1,"completion_tokens":1}}"#, false);
         let record = call.end(true, NOON).unwrap().record;
         assert_eq!(record.model_served, "gpt-4o");
         shop.book(&mut call);
@@ -225,7 +226,7 @@ fn a_hang_up_in_mid_stream_pays_for_what_was_streamed() {
     shop.reserve(&mut call);
     call.answer_head(200, b"text/event-stream; charset=utf-8", false, &[], NOON);
     for chunk in sse(&[delta("Hello"), delta(" world"), delta("!")]).chunks(7) {
-        call.answer_chunk(chunk);
+        call.answer_chunk(chunk, false);
     }
     let settlement = call.end(false, NOON).unwrap();
     let text = tokenstile_tokens::Encoding::O200k.count("Hello world!");
@@ -268,7 +269,7 @@ fn endings_cost_what_they_used() {
         call.body(body("gpt-4o").as_bytes(), false, NOON);
         shop.reserve(&mut call);
         call.answer_head(status, content_type.as_bytes(), false, &[], NOON);
-        call.answer_chunk(&answer);
+        call.answer_chunk(&answer, false);
         call.end(complete, NOON);
         shop.book(&mut call);
         assert_eq!(shop.stands(), (expected, 0), "{status} {content_type} {}", answer.escape_ascii());
@@ -281,7 +282,7 @@ fn a_body_never_seen_pays_by_its_answer() {
     let mut call = shop.call();
     assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Forward(Edits::default()));
     call.answer_head(200, JSON, false, &[], NOON);
-    call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#);
+    call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#, false);
     call.end(true, NOON);
     shop.book(&mut call);
     assert_eq!(shop.stands(), (42, 0));

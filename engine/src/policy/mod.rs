@@ -13,7 +13,7 @@ pub use identity::{Identity, Source};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{OpenWindow, Window};
-pub use wire::{Mode, Unread, Verdict};
+pub use wire::{Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::ledger::SlotKey;
 use crate::units::{Amount, Meter};
@@ -34,6 +34,12 @@ pub struct Policy {
     pub opaque: Verdict,
     /// What happens to a body that was not seen.
     pub unread: Unread,
+    /// What happens to a call of which no dialect is known: `deny` for a listener that serves LLM calls only.
+    pub unknown: Verdict,
+    /// Whether streams are asked for their usage.
+    pub stream_usage: StreamUsageRule,
+    /// Whose models these are, where neither path nor host tells; as the price book names it.
+    pub provider: Option<String>,
     /// What happens when the table has no room for a subject.
     pub table_full: Verdict,
     /// Bodies longer than this many bytes are not read.

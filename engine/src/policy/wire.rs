@@ -26,6 +26,12 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) unread: Unread,
     #[deserr(default)]
+    pub(super) unknown: Verdict,
+    #[deserr(default)]
+    pub(super) stream_usage: StreamUsageRule,
+    #[deserr(default)]
+    pub(super) provider: Option<String>,
+    #[deserr(default)]
     pub(super) table_full: Verdict,
     #[deserr(default = 1 << 20)]
     pub(super) max_body_bytes: u32,
@@ -74,6 +80,17 @@ pub enum Unread {
     Charge,
     /// It is refused where that is known before the upload.
     Deny,
+}
+
+/// Whether streams are asked for their usage where the client did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub enum StreamUsageRule {
+    /// Where the provider is known to take it.
+    #[default]
+    Ask,
+    /// Never: what such a stream used is counted from its text.
+    Leave,
 }
 
 /// One line of a downgrade list.

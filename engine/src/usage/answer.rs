@@ -126,6 +126,11 @@ impl AnswerReader {
         self.framing.is_readable()
     }
 
+    /// Whether its content type says that it is a stream of server-sent events.
+    pub(crate) const fn is_sse(&self) -> bool {
+        matches!(self.framing, Framing::Sse(..))
+    }
+
     /// Whether output is counted, and not estimated from its bytes.
     #[must_use]
     pub const fn counts(&self) -> bool {

@@ -90,6 +90,15 @@ impl Documents {
         self.skipping = false;
     }
 
+    /// The document at hand turned out to be none, or is not over.
+    pub(super) fn is_broken(&mut self) -> bool {
+        struct Nothing;
+        impl Visitor for Nothing {
+            fn event(&mut self, _: &[crate::json::Key], _: crate::json::Event<'_>) {}
+        }
+        self.skipping || self.reader.finish(&mut Nothing).is_err()
+    }
+
     /// A line end inside a string would be escaped, so it ends a document.
     fn feed_lines(&mut self, chunk: &[u8], visitor: &mut impl Visitor) {
         let mut rest = chunk;

@@ -8,11 +8,11 @@ use crate::host::HeaderMap;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokenstile_engine::dialect::{self, Edits};
+use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Identity, Policy, Verdict};
-use tokenstile_engine::refusal::Reply;
+use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
 /// The engine without a proxy.
@@ -56,7 +56,7 @@ struct World {
 enum Begun {
     /// Not ours, or let through: what the upstream got.
     Upstream(Option<Exchange>, UpstreamSaw),
-    Replied(Exchange, Reply),
+    Replied(Option<Exchange>, Reply),
     /// The client left before all was sent.
     Gone(Exchange),
 }
@@ -86,8 +86,13 @@ impl World {
         let method = header(":method").unwrap_or_default();
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
-        let Some(route) = dialect::recognise(method, host, path).metered() else {
-            return Ok(Begun::Upstream(None, sent(sending.body())));
+        let route = match dialect::recognise(method, host, path) {
+            Recognised::Metered(route) => route,
+            Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
+                let reply = unknown_endpoint(self.now).ok_or("there is no dialect")?;
+                return Ok(Begun::Replied(None, reply));
+            }
+            _ => return Ok(Begun::Upstream(None, sent(sending.body()))),
         };
         let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), header);
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
@@ -113,15 +118,11 @@ impl World {
                 }
                 Ok(Begun::Upstream(Some(exchange), saw))
             }
-            Err(reply) => Ok(Begun::Replied(exchange, reply)),
+            Err(reply) => Ok(Begun::Replied(Some(exchange), reply)),
         }
     }
 
-    fn carry_out(
-        &mut self,
-        exchange: &mut Exchange,
-        next: Next,
-    ) -> Result<Result<Edits, Reply>, String> {
+    fn carry_out(&mut self, exchange: &mut Exchange, next: Next) -> Result<Result<Edits, Reply>, String> {
         let mut next = next;
         let done = loop {
             next = match next {
@@ -154,7 +155,7 @@ impl World {
                 Ok(Seen { ended: "client_gone".to_owned(), records, ..Seen::default() })
             }
             Begun::Replied(exchange, reply) => {
-                let record = self.end(exchange, true)?;
+                let records = exchange.map(|exchange| self.end(exchange, true)).transpose()?;
                 let mut headers: HeaderMap =
                     reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
                 headers.replace("content-length", reply.body.len().to_string());
@@ -163,7 +164,7 @@ impl World {
                     headers,
                     body: reply.body,
                     ended: "complete".to_owned(),
-                    records: Some(vec![record]),
+                    records: Some(records.into_iter().collect()),
                     ..Seen::default()
                 })
             }
@@ -196,18 +197,21 @@ impl World {
             seen.headers = answer.headers.clone();
             let told = exchange.as_mut().map(|exchange| {
                 let kind = answer.headers.first("content-type").unwrap_or_default();
-                let stated = exchange.answer_headers().iter().filter_map(|name| {
-                    answer.headers.first(name).map(|value| (*name, value.to_vec()))
-                });
+                let stated = exchange
+                    .answer_headers()
+                    .iter()
+                    .filter_map(|name| answer.headers.first(name).map(|value| (*name, value.to_vec())));
                 let stated: Vec<_> = stated.collect();
                 exchange.answer_head(status, kind, is_encoded(&answer.headers), &stated, self.now)
             });
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);
             }
-            for piece in pieces {
-                exchange.iter_mut().for_each(|exchange| exchange.answer_chunk(&piece));
-                seen.body.extend(piece);
+            let last = pieces.len().saturating_sub(1);
+            for (i, piece) in pieces.into_iter().enumerate() {
+                let last = i == last && complete;
+                let changed = exchange.as_mut().and_then(|exchange| exchange.answer_chunk(&piece, last));
+                seen.body.extend(changed.unwrap_or(piece));
             }
         }
         seen.ended = match hang_up {
