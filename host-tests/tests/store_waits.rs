@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokenstile_engine::dialect::recognise;
+use tokenstile_engine::dialect::{Edits, recognise};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::ledger::{Denied, Page, Reserved, Store, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Identity, Policy};
@@ -89,7 +89,7 @@ fn a_store_that_answers_late_is_waited_for() {
     let mut desk = Desk::asking("deny");
     let late = T0.plus_ms(400);
     let answer = desk.reserve(late);
-    assert_eq!(desk.exchange.reserved(&answer, late), Next::Forward(Vec::new()));
+    assert_eq!(desk.exchange.reserved(&answer, late), Next::Forward(Edits::default()));
     assert_eq!(desk.levels(late), [(0, 108), (0, 108)]);
     desk.exchange.answer_head(200, b"application/json", false, &[], late);
     desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#, false);
@@ -102,7 +102,7 @@ fn a_store_that_answers_late_is_waited_for() {
 fn a_store_that_never_answers_leaves_the_decision_to_the_policy() {
     let deadline = T0.plus_ms(500);
     let mut allow = Desk::asking("allow");
-    assert_eq!(allow.exchange.store_failed("no answer in 500 ms", deadline), Next::Forward(Vec::new()));
+    assert_eq!(allow.exchange.store_failed("no answer in 500 ms", deadline), Next::Forward(Edits::default()));
     let mut deny = Desk::asking("deny");
     let Next::Reply(reply) = deny.exchange.store_failed("no answer in 500 ms", deadline) else {
         panic!("a policy that denies must refuse");
@@ -162,7 +162,7 @@ fn an_answer_in_the_next_window_is_settled_in_the_one_that_it_was_asked_in() {
     let mut desk = Desk::asking("allow");
     let midnight = EpochMs(1_795_392_000_000);
     let answer = desk.reserve(midnight.plus_ms(-100));
-    assert_eq!(desk.exchange.reserved(&answer, midnight.plus_ms(100)), Next::Forward(Vec::new()));
+    assert_eq!(desk.exchange.reserved(&answer, midnight.plus_ms(100)), Next::Forward(Edits::default()));
     desk.exchange.answer_head(200, b"application/json", false, &[], midnight.plus_ms(200));
     desk.exchange.answer_chunk(br#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#, false);
     desk.exchange.end(true, midnight.plus_ms(300));

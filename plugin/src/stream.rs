@@ -242,6 +242,11 @@ impl Stream {
                     Some(next) => next,
                     None => return Action::Pause,
                 },
+                Next::Count => {
+                    // What was held by the estimate is given back before the count asks again.
+                    let _ = self.settled_action(Action::Continue);
+                    self.exchange.count(&self.body, now)
+                }
                 Next::Forward(edits) => match self.apply(&edits) {
                     Ok(()) => return self.settled_action(Action::Continue),
                     Err(why) => {

@@ -92,6 +92,12 @@ impl Features {
         Self(self.0 | other.0)
     }
 
+    /// Whether anything of `other` is used.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether all of `other` is used.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

@@ -1,6 +1,6 @@
 //! From what stands in the ledger to a decision: the ladder of each budget, the strictest outcome.
 
-use super::plan::Planned;
+use super::plan::{Planned, amount_of};
 use super::{Decision, Exchange, Next};
 use crate::dialect::ModelAt;
 use crate::ledger::Denied;
@@ -79,6 +79,35 @@ struct Climb<'p> {
 }
 
 impl Exchange {
+    /// Whether the bounds of an estimated prompt leave a decision open: some step of some ladder is reached
+    /// by the longest prompt that it can be, and not by the shortest.
+    pub(super) fn needs_count(&self) -> bool {
+        let Some(bound) = self.prompt_bound else { return false };
+        let (least, most) = (self.usage_with(0), self.usage_with(bound));
+        self.plan.iter().any(|planned| {
+            let budget = self.policy.budgets.get(planned.budget);
+            let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some());
+            let (Some(budget), Some(reserved)) = (budget, reserved) else { return false };
+            let after = |usage| {
+                let amount = amount_of(budget.meter, usage, self.asked_model());
+                reserved.before.total().saturating_add(amount)
+            };
+            let (least, most) = (after(least), after(most));
+            budget.ladder.iter().any(|step| (least..=most).contains(&step.at))
+        })
+    }
+
+    /// Whether a call that was refused by its estimate might go through once it is counted.
+    pub(super) fn may_fit(&self, denied: Denied) -> bool {
+        let planned = self.plan.get(denied.index).filter(|_| self.prompt_bound.is_some());
+        let budget = planned.and_then(|planned| self.policy.budgets.get(planned.budget));
+        let (Some(planned), Some(budget), Some(level)) = (planned, budget, denied.level) else {
+            return false;
+        };
+        let least = amount_of(budget.meter, self.usage_with(0), self.asked_model());
+        planned.hold.cap.is_some_and(|cap| level.total().saturating_add(least) <= cap)
+    }
+
     /// All holds are taken: climbs each ladder; the first that refuses decides.
     pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
         let policy = self.policy.clone();

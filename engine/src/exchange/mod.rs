@@ -19,9 +19,9 @@ mod settle;
 pub use record::{Record, RecordUsage};
 pub use settle::Settlement;
 
-use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
+use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
 use crate::ledger::{Denied, Hold, Reserved, Settle};
-use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
+use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
@@ -34,6 +34,8 @@ pub enum Next {
     /// Take [`Exchange::holds`] from the store, then call [`Exchange::reserved`] or
     /// [`Exchange::store_failed`].
     Reserve,
+    /// Count the prompt: call [`Exchange::count`] with the body once more.
+    Count,
     /// Let the call go on with these edits.
     Forward(Edits),
     /// Answer it.
@@ -96,6 +98,8 @@ pub struct Exchange {
     /// Why the body could not be read.
     unread: Option<String>,
     prompt_tokens: u64,
+    /// The prompt is estimated, and has this many tokens at most.
+    prompt_bound: Option<u64>,
     body_editable: bool,
     path_editable: bool,
     answer_editable: bool,
@@ -125,6 +129,7 @@ impl Exchange {
             facts: None,
             unread: None,
             prompt_tokens: 0,
+            prompt_bound: None,
             body_editable: true,
             path_editable: true,
             answer_editable: true,
@@ -170,7 +175,11 @@ impl Exchange {
             if encoded { Err(Opaque("the body is compressed".to_owned())) } else { self.route.read(body) };
         match read {
             Ok(facts) => {
-                self.prompt_tokens = self.route.count_prompt(body, &facts).tokens;
+                self.prompt_bound = self.bound(body, &facts);
+                self.prompt_tokens = match self.prompt_bound {
+                    Some(_) => by_length(body),
+                    None => self.route.count_prompt(body, &facts).tokens,
+                };
                 self.facts = Some(facts);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
@@ -180,8 +189,7 @@ impl Exchange {
                 return self.refuse(&Refusal { kind: RefusalKind::Unreadable, message, budget: None }, now);
             }
             Err(Opaque(why)) => {
-                // Four bytes a token is the usual mean; the settlement will know better.
-                self.prompt_tokens = (body.len() as u64).div_ceil(4);
+                self.prompt_tokens = by_length(body);
                 self.unread = Some(why);
             }
         }
@@ -190,6 +198,28 @@ impl Exchange {
             return self.forward();
         }
         self.state = State::Reserving;
+        Next::Reserve
+    }
+
+    /// The certain bound of a prompt, if it may be enough for the decision.
+    fn bound(&self, body: &[u8], facts: &Facts) -> Option<u64> {
+        // Media have no bound by their bytes. A stream that is cut is paid by the count of its prompt.
+        const UNBOUNDED: Features =
+            Features::VISION.and(Features::AUDIO).and(Features::VIDEO).and(Features::FILES);
+        let is_bounded = !facts.features.meets(UNBOUNDED) && !facts.stream;
+        let wanted = self.policy.count == CountRule::AsNeeded && body.len() >= COUNTED_BELOW;
+        (is_bounded && wanted)
+            .then(|| tokenstile_tokens::upper_bound(body.len() as u64).saturating_add(UNSEEN_TOKENS_MAX))
+    }
+
+    /// The body once more, after [`Next::Count`].
+    pub fn count(&mut self, body: &[u8], now: EpochMs) -> Next {
+        let Some(facts) = self.facts.as_ref().filter(|_| self.state == State::Reserving) else {
+            return Next::Nothing;
+        };
+        self.prompt_tokens = self.route.count_prompt(body, facts).tokens;
+        self.prompt_bound = None;
+        self.plan(now);
         Next::Reserve
     }
 
@@ -221,8 +251,13 @@ impl Exchange {
                 for (planned, reserved) in self.plan.iter_mut().zip(reserved) {
                     planned.reserved = Some(*reserved);
                 }
+                if self.needs_count() {
+                    self.give_back();
+                    return Next::Count;
+                }
                 self.conclude(now)
             }
+            (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
             (State::Reserving, Err(denied)) => self.denied(*denied, now),
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
@@ -416,6 +451,18 @@ impl Exchange {
             }
         }
     }
+}
+
+/// Prompts shorter than this many bytes are counted at once: that costs less than asking twice.
+const COUNTED_BELOW: usize = 2048;
+
+/// More than any provider adds to a prompt unseen (Anthropic's system prompt for tools has up to 804
+/// tokens: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing>).
+const UNSEEN_TOKENS_MAX: u64 = 1024;
+
+/// Four bytes a token is the usual mean; the settlement will know better.
+const fn by_length(body: &[u8]) -> u64 {
+    (body.len() as u64).div_ceil(4)
 }
 
 #[cfg(test)]

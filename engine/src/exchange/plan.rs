@@ -37,13 +37,18 @@ impl Exchange {
         self.plan = self.policy.budgets_for(&self.identity).map(planned).collect();
     }
 
-    /// The prompt as counted; of output what the policy expects, never above the request's own bound.
+    /// The prompt as counted or estimated; of output what the policy expects.
     pub(super) fn expected_usage(&self) -> Usage {
+        self.usage_with(self.prompt_tokens)
+    }
+
+    /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound.
+    pub(super) fn usage_with(&self, input: u64) -> Usage {
         let expected = self.policy.expected_output_tokens;
         let output = self.facts.as_ref().map_or(expected, |facts| {
             facts.output_bound.map_or(expected, |bound| bound.min(expected)).saturating_mul(facts.choices)
         });
-        Usage { input: self.prompt_tokens, output, ..Usage::default() }
+        Usage { input, output, ..Usage::default() }
     }
 }
 

@@ -50,13 +50,10 @@ impl Exchange {
     /// usage; explicit zero is zero.
     fn used(&self, reader: Option<crate::usage::AnswerReader>, complete: bool) -> (Usage, UsageSource) {
         let prompt = Usage { input: self.prompt_tokens, ..Usage::default() };
+        let counted = if self.prompt_bound.is_some() { UsageSource::Estimated } else { UsageSource::Counted };
         let Some(reader) = reader else {
             // The client left before the answer began: the provider has read the prompt.
-            return if complete {
-                (Usage::default(), UsageSource::None)
-            } else {
-                (prompt, UsageSource::Counted)
-            };
+            return if complete { (Usage::default(), UsageSource::None) } else { (prompt, counted) };
         };
         if let Some(stated) = reader.stated() {
             return (stated, UsageSource::Reported);
@@ -71,7 +68,7 @@ impl Exchange {
         if self.answer_lost || !reader.is_readable() {
             return (self.expected_usage(), UsageSource::Estimated);
         }
-        let source = if reader.counts() { UsageSource::Counted } else { UsageSource::Estimated };
+        let source = if reader.counts() { counted } else { UsageSource::Estimated };
         (Usage { output: reader.counted_output(), ..prompt }, source)
     }
 

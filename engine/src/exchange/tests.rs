@@ -3,6 +3,7 @@
 use super::*;
 use crate::dialect::{Edits, recognise};
 use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -329,4 +330,58 @@ fn a_bucket_refuses_for_seconds_or_for_good() {
         (header(&reply, "retry-after"), header(&reply, "x-should-retry").as_deref()),
         (None, Some("false"))
     );
+}
+
+/// What one call of `words` comes to with `used` spent before, by a policy that counts so.
+fn decided(count: &str, used: u64, words: usize, meter: &str, steps: [u64; 3]) -> (Decision, bool) {
+    let mut shop = Shop::new(|policy| {
+        policy["count"] = json!(count);
+        let at = |percent: u64| format!("{percent}%");
+        policy["budgets"] = json!([
+            {"name": "a", "per": [], "limit": {"tokens": 100_000}, "window": {"calendar": "day"},
+             "ladder": [{"at": at(steps[0]), "warn": {}}, {"at": at(steps[1]), "downgrade": "economy"},
+                        {"at": at(steps[2]), "deny": {}}]},
+            {"name": "b", "per": [], "limit": if meter == "usd" { json!({"usd": "0.25"}) } else { json!({"tokens": 120_000}) },
+             "window": {"calendar": "day"}, "ladder": [{"at": "100%", "deny": {}}]}]);
+    });
+    shop.spend(used);
+    let text = "word ".repeat(words);
+    let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}).to_string();
+    let mut call = shop.call();
+    let mut next = call.body(body.as_bytes(), false, NOON);
+    let mut counted = count == "always";
+    while matches!(next, Next::Reserve | Next::Count) {
+        next = if next == Next::Reserve {
+            shop.reserve(&mut call)
+        } else {
+            counted = true;
+            shop.book(&mut call);
+            call.count(body.as_bytes(), NOON)
+        };
+    }
+    let decision = call.decision();
+    call.end(true, NOON).unwrap();
+    shop.book(&mut call);
+    assert_eq!(shop.stands().1, 0, "a hold was left behind");
+    (decision, counted)
+}
+
+#[test]
+fn far_from_every_threshold_nothing_is_counted() {
+    assert_eq!(decided("as_needed", 0, 1_000, "tokens", [50, 80, 100]), (Decision::Allow, false));
+    assert_eq!(decided("as_needed", 60_000, 1_000, "tokens", [50, 80, 100]), (Decision::Warn, false));
+    assert_eq!(decided("as_needed", 48_000, 1_000, "tokens", [50, 80, 100]), (Decision::Allow, true));
+}
+
+proptest! {
+    /// As exactly as the decision needs: the same decision as with every prompt counted.
+    #[test]
+    fn bounds_decide_as_the_count_does(
+        used in 0..130_000_u64, words in 400..20_000_usize, usd in any::<bool>(),
+        a in 1..60_u64, b in 60..90_u64, c in 90..110_u64,
+    ) {
+        let meter = if usd { "usd" } else { "tokens" };
+        let lazily = decided("as_needed", used, words, meter, [a, b, c]).0;
+        prop_assert_eq!(lazily, decided("always", used, words, meter, [a, b, c]).0);
+    }
 }

@@ -75,6 +75,7 @@ impl Compiler<'_> {
             unread: document.unread,
             unknown: document.unknown,
             stream_usage: document.stream_usage,
+            count: document.count,
             provider: document.provider,
             table_full: document.table_full,
             max_body_bytes: document.max_body_bytes as usize,

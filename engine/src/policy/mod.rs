@@ -13,7 +13,7 @@ pub use identity::{Identity, Source};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{OpenWindow, Window};
-pub use wire::{Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::ledger::SlotKey;
 use crate::units::{Amount, Meter};
@@ -38,6 +38,8 @@ pub struct Policy {
     pub unknown: Verdict,
     /// Whether streams are asked for their usage.
     pub stream_usage: StreamUsageRule,
+    /// How exactly prompts are counted before a call.
+    pub count: CountRule,
     /// Whose models these are, where neither path nor host tells; as the price book names it.
     pub provider: Option<String>,
     /// What happens when the table has no room for a subject.

@@ -30,6 +30,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) stream_usage: StreamUsageRule,
     #[deserr(default)]
+    pub(super) count: CountRule,
+    #[deserr(default)]
     pub(super) provider: Option<String>,
     #[deserr(default)]
     pub(super) table_full: Verdict,
@@ -91,6 +93,19 @@ pub enum StreamUsageRule {
     Ask,
     /// Never: what such a stream used is counted from its text.
     Leave,
+}
+
+/// How exactly prompts are counted before a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors)]
+pub enum CountRule {
+    /// As exactly as the decision needs: where the certain bounds decide already, the hold is estimated.
+    #[default]
+    #[deserr(rename = "as_needed")]
+    AsNeeded,
+    /// Always exactly.
+    #[deserr(rename = "always")]
+    Always,
 }
 
 /// One line of a downgrade list.

@@ -110,7 +110,7 @@ impl World {
         }
         let encoded = is_encoded(&sending.headers);
         let next = next.unwrap_or_else(|| exchange.body(&body, encoded, self.now));
-        match self.carry_out(&mut exchange, next)? {
+        match self.carry_out(&mut exchange, next, &body)? {
             Ok(edits) => {
                 let mut saw = sent(dialect::splice(&body, &edits.body));
                 if !edits.path.is_empty() {
@@ -122,7 +122,12 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, exchange: &mut Exchange, next: Next) -> Result<Result<Edits, Reply>, String> {
+    fn carry_out(
+        &mut self,
+        exchange: &mut Exchange,
+        next: Next,
+        body: &[u8],
+    ) -> Result<Result<Edits, Reply>, String> {
         let mut next = next;
         let done = loop {
             next = match next {
@@ -135,6 +140,10 @@ impl World {
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
+                Next::Count => {
+                    self.settle(exchange.take_owed());
+                    exchange.count(body, self.now)
+                }
                 Next::Reply(reply) => break Err(reply),
                 Next::Nothing => return Err("the engine has nothing to do with a fresh call".to_owned()),
             };
