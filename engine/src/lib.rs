@@ -3,10 +3,12 @@
 //! Pure: no I/O, no clock, no threads, no proxy. Time comes in as [`units::EpochMs`]; effects go out
 //! as values. The plugin and the test harness are shells around [`exchange::Exchange`].
 
+mod base64;
 pub mod dialect;
 pub mod exchange;
 pub mod json;
 pub mod ledger;
+mod media;
 pub mod policy;
 pub mod price;
 pub mod refusal;

@@ -150,6 +150,21 @@ pub(crate) struct Shape {
     pub(crate) uses: fn(path: &[Key]) -> Features,
     /// Whether `stream_options.include_usage` exists here.
     pub(crate) stream_options: bool,
+    /// Whether answers stream where the body does not say.
+    pub(crate) streams_unasked: bool,
+    /// Whether there is output at all: embeddings have none.
+    pub(crate) outputs: bool,
+}
+
+impl Shape {
+    /// Nothing special.
+    pub(crate) const PLAIN: Self = Self {
+        field: |_| None,
+        uses: |_| Features(0),
+        stream_options: false,
+        streams_unasked: false,
+        outputs: true,
+    };
 }
 
 /// Reads a JSON body.
@@ -195,7 +210,7 @@ impl Finder {
     fn new(shape: Shape) -> Self {
         Self {
             shape,
-            facts: Facts { choices: 1, ..Facts::default() },
+            facts: Facts { choices: 1, stream: shape.streams_unasked, ..Facts::default() },
             seen: Vec::new(),
             twice: None,
             model: Vec::new(),
@@ -224,6 +239,9 @@ impl Finder {
         }
         if self.facts.model.len() > MODEL_MAX {
             return Err(Opaque(format!("the model's name is longer than {MODEL_MAX} bytes")));
+        }
+        if !self.shape.outputs {
+            self.facts.output_bound = Some(0);
         }
         self.facts.stream = route.stream.unwrap_or(self.facts.stream);
         self.facts.stream_usage = self.stream_usage();

@@ -1,18 +1,28 @@
 //! The dialects: one file each, one row each in [`DIALECTS`].
 
+mod anthropic;
+mod azure;
+mod bedrock;
+mod cohere;
 mod edit;
 mod facts;
+mod gemini;
+mod ollama;
+mod openai;
 mod openai_chat;
+mod openai_media;
+mod openai_responses;
+mod openai_text;
 mod prompt;
 mod target;
 
 pub use edit::{Edits, Splice, splice};
 pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
-pub use prompt::PromptCount;
+pub use prompt::{Parts, PromptCount};
 pub use target::Target;
 
 pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
-pub(crate) use prompt::{Prompt, Texts};
+pub(crate) use prompt::Prompt;
 
 use crate::json::{Event, Key};
 use crate::refusal::{Refusal, Written};
@@ -57,7 +67,32 @@ impl std::fmt::Debug for Dialect {
 }
 
 /// Every dialect. The first that recognises a target has it.
-pub static DIALECTS: &[&Dialect] = &[&openai_chat::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[
+    &openai_chat::DIALECT,
+    &openai_chat::WRITER,
+    &openai_responses::DIALECT,
+    &openai_text::EMBEDDINGS,
+    &openai_text::COMPLETIONS,
+    &openai_text::RERANK,
+    &openai_media::IMAGES,
+    &openai_media::SPEECH,
+    &openai_media::TRANSCRIPTION,
+    &anthropic::MESSAGES,
+    &anthropic::VERTEX,
+    &anthropic::COMPLETE,
+    &anthropic::COUNT,
+    &gemini::GENERATE,
+    &gemini::EMBED,
+    &gemini::COUNT,
+    &bedrock::CONVERSE,
+    &bedrock::INVOKE,
+    &bedrock::COUNT,
+    &cohere::CHAT,
+    &cohere::EMBED,
+    &ollama::GENERATE,
+    &ollama::EMBED,
+    &openai_text::FREE,
+];
 
 /// What a target says about a call.
 #[derive(Debug, Default)]
@@ -81,6 +116,14 @@ pub struct PathModel {
     pub name: String,
     /// Where it stands in the path as sent.
     pub span: Range<usize>,
+}
+
+/// The model in a segment such as `gemini-2.5-flash:generateContent`, whose colon may be escaped.
+pub(crate) fn model_before_colon(segment: &target::Segment, name: &str) -> PathModel {
+    let raw = segment.raw.to_ascii_lowercase();
+    let colon = raw.rfind(':').into_iter().chain(raw.rfind("%3a")).max().unwrap_or(raw.len());
+    let start = segment.span.start;
+    PathModel { name: name.to_owned(), span: start..start.saturating_add(colon) }
 }
 
 /// A recognised call.

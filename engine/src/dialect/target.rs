@@ -24,6 +24,8 @@ pub struct Target {
 pub struct Segment {
     /// Percent-decoded.
     pub text: String,
+    /// As sent.
+    pub raw: String,
     /// Where it stands in the path as sent.
     pub span: Range<usize>,
 }
@@ -72,7 +74,8 @@ fn segments(path: &[u8]) -> Vec<Segment> {
         let span = start..start.saturating_add(part.len());
         start = span.end.saturating_add(1);
         if !part.is_empty() {
-            out.push(Segment { text: String::from_utf8_lossy(&percent_decoded(part)).into_owned(), span });
+            let text = String::from_utf8_lossy(&percent_decoded(part)).into_owned();
+            out.push(Segment { text, raw: String::from_utf8_lossy(part).into_owned(), span });
         }
     }
     out

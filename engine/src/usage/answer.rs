@@ -62,6 +62,13 @@ impl Answer {
         }
     }
 
+    /// The provider stated this number for one of several parts.
+    pub(crate) fn add(&mut self, part: Part, number: Number<'_>) {
+        if let Some(count) = number.as_count() {
+            self.stated.set(part, self.stated.or_zero(part).saturating_add(count));
+        }
+    }
+
     /// The provider stated this number.
     pub(crate) fn state(&mut self, part: Part, number: Number<'_>) {
         if let Some(count) = number.as_count() {

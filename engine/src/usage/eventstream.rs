@@ -138,7 +138,7 @@ impl Base64 {
         let mut out = [0_u8; 256];
         for part in piece.chunks(out.len()) {
             let mut len = 0_usize;
-            for value in part.iter().filter_map(|&byte| sextet(byte)) {
+            for value in part.iter().filter_map(|&byte| crate::base64::sextet(byte)) {
                 self.bits = (self.bits << 6 | value) & 0xFFFF;
                 self.count = self.count.saturating_add(6);
                 if self.count >= 8 {
@@ -152,16 +152,4 @@ impl Base64 {
             take(out.get(..len).unwrap_or_default());
         }
     }
-}
-
-const fn sextet(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte.wrapping_sub(b'A'),
-        b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    };
-    Some(value as u32)
 }

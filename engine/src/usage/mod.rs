@@ -70,6 +70,14 @@ parts! {
     Total,
     /// Read from the cache.
     CacheRead,
+    /// Read from the cache, said beside the details.
+    CacheReadBeside,
+    /// Input, said beside the body or for another purpose.
+    InputBeside,
+    /// Output, said so.
+    OutputBeside,
+    /// Written to the cache, said so.
+    CacheWriteBeside,
     /// Written to the cache.
     CacheWrite,
     /// Written to the cache for 5 minutes.
@@ -94,6 +102,8 @@ parts! {
     OutputAudio,
     /// Images in the output.
     OutputImage,
+    /// Tokens of citations.
+    Citations,
     /// Web searches.
     WebSearches,
 }

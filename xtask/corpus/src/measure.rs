@@ -31,7 +31,8 @@ pub(crate) struct Row {
     pub(crate) has_oracle: bool,
     /// Estimated prompt tokens.
     pub(crate) estimate: Option<u64>,
-    pub(crate) is_exact: bool,
+    /// What the estimate is made of.
+    pub(crate) parts: [u64; 12],
     /// The provider's own prompt tokens.
     pub(crate) truth: Option<u64>,
 }
@@ -79,7 +80,7 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         usage_differs: None,
         has_oracle: oracle.is_some_and(|oracle| oracle.usage.is_some()),
         estimate: None,
-        is_exact: false,
+        parts: [0; 12],
         truth: None,
     }
 }
@@ -89,7 +90,21 @@ fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &
     row.model_right = exchange.model_requested.as_ref().map(|recorded| *recorded == facts.model);
     let count = route.count_prompt(body, facts);
     row.estimate = Some(count.tokens);
-    row.is_exact = count.is_exact;
+    let p = count.parts;
+    row.parts = [
+        p.text,
+        p.tool_text,
+        p.schema,
+        p.schema_keys,
+        p.json,
+        p.json_keys,
+        p.messages,
+        p.tools,
+        p.tool_calls,
+        p.images,
+        p.file_bytes,
+        p.files,
+    ];
     row.edit_fault = edit_fault(exchange, route, body, facts);
 }
 

@@ -1,0 +1,219 @@
+//! Anthropic Messages: `POST …/v1/messages`, and on Vertex AI with the model in the path.
+//!
+//! Shapes: <https://docs.claude.com/en/api/messages>, for Vertex
+//! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
+
+use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
+use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
+use crate::json::{Event, Key as K};
+use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::usage::{Answer, Part, Stated, Usage};
+use serde_json::json;
+
+const BASE: Dialect = Dialect {
+    name: "anthropic-messages",
+    recognises: |_| None,
+    read: |body, route| read_json(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, COUNTING),
+    observe,
+    usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal,
+};
+
+pub(super) static MESSAGES: Dialect = Dialect {
+    recognises: |target| {
+        let ours = target.posts_to("/v1/messages");
+        ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
+    },
+    ..BASE
+};
+
+pub(super) static VERTEX: Dialect = Dialect { name: "vertex-anthropic", recognises: on_vertex, ..BASE };
+
+/// The older text completions.
+pub(super) static COMPLETE: Dialect = Dialect {
+    name: "anthropic-complete",
+    recognises: |target| {
+        let ours = target.posts_to("/v1/complete");
+        ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
+    },
+    ..BASE
+};
+
+/// Counting tokens costs nothing: <https://docs.claude.com/en/docs/build-with-claude/token-counting>.
+pub(super) static COUNT: Dialect = Dialect {
+    name: "anthropic-count-tokens",
+    recognises: |target| {
+        let ours = target.posts_to("/v1/messages/count_tokens");
+        ours.then(|| Found { is_free: true, ..Found::default() })
+    },
+    ..BASE
+};
+
+/// `…/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict`.
+fn on_vertex(target: &Target) -> Option<Found> {
+    let is_ours = target.method == b"POST" && target.path.contains("/publishers/anthropic/models/");
+    let last = target.segment_from_end(0).filter(|_| is_ours)?;
+    let (model, verb) = last.text.rsplit_once(':')?;
+    let stream = match verb {
+        "rawPredict" => None,
+        "streamRawPredict" => Some(true),
+        _ => return None,
+    };
+    let model = super::model_before_colon(last, model);
+    Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
+}
+
+// --- the request ---
+
+pub(super) const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+
+fn field(path: &[K]) -> Option<Field> {
+    Some(match path {
+        [K::Model] => Field::Model,
+        [K::MaxTokens | K::MaxTokensToSample] => Field::OutputBound,
+        [K::Stream] => Field::Stream,
+        [K::ServiceTier] => Field::ServiceTier,
+        [K::Metadata, K::UserId] => Field::EndUser,
+        [K::Thinking, K::BudgetTokens] => Field::ThinkingBudget,
+        [K::Messages | K::Tools | K::System | K::Thinking | K::Prompt] => Field::Once,
+        _ => return None,
+    })
+}
+
+fn uses(path: &[K]) -> Features {
+    match path {
+        [K::Tools] => Features::TOOLS,
+        [K::Messages, K::Item, K::Content, K::Item, K::Source]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Content, K::Item, K::Source] => {
+            Features::VISION.and(Features::FILES)
+        }
+        [K::OutputFormat | K::OutputConfig] => Features::JSON_SCHEMA,
+        [K::Thinking] => Features::REASONING,
+        _ => Features::default(),
+    }
+}
+
+// --- counting ---
+
+pub(super) const COUNTING: Counting = Counting { adds, image, weights };
+
+fn adds(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
+        [K::System | K::Prompt] | [K::System, K::Item, K::Text] => Adds::Text,
+        [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Name | K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::InputSchema, ..]
+        | [K::OutputFormat, K::Schema, ..]
+        | [K::OutputConfig, K::Format, K::Schema, ..] => Adds::Schema,
+        _ => return None,
+    })
+}
+
+/// Blocks of a message, and blocks inside a tool's result. Thinking of earlier turns is not counted:
+/// "Thinking blocks from previous turns are stripped", <https://docs.claude.com/en/docs/build-with-claude/extended-thinking>.
+fn content(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [] | [K::Item, K::Text | K::Title] => Adds::Text,
+        [K::Item, K::Id | K::ToolUseId] => Adds::ToolCall,
+        [K::Item, K::Name] => Adds::Text,
+        [K::Item, K::Input, ..] => Adds::Json,
+        [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
+        [K::Item, K::Content, rest @ ..] => return content(rest),
+        _ => return None,
+    })
+}
+
+/// `width × height / 750`, scaled into 1,568 pixels and about 1.15 megapixels:
+/// <https://docs.claude.com/en/docs/build-with-claude/vision#calculate-image-costs>.
+fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
+    let Some((width, height)) = size else { return 1_600 };
+    let (w, h) = (f64::from(width), f64::from(height));
+    let scale = (1568.0 / w.max(h)).min(1.0);
+    let tokens = (w * scale * h * scale / 750.0).min(1_600.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 1,600")]
+    let tokens = tokens.ceil() as u64;
+    tokens
+}
+
+fn weights(prompt: &Prompt<'_>) -> Weights {
+    let _ = bare_model(&prompt.facts.model);
+    Weights { base: 3_000, message: 4_000, tools_base: 340_000, tool: 20_000, ..Weights::PLAIN }
+}
+
+// --- the answer ---
+
+/// A whole message, or the events of a stream: `message_start` has the input, `message_delta` the output,
+/// and sometimes all of it once more.
+pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([K::Model] | [K::Message, K::Model], _) => answer.model_event(event),
+        ([K::Usage, rest @ ..] | [K::Message, K::Usage, rest @ ..], Event::Number(n)) => {
+            if let Some(part) = part(rest) {
+                answer.state(part, n);
+            }
+        }
+        ([K::Error], Event::Begin(_)) => answer.failed = true,
+        ([K::Delta, K::Text | K::Thinking | K::PartialJson] | [K::Completion], Event::Text(piece))
+        | (
+            [K::Content, K::Item, K::Text | K::Thinking] | [K::Content, K::Item, K::Input, ..],
+            Event::Text(piece),
+        ) => {
+            answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+fn part(path: &[K]) -> Option<Part> {
+    Some(match path {
+        [K::InputTokens] => Part::Input,
+        [K::OutputTokens] => Part::Output,
+        [K::CacheReadInputTokens] => Part::CacheRead,
+        [K::CacheCreationInputTokens] => Part::CacheWrite,
+        [K::CacheCreation, K::Ephemeral1hInputTokens] => Part::CacheWrite1h,
+        [K::OutputTokensDetails, K::ThinkingTokens] => Part::Reasoning,
+        [K::ServerToolUse, K::WebSearchRequests] => Part::WebSearches,
+        _ => return None,
+    })
+}
+
+/// `input_tokens` excludes what the cache gave and took:
+/// <https://docs.claude.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance>.
+pub(super) fn usage(stated: &Stated) -> Option<Usage> {
+    let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
+    input.or(output)?;
+    let (read, write) = (stated.or_zero(Part::CacheRead), stated.or_zero(Part::CacheWrite));
+    Some(Usage {
+        input: input.unwrap_or(0).saturating_add(read).saturating_add(write),
+        cache_read: read,
+        cache_write: write,
+        cache_write_1h: stated.or_zero(Part::CacheWrite1h).min(write),
+        output: output.unwrap_or(0),
+        reasoning: stated.or_zero(Part::Reasoning),
+        web_searches: stated.or_zero(Part::WebSearches),
+        ..Usage::default()
+    })
+}
+
+// --- the refusal ---
+
+/// <https://docs.claude.com/en/api/errors>: the SDKs choose their exception by the status and show `message`.
+pub(super) fn refusal(refusal: &Refusal) -> Written {
+    let kind = match refusal.kind {
+        RefusalKind::Quota | RefusalKind::Rate => "rate_limit_error",
+        RefusalKind::Unreadable => "invalid_request_error",
+        RefusalKind::TooLarge => "request_too_large",
+        RefusalKind::Unavailable => "api_error",
+        RefusalKind::UnknownEndpoint => "permission_error",
+    };
+    let mut error = json!({ "type": kind, "message": refusal.message });
+    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
+        fields.extend(state.machine_fields());
+    }
+    (Vec::new(), json!({ "type": "error", "error": error }).to_string().into_bytes())
+}

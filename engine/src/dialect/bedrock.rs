@@ -1,0 +1,247 @@
+//! Amazon Bedrock: `/model/M/converse`, `/converse-stream`, `/invoke`, `/invoke-with-response-stream`. The model
+//! stands in the path; streams are AWS event streams.
+//!
+//! Shapes: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>,
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html> (a body of its own for each
+//! family under `invoke`; their names do not clash, so one reader takes them all).
+
+use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
+use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
+use crate::json::{Event, Key as K, Number};
+use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::usage::{Answer, Part, Stated, Usage};
+use serde_json::Value;
+
+const BASE: Dialect = Dialect {
+    name: "bedrock-converse",
+    recognises: |_| None,
+    read: |body, route| read_json(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, COUNTING),
+    observe,
+    usage,
+    answer_headers: HEADERS,
+    observe_header,
+    refusal,
+};
+
+pub(super) static CONVERSE: Dialect =
+    Dialect { recognises: |target| found(target, "converse", "converse-stream"), ..BASE };
+
+pub(super) static INVOKE: Dialect = Dialect {
+    name: "bedrock-invoke",
+    recognises: |target| found(target, "invoke", "invoke-with-response-stream"),
+    ..BASE
+};
+
+/// Counting tokens costs nothing:
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html>.
+pub(super) static COUNT: Dialect = Dialect {
+    name: "bedrock-count-tokens",
+    recognises: |target| Some(Found { is_free: true, ..found(target, "count-tokens", "count-tokens")? }),
+    ..BASE
+};
+
+fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
+    let verb = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let model = target.segment_from_end(1).filter(|_| target.path.contains("/model/"))?;
+    if verb.text != whole && verb.text != streamed {
+        return None;
+    }
+    let model = super::PathModel { name: model.text.clone(), span: model.span.clone() };
+    let stream = Some(verb.text == streamed);
+    Some(Found { provider: Some("aws"), model: Some(model), stream, ..Found::default() })
+}
+
+// --- the request ---
+
+const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+
+fn field(path: &[K]) -> Option<Field> {
+    Some(match path {
+        [K::MaxTokens | K::MaxTokensToSample | K::MaxGenLen]
+        | [K::InferenceConfig, K::MaxTokensCamel | K::MaxNewTokens]
+        | [K::TextGenerationConfig, K::MaxTokenCount] => Field::OutputBound,
+        [K::Thinking, K::BudgetTokens] | [K::AdditionalModelRequestFields, K::Thinking, K::BudgetTokens] => {
+            Field::ThinkingBudget
+        }
+        [K::Metadata, K::UserId] => Field::EndUser,
+        [
+            K::Messages
+            | K::System
+            | K::Tools
+            | K::ToolConfig
+            | K::InferenceConfig
+            | K::TextGenerationConfig
+            | K::Prompt
+            | K::InputText,
+        ] => Field::Once,
+        _ => return None,
+    })
+}
+
+fn uses(path: &[K]) -> Features {
+    match path {
+        [K::Tools | K::ToolConfig] => Features::TOOLS,
+        [K::Messages, K::Item, K::Content, K::Item, K::Image | K::Source] => Features::VISION,
+        [K::Messages, K::Item, K::Content, K::Item, K::ToolResult, K::Content, K::Item, K::Image] => {
+            Features::VISION
+        }
+        [.., K::Document] => Features::FILES,
+        [.., K::Video] => Features::VIDEO,
+        [K::Thinking] | [K::AdditionalModelRequestFields] => Features::REASONING,
+        [K::OutputConfigCamel] => Features::JSON_SCHEMA,
+        _ => Features::default(),
+    }
+}
+
+// --- counting ---
+
+const COUNTING: Counting =
+    Counting { adds, image: |model, size, low| (anthropic::COUNTING.image)(model, size, low), weights };
+
+fn adds(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Content, K::Item, rest @ ..] => match block(rest) {
+            Some(adds) => adds,
+            None => return (anthropic::COUNTING.adds)(path),
+        },
+        [K::System, K::Item, K::Text]
+        | [K::Prompt | K::InputText]
+        | [K::Texts, K::Item]
+        | [K::Inputs, K::Item] => Adds::Text,
+        [K::Query] | [K::Documents, K::Item] => Adds::Text,
+        [K::ToolConfig, K::Tools, K::Item, K::ToolSpec, rest @ ..] => match rest {
+            [] => Adds::Tool,
+            [K::Name | K::Description] => Adds::ToolText,
+            [K::InputSchemaCamel, K::Json, ..] => Adds::Schema,
+            _ => return None,
+        },
+        [K::OutputConfigCamel, K::TextFormat, K::Structure, ..] => Adds::Schema,
+        _ => return (anthropic::COUNTING.adds)(path),
+    })
+}
+
+fn block(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::ToolUse | K::ToolResult] => Adds::ToolCall,
+        [K::ToolUse, K::Name] | [K::ToolResult, K::Content, K::Item, K::Text] => Adds::Text,
+        [K::ToolUse, K::Input, ..] | [K::ToolResult, K::Content, K::Item, K::Json, ..] => Adds::Json,
+        [K::GuardContent, K::Text, K::Text]
+        | [K::CitationsContent, K::Content, K::Item, K::Text]
+        | [.., K::Document, K::Source, K::Text]
+        | [.., K::Document, K::Source, K::Content, K::Item, K::Text]
+        | [.., K::Document, K::Name | K::Context] => Adds::Text,
+        [.., K::Image, K::Source, K::Bytes] => Adds::Image,
+        [.., K::Document, K::Source, K::Bytes] => Adds::File,
+        _ => return None,
+    })
+}
+
+fn weights(prompt: &Prompt<'_>) -> Weights {
+    if bare_model(&prompt.facts.model).starts_with("claude") {
+        return (anthropic::COUNTING.weights)(prompt);
+    }
+    Weights { base: 2_000, message: 3_000, ..Weights::PLAIN }
+}
+
+// --- the answer ---
+
+/// Counts beside the body: <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-invoke.html>.
+const HEADERS: &[&str] = &[
+    "x-amzn-bedrock-input-token-count",
+    "x-amzn-bedrock-output-token-count",
+    "x-amzn-bedrock-cache-read-input-token-count",
+    "x-amzn-bedrock-cache-write-input-token-count",
+];
+
+fn observe_header(answer: &mut Answer, name: &str, value: &[u8]) {
+    let places = [Part::InputBeside, Part::OutputBeside, Part::CacheReadBeside, Part::CacheWriteBeside];
+    let part = HEADERS.iter().zip(places).find(|(known, _)| **known == name);
+    if let (Some((_, part)), Ok(text)) = (part, std::str::from_utf8(value)) {
+        answer.state(part, Number(text));
+    }
+}
+
+fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([K::Usage, count] | [K::Metadata, K::Usage, count], Event::Number(n)) => {
+            let part = match count {
+                K::InputTokensCamel => Part::Input,
+                K::OutputTokensCamel => Part::Output,
+                K::CacheReadInputTokensCamel => Part::CacheRead,
+                K::CacheWriteInputTokens => Part::CacheWrite,
+                _ => return anthropic::observe(answer, path, event),
+            };
+            answer.state(part, n);
+        }
+        ([K::AmazonBedrockInvocationMetrics, count], Event::Number(n)) => {
+            let part = match count {
+                K::InputTokenCount => Part::InputBeside,
+                K::OutputTokenCount => Part::OutputBeside,
+                K::CacheReadInputTokenCount => Part::CacheReadBeside,
+                K::CacheWriteInputTokenCount => Part::CacheWriteBeside,
+                _ => return,
+            };
+            answer.state(part, n);
+        }
+        // Titan and Llama.
+        ([K::InputTextTokenCount] | [K::PromptTokenCountSnake], Event::Number(n)) => {
+            answer.state(Part::Input, n)
+        }
+        ([K::GenerationTokenCount] | [K::TotalOutputTextTokenCount], Event::Number(n)) => {
+            answer.state(Part::Output, n)
+        }
+        ([K::Results, K::Item, K::TokenCount], Event::Number(n)) => answer.add(Part::Output, n),
+        (
+            [K::Delta, K::Text]
+            | [K::ContentBlockDelta, K::Delta, K::Text]
+            | [K::Delta, K::ToolUse, K::Input]
+            | [K::Delta, K::ReasoningContentCamel, K::Text]
+            | [K::Output, K::Message, K::Content, K::Item, K::Text]
+            | [K::Output, K::Message, K::Content, K::Item, K::ToolUse, K::Input, ..]
+            | [K::Generation | K::OutputText | K::Completion]
+            | [K::Results, K::Item, K::OutputText]
+            | [K::Outputs | K::Generations, K::Item, K::Text],
+            Event::Text(piece),
+        ) => answer.push_output(piece),
+        _ => anthropic::observe(answer, path, event),
+    }
+}
+
+/// Input excludes what the cache gave and took, here as with Anthropic:
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>.
+fn usage(stated: &Stated) -> Option<Usage> {
+    if stated.get(Part::Input).or(stated.get(Part::Output)).is_some() {
+        return anthropic::usage(stated);
+    }
+    let mut beside = Stated::default();
+    for (from, to) in [
+        (Part::InputBeside, Part::Input),
+        (Part::OutputBeside, Part::Output),
+        (Part::CacheReadBeside, Part::CacheRead),
+        (Part::CacheWriteBeside, Part::CacheWrite),
+    ] {
+        if let Some(count) = stated.get(from) {
+            beside.set(to, count);
+        }
+    }
+    anthropic::usage(&beside)
+}
+
+// --- the refusal ---
+
+/// The SDKs take the exception's name from the header:
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>.
+fn refusal(refusal: &Refusal) -> Written {
+    let kind = match refusal.kind {
+        RefusalKind::Quota => "ServiceQuotaExceededException",
+        RefusalKind::Rate => "ThrottlingException",
+        RefusalKind::Unreadable | RefusalKind::TooLarge => "ValidationException",
+        RefusalKind::Unavailable => "ServiceUnavailableException",
+        RefusalKind::UnknownEndpoint => "AccessDeniedException",
+    };
+    let mut body = refusal.budget.as_ref().map(|state| state.machine_fields()).unwrap_or_default();
+    body.insert("message".to_owned(), refusal.message.clone().into());
+    (vec![("x-amzn-errortype", kind.to_owned())], Value::Object(body).to_string().into_bytes())
+}

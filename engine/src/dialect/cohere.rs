@@ -1,0 +1,127 @@
+//! Cohere's second API: `POST /v2/chat` and `POST /v2/embed`.
+//!
+//! Shapes: <https://docs.cohere.com/reference/chat>, <https://docs.cohere.com/reference/embed>.
+
+use super::prompt::{Adds, Counting, Weights, count};
+use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
+use crate::json::{Event, Key as K};
+use crate::refusal::{Refusal, Written};
+use crate::usage::{Answer, Part};
+use serde_json::Value;
+
+const BASE: Dialect = Dialect {
+    name: "cohere-chat",
+    recognises: |_| None,
+    read: |body, route| read_json(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, COUNTING),
+    observe,
+    usage: openai::usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal,
+};
+
+pub(super) static CHAT: Dialect = Dialect {
+    recognises: |target| {
+        target.posts_to("/v2/chat").then(|| Found { provider: Some("cohere"), ..Found::default() })
+    },
+    ..BASE
+};
+
+pub(super) static EMBED: Dialect = Dialect {
+    name: "cohere-embed",
+    recognises: |target| {
+        target.posts_to("/v2/embed").then(|| Found { provider: Some("cohere"), ..Found::default() })
+    },
+    read: |body, route| read_json(body, route, Shape { outputs: false, ..SHAPE }),
+    ..BASE
+};
+
+const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+
+fn field(path: &[K]) -> Option<Field> {
+    Some(match path {
+        [K::Model] => Field::Model,
+        [K::MaxTokens] => Field::OutputBound,
+        [K::Stream] => Field::Stream,
+        [K::Messages | K::Tools | K::Documents | K::Texts | K::Inputs] => Field::Once,
+        _ => return None,
+    })
+}
+
+fn uses(path: &[K]) -> Features {
+    match path {
+        [K::Tools] => Features::TOOLS,
+        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl] | [K::Images] => Features::VISION,
+        [K::ResponseFormat] => Features::JSON_SCHEMA,
+        [K::Thinking] => Features::REASONING,
+        [K::Logprobs] => Features::LOGPROBS,
+        _ => Features::default(),
+    }
+}
+
+const COUNTING: Counting = Counting {
+    adds,
+    image: openai::image,
+    weights: |_| Weights { base: 0, message: 4_000, ..Weights::PLAIN },
+};
+
+fn adds(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => {
+            Adds::Text
+        }
+        [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Document, K::Data, ..] => Adds::Text,
+        [K::Messages, K::Item, K::ToolCalls, K::Item] => Adds::ToolCall,
+        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] | [K::Images, K::Item] => {
+            Adds::Image
+        }
+        [K::Documents, K::Item] | [K::Texts, K::Item] => Adds::Text,
+        [K::Documents, K::Item, K::Data, ..] => Adds::Json,
+        [K::Inputs, K::Item, K::Content, K::Item, K::Text] => Adds::Text,
+        [K::Inputs, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
+        [K::Tools, K::Item, K::Function] => Adds::Tool,
+        [K::Tools, K::Item, K::Function, K::Name | K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Parameters, ..] | [K::ResponseFormat, K::JsonSchema, ..] => {
+            Adds::Schema
+        }
+        _ => return None,
+    })
+}
+
+/// `tokens` is what went in and out; `billed_units` are what is charged, and no tokens of any tokenizer.
+fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    let usage = match path {
+        [K::Usage, rest @ ..] | [K::Delta, K::Usage, rest @ ..] | [K::Meta, rest @ ..] => Some(rest),
+        _ => None,
+    };
+    match (usage, event) {
+        (Some([K::Tokens, K::InputTokens]), Event::Number(n)) => answer.state(Part::Input, n),
+        (Some([K::Tokens, K::OutputTokens]), Event::Number(n)) => answer.state(Part::Output, n),
+        (Some([K::Tokens, K::ReasoningTokens]), Event::Number(n)) => answer.state(Part::Reasoning, n),
+        (Some([K::CachedTokens]), Event::Number(n)) => answer.state(Part::CacheRead, n),
+        // Embeddings state nothing else.
+        (Some([K::BilledUnits, K::InputTokens]), Event::Number(n)) if matches!(path, [K::Meta, ..]) => {
+            answer.state(Part::Input, n);
+        }
+        (None, Event::Text(piece)) => {
+            if let [K::Message, K::Content, K::Item, K::Text | K::Thinking]
+            | [K::Delta, K::Message, K::Content, K::Text | K::Thinking]
+            | [K::Delta, K::Message, K::ToolCalls, K::Function, K::Arguments]
+            | [K::Message, K::ToolCalls, K::Item, K::Function, K::Arguments] = path
+            {
+                answer.push_output(piece);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// <https://docs.cohere.com/reference/errors>: a `message`, and the status.
+fn refusal(refusal: &Refusal) -> Written {
+    let mut body = refusal.budget.as_ref().map(|state| state.machine_fields()).unwrap_or_default();
+    body.insert("message".to_owned(), refusal.message.clone().into());
+    (Vec::new(), Value::Object(body).to_string().into_bytes())
+}

@@ -1,0 +1,271 @@
+//! Gemini: `…/models/M:generateContent`, `:streamGenerateContent`, embeddings, on AI Studio and Vertex AI. The
+//! model stands in the path.
+//!
+//! Shapes: <https://ai.google.dev/api/generate-content>. The APIs read Proto JSON, which takes every name in
+//! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
+
+use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
+use crate::json::{Event, Key as K};
+use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::usage::{Answer, Part, Stated, Usage};
+use serde_json::json;
+
+const BASE: Dialect = Dialect {
+    name: "gemini-generate",
+    recognises: |_| None,
+    read: |body, route| read_json(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, COUNTING),
+    observe,
+    usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal,
+};
+
+pub(super) static GENERATE: Dialect =
+    Dialect { recognises: |target| found(target, &["generateContent", "streamGenerateContent"]), ..BASE };
+
+pub(super) static EMBED: Dialect = Dialect {
+    name: "gemini-embed",
+    recognises: |target| found(target, &["embedContent", "batchEmbedContents"]),
+    read: |body, route| read_json(body, route, Shape { outputs: false, ..SHAPE }),
+    ..BASE
+};
+
+/// Counting tokens costs nothing: <https://ai.google.dev/gemini-api/docs/tokens>.
+pub(super) static COUNT: Dialect = Dialect {
+    name: "gemini-count-tokens",
+    recognises: |target| Some(Found { is_free: true, ..found(target, &["countTokens", "computeTokens"])? }),
+    ..BASE
+};
+
+fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
+    let last = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let (name, verb) = last.text.rsplit_once(':')?;
+    let above = target.segment_from_end(1)?.text.as_str();
+    let is_model =
+        matches!(above, "models" | "tunedModels" | "endpoints") && !target.path.contains("/anthropic/");
+    if !is_model || !verbs.contains(&verb) {
+        return None;
+    }
+    let model = super::model_before_colon(last, name);
+    let stream = Some(verb == "streamGenerateContent");
+    Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
+}
+
+// --- the request ---
+
+const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+
+fn field(path: &[K]) -> Option<Field> {
+    Some(match path {
+        [K::GenerationConfig | K::GenerationConfigSnake, rest @ ..] => match rest {
+            [] => Field::Once,
+            [K::MaxOutputTokens | K::MaxOutputTokensSnake] => Field::OutputBound,
+            [K::CandidateCount | K::CandidateCountSnake] => Field::Choices,
+            [K::ThinkingConfig | K::ThinkingConfigSnake, K::ThinkingBudget | K::ThinkingBudgetSnake] => {
+                Field::ThinkingBudget
+            }
+            _ => return None,
+        },
+        [K::Contents | K::Tools | K::SystemInstruction | K::SystemInstructionSnake] => Field::Once,
+        _ => return None,
+    })
+}
+
+fn uses(path: &[K]) -> Features {
+    match path {
+        [K::Tools] => Features::TOOLS,
+        [.., K::Parts, K::Item, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake] => {
+            Features::VISION.and(Features::FILES)
+        }
+        [
+            K::GenerationConfig | K::GenerationConfigSnake,
+            K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
+        ] => Features::JSON_SCHEMA,
+        [K::GenerationConfig | K::GenerationConfigSnake, K::ThinkingConfig | K::ThinkingConfigSnake] => {
+            Features::REASONING
+        }
+        [K::GenerationConfig | K::GenerationConfigSnake, K::ResponseLogprobs | K::ResponseLogprobsSnake] => {
+            Features::LOGPROBS
+        }
+        _ => Features::default(),
+    }
+}
+
+// --- counting ---
+
+const COUNTING: Counting = Counting { adds, image, weights };
+
+fn adds(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Contents, K::Item] => Adds::Message,
+        [K::Contents, K::Item, K::Parts, K::Item, rest @ ..]
+        | [K::SystemInstruction | K::SystemInstructionSnake, K::Parts, K::Item, rest @ ..]
+        | [K::Requests, K::Item, K::Content, K::Parts, K::Item, rest @ ..]
+        | [K::Content, K::Parts, K::Item, rest @ ..]
+        | [
+            K::Contents | K::SystemInstruction | K::SystemInstructionSnake | K::Content,
+            K::Parts,
+            rest @ ..,
+        ] => {
+            return part_of(rest);
+        }
+        [K::Tools, K::Item, K::FunctionDeclarations | K::FunctionDeclarationsSnake, K::Item, rest @ ..] => {
+            match rest {
+                [] => Adds::Tool,
+                [K::Name | K::Description] => Adds::ToolText,
+                [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, ..] => Adds::Schema,
+                _ => return None,
+            }
+        }
+        [
+            K::GenerationConfig | K::GenerationConfigSnake,
+            K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
+            ..,
+        ] => Adds::Schema,
+        _ => return None,
+    })
+}
+
+fn part_of(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Text] => Adds::Text,
+        [
+            K::FunctionCallCamel | K::FunctionCall | K::FunctionResponse | K::FunctionResponseSnake,
+            rest @ ..,
+        ] => match rest {
+            [] => Adds::ToolCall,
+            [K::Name] => Adds::Text,
+            [K::Args | K::Response, ..] => Adds::Json,
+            [K::Parts, K::Item, K::InlineData | K::InlineDataSnake, K::Data] => Adds::Image,
+            _ => return None,
+        },
+        [K::InlineData | K::InlineDataSnake, K::Data] => Adds::Image,
+        [K::FileData | K::FileDataSnake, K::FileUri | K::FileUriSnake] => Adds::Image,
+        _ => return None,
+    })
+}
+
+/// 258 tokens an image whose sides are 384 pixels at most, else 258 for each tile of 768 pixels:
+/// <https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>.
+fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
+    let Some((width, height)) = size else { return 258 };
+    if width <= 384 && height <= 384 {
+        return 258;
+    }
+    // The tile's side is two thirds of the shorter side, between 256 and 768 pixels.
+    let side = (width.min(height).saturating_mul(2) / 3).clamp(256, 768);
+    u64::from(width.div_ceil(side)).saturating_mul(u64::from(height.div_ceil(side))).saturating_mul(258)
+}
+
+fn weights(_: &Prompt<'_>) -> Weights {
+    Weights { base: 1_000, message: 1_000, ..Weights::PLAIN }
+}
+
+// --- the answer ---
+
+fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([K::ModelVersion], _) => answer.model_event(event),
+        ([K::UsageMetadata, count], Event::Number(n)) => {
+            let part = match count {
+                K::PromptTokenCount => Part::Input,
+                K::CandidatesTokenCount => Part::Output,
+                K::ThoughtsTokenCount => Part::Reasoning,
+                K::ToolUsePromptTokenCount => Part::ToolInput,
+                K::CachedContentTokenCount => Part::CacheRead,
+                K::TotalTokenCount => Part::Total,
+                _ => return,
+            };
+            answer.state(part, n);
+        }
+        ([K::UsageMetadata, list, K::Item, ..], _) => modality(answer, *list, path, event),
+        (
+            [K::Statistics, K::TokenCount]
+            | [K::Predictions, K::Item, K::Embeddings, K::Statistics, K::TokenCountSnake],
+            Event::Number(n),
+        ) => {
+            answer.add(Part::Input, n);
+        }
+        ([K::Error], Event::Begin(_)) => answer.failed = true,
+        ([K::Candidates, K::Item, K::Content, K::Parts, K::Item, K::Text], Event::Text(piece)) => {
+            answer.push_output(piece);
+        }
+        (
+            [K::Candidates, K::Item, K::Content, K::Parts, K::Item, K::FunctionCallCamel, K::Args, ..],
+            Event::Text(piece),
+        ) => {
+            answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+/// `{"modality": "AUDIO", "tokenCount": 5}`, in either order.
+fn modality(answer: &mut Answer, list: K, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([_, _, _], Event::Begin(_)) => {
+            answer.note.clear();
+            answer.noted = None;
+        }
+        ([_, _, _, K::Modality], _) => answer.note_event(event),
+        ([_, _, _, K::TokenCount], Event::Number(n)) => answer.noted = n.as_count(),
+        ([_, _, _], Event::End) => {
+            let Some(count) = answer.noted.take() else { return };
+            let part = match (list, answer.note.as_slice()) {
+                (K::PromptTokensDetailsCamel, b"AUDIO") => Part::InputAudio,
+                (K::PromptTokensDetailsCamel, b"IMAGE" | b"DOCUMENT") => Part::InputImage,
+                (K::PromptTokensDetailsCamel, b"VIDEO") => Part::InputVideo,
+                (K::CacheTokensDetails, b"AUDIO") => Part::CacheReadAudio,
+                (K::CandidatesTokensDetails, b"AUDIO") => Part::OutputAudio,
+                (K::CandidatesTokensDetails, b"IMAGE") => Part::OutputImage,
+                _ => return,
+            };
+            answer.stated.set(part, count);
+        }
+        _ => {}
+    }
+}
+
+/// Thoughts stand beside the candidates, and what tools put into the prompt beside the prompt:
+/// <https://ai.google.dev/api/generate-content#UsageMetadata>.
+fn usage(stated: &Stated) -> Option<Usage> {
+    let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
+    input.or(output).or(stated.get(Part::Total))?;
+    Some(Usage {
+        input: input.unwrap_or(0).saturating_add(stated.or_zero(Part::ToolInput)),
+        cache_read: stated.or_zero(Part::CacheRead),
+        input_audio: stated.or_zero(Part::InputAudio),
+        input_image: stated.or_zero(Part::InputImage),
+        input_video: stated.or_zero(Part::InputVideo),
+        cache_read_audio: stated.or_zero(Part::CacheReadAudio),
+        output: output.unwrap_or(0).saturating_add(stated.or_zero(Part::Reasoning)),
+        reasoning: stated.or_zero(Part::Reasoning),
+        output_audio: stated.or_zero(Part::OutputAudio),
+        output_image: stated.or_zero(Part::OutputImage),
+        ..Usage::default()
+    })
+}
+
+// --- the refusal ---
+
+/// Google's error model: <https://cloud.google.com/apis/design/errors>. The SDK shows code, status, message.
+fn refusal(refusal: &Refusal) -> Written {
+    let (code, status) = match refusal.kind {
+        RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
+        RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
+        RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
+        RefusalKind::Unavailable => (503, "UNAVAILABLE"),
+        RefusalKind::UnknownEndpoint => (403, "PERMISSION_DENIED"),
+    };
+    let mut error = json!({ "code": code, "message": refusal.message, "status": status });
+    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
+        // Machine fields where Google puts its own: in a typed detail.
+        let mut detail = state.machine_fields();
+        detail.insert("@type".to_owned(), "type.googleapis.com/google.rpc.QuotaFailure".into());
+        fields.insert("details".to_owned(), json!([detail]));
+    }
+    (Vec::new(), json!({ "error": error }).to_string().into_bytes())
+}

@@ -1,0 +1,126 @@
+//! What the APIs of OpenAI share, and the many servers that speak as they do: usage, images, refusals.
+
+use crate::json::Key as K;
+use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::usage::{Part, Stated, Usage};
+use serde_json::json;
+
+/// Which number of a `usage` object stands at this path behind `usage`.
+pub(super) fn part(path: &[K]) -> Option<Part> {
+    Some(match path {
+        [K::PromptTokens | K::InputTokens] => Part::Input,
+        [K::CompletionTokens | K::OutputTokens] => Part::Output,
+        [K::TotalTokens] => Part::Total,
+        [K::PromptTokensDetails | K::InputTokensDetails | K::InputTokenDetails, detail] => match detail {
+            K::CachedTokens => Part::CacheRead,
+            K::CacheWriteTokens => Part::CacheWrite,
+            K::AudioTokens => Part::InputAudio,
+            K::ImageTokens => Part::InputImage,
+            _ => return None,
+        },
+        [K::CompletionTokensDetails | K::OutputTokensDetails, detail] => match detail {
+            K::ReasoningTokens => Part::Reasoning,
+            K::AudioTokens => Part::OutputAudio,
+            K::ImageTokens => Part::OutputImage,
+            _ => return None,
+        },
+        // Perplexity says so beside the totals, xAI did.
+        [K::ReasoningTokens] => Part::Reasoning,
+        [K::CachedTokens | K::CachedPromptTextTokens | K::PromptCacheHitTokens] => Part::CacheReadBeside,
+        [K::CitationTokens] => Part::Citations,
+        [K::NumSearchQueries] => Part::WebSearches,
+        _ => return None,
+    })
+}
+
+/// Cached tokens are a part of the input, reasoning is a part of the output, with OpenAI and most who
+/// speak so. Where the provider's own total says that reasoning stands beside the output (xAI,
+/// Perplexity), it is added.
+pub(super) fn usage(stated: &Stated) -> Option<Usage> {
+    let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
+    let total = stated.get(Part::Total);
+    input.or(output).or(total)?;
+    let (mut input, mut output) = (input.unwrap_or(0), output.unwrap_or(0));
+    if input == 0 && output == 0 {
+        // Some rerankers and embedders state their total only.
+        input = total.unwrap_or(0);
+    }
+    let beside = stated.or_zero(Part::Reasoning).saturating_add(stated.or_zero(Part::Citations));
+    let sum = input.saturating_add(output);
+    let is_beside = beside > 0 && total.is_some_and(|total| total == sum.saturating_add(beside));
+    if is_beside || stated.get(Part::Citations).is_some() {
+        output = output.saturating_add(beside);
+    }
+    Some(Usage {
+        input,
+        cache_read: stated.get(Part::CacheRead).unwrap_or_else(|| stated.or_zero(Part::CacheReadBeside)),
+        cache_write: stated.or_zero(Part::CacheWrite),
+        input_audio: stated.or_zero(Part::InputAudio),
+        input_image: stated.or_zero(Part::InputImage),
+        output,
+        reasoning: stated.or_zero(Part::Reasoning),
+        output_audio: stated.or_zero(Part::OutputAudio),
+        output_image: stated.or_zero(Part::OutputImage),
+        web_searches: stated.or_zero(Part::WebSearches),
+        ..Usage::default()
+    })
+}
+
+/// The tokens of an image: <https://platform.openai.com/docs/guides/images-vision#calculating-costs>.
+pub(super) fn image(model: &str, size: Option<(u32, u32)>, low: bool) -> u64 {
+    let model = super::prompt::bare_model(model);
+    let patches = [
+        ("gpt-4.1-mini", 1_620),
+        ("gpt-4.1-nano", 2_460),
+        ("gpt-5-mini", 1_620),
+        ("gpt-5-nano", 2_460),
+        ("o4-mini", 1_720),
+    ];
+    let (width, height) = size.unwrap_or((1024, 1024));
+    if let Some((_, factor)) = patches.iter().find(|(name, _)| model.starts_with(name)) {
+        return patches_of(width, height).saturating_mul(*factor) / 1000;
+    }
+    let (base, tile) = match model {
+        m if m.starts_with("gpt-4o-mini") => (2833, 5667),
+        m if m.starts_with("gpt-5") => (70, 140),
+        m if m.starts_with("o1") || m.starts_with("o3") => (75, 150),
+        _ => (85, 170),
+    };
+    if low { base } else { tiles_of(width, height).saturating_mul(tile).saturating_add(base) }
+}
+
+/// Squares of 32 pixels, 1,536 at most.
+fn patches_of(width: u32, height: u32) -> u64 {
+    let count = u64::from(width.div_ceil(32)).saturating_mul(u64::from(height.div_ceil(32)));
+    count.min(1_536)
+}
+
+/// Squares of 512 pixels, after scaling into 2,048 pixels and the shorter side to 768.
+fn tiles_of(width: u32, height: u32) -> u64 {
+    let (mut w, mut h) = (f64::from(width), f64::from(height));
+    let scale = (2048.0 / w.max(h)).min(1.0);
+    (w, h) = (w * scale, h * scale);
+    let scale = (768.0 / w.min(h)).min(1.0);
+    (w, h) = (w * scale, h * scale);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few tiles")]
+    let tiles = ((w / 512.0).ceil() * (h / 512.0).ceil()) as u64;
+    tiles.max(1)
+}
+
+/// OpenAI's error shape: <https://platform.openai.com/docs/guides/error-codes/api-errors>. The SDKs
+/// choose their exception by the status and show `message`, `type` and `code`.
+pub(super) fn refusal(refusal: &Refusal) -> Written {
+    let (kind, code) = match refusal.kind {
+        RefusalKind::Quota => ("insufficient_quota", "insufficient_quota"),
+        RefusalKind::Rate => ("tokens", "rate_limit_exceeded"),
+        RefusalKind::Unreadable => ("invalid_request_error", "unreadable_body"),
+        RefusalKind::TooLarge => ("invalid_request_error", "request_too_large"),
+        RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),
+        RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
+    };
+    let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });
+    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
+        fields.extend(state.machine_fields());
+    }
+    (Vec::new(), json!({ "error": error }).to_string().into_bytes())
+}

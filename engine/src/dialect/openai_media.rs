@@ -1,0 +1,149 @@
+//! OpenAI's images, speech and transcription: JSON bodies, and forms (`multipart/form-data`) whose model is a
+//! field. Metered by the usage where the answer states it.
+//!
+//! Shapes: <https://platform.openai.com/docs/api-reference/images>, `/audio`; RFC 7578 for forms.
+
+use super::prompt::{Adds, Counting, PromptCount, Weights, count};
+use super::{
+    Dialect, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
+    openai, read_json,
+};
+use crate::json::{Event, Key as K};
+use crate::usage::Answer;
+
+const BASE: Dialect = Dialect {
+    name: "",
+    recognises: |_| None,
+    read,
+    count_prompt: |prompt| match prompt.body.first() {
+        Some(b'-') => PromptCount::default(),
+        _ => count(prompt, COUNTING),
+    },
+    observe,
+    usage: openai::usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal: openai::refusal,
+};
+
+pub(super) static IMAGES: Dialect = Dialect {
+    name: "openai-images",
+    recognises: |target| {
+        let verbs = ["/images/generations", "/images/edits", "/images/variations"];
+        let ours = verbs.iter().any(|verb| target.posts_to(verb));
+        // A default model serves where none is named.
+        ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
+    },
+    ..BASE
+};
+
+pub(super) static SPEECH: Dialect = Dialect {
+    name: "openai-speech",
+    recognises: |target| target.posts_to("/audio/speech").then(|| azure::found(target)),
+    ..BASE
+};
+
+pub(super) static TRANSCRIPTION: Dialect = Dialect {
+    name: "openai-transcription",
+    recognises: |target| {
+        let ours = target.posts_to("/audio/transcriptions") || target.posts_to("/audio/translations");
+        ours.then(|| azure::found(target))
+    },
+    ..BASE
+};
+
+const SHAPE: Shape = Shape {
+    field: |path| {
+        Some(match path {
+            [K::Model] => Field::Model,
+            [K::N] => Field::Choices,
+            [K::Stream] => Field::Stream,
+            [K::User] => Field::EndUser,
+            [K::Prompt | K::Input] => Field::Once,
+            _ => return None,
+        })
+    },
+    uses: |_| Features(0),
+    ..Shape::PLAIN
+};
+
+fn read(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
+    if body.starts_with(b"--") { read_form(body, route) } else { read_json(body, route, SHAPE) }
+}
+
+/// Longest model name in a form.
+const MODEL_MAX: usize = 256;
+
+/// Finds the field `model`. Its boundary is the body's first line (RFC 2046, section 5.1.1).
+fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
+    let first =
+        memchr::memmem::find(body, b"\r\n").ok_or_else(|| Opaque("the form has no line".to_owned()))?;
+    let boundary = body.get(..first).unwrap_or_default();
+    if boundary.len() < 3 || boundary.len() > 72 {
+        return Err(Opaque("the form's boundary is too short or too long".to_owned()));
+    }
+    let mut delimiter = b"\r\n".to_vec();
+    delimiter.extend_from_slice(boundary);
+    let mut facts = Facts { choices: 1, ..Facts::default() };
+    let mut rest = body.get(first..).unwrap_or_default();
+    let mut models = 0_u32;
+    while let Some(end) = memchr::memmem::find(rest, &delimiter) {
+        let part = rest.get(..end).unwrap_or_default();
+        if let Some((b"model", value)) = field(part) {
+            models = models.saturating_add(1);
+            facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
+        } else if let Some((b"stream", b"true")) = field(part) {
+            facts.stream = true;
+        }
+        rest = rest.get(end.saturating_add(delimiter.len())..).unwrap_or_default();
+    }
+    if models > 1 {
+        return Err(Opaque("the field `model` stands twice".to_owned()));
+    }
+    if let Some(model) = &route.model {
+        facts.model.clone_from(&model.name);
+        facts.model_at = ModelAt::Path(model.span.clone());
+    }
+    if (facts.model.is_empty() && !route.model_is_optional) || facts.model.len() > MODEL_MAX {
+        return Err(Opaque("the form names no model".to_owned()));
+    }
+    Ok(facts)
+}
+
+/// Name and value of a form's part: `\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1`.
+fn field(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let split = memchr::memmem::find(part, b"\r\n\r\n")?;
+    let (head, value) = (part.get(..split)?, part.get(split.checked_add(4)?..)?);
+    let lower = head.to_ascii_lowercase();
+    let line = memchr::memmem::find(&lower, b"content-disposition")?;
+    let at = memchr::memmem::find(lower.get(line..)?, b" name=")?.checked_add(line)?.checked_add(6)?;
+    let name = head.get(at..)?;
+    let name = match name.strip_prefix(b"\"") {
+        Some(quoted) => quoted.get(..memchr::memchr(b'"', quoted)?)?,
+        None => name.split(|b| matches!(b, b';' | b'\r' | b' ')).next()?,
+    };
+    Some((name, value))
+}
+
+const COUNTING: Counting = Counting {
+    adds: |path| match path {
+        [K::Prompt | K::Input | K::Instructions] => Some(Adds::Text),
+        _ => None,
+    },
+    image: openai::image,
+    weights: |_| Weights::PLAIN,
+};
+
+fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([K::Model], _) => answer.model_event(event),
+        ([K::Usage, rest @ ..], Event::Number(n)) => {
+            if let Some(part) = openai::part(rest) {
+                answer.state(part, n);
+            }
+        }
+        ([K::Error], Event::Begin(_)) => answer.failed = true,
+        ([K::Text], Event::Text(piece)) => answer.push_output(piece),
+        _ => {}
+    }
+}

@@ -1,0 +1,101 @@
+//! OpenAI Responses: `POST …/responses`, on Azure, xAI and others too.
+//!
+//! Shapes: <https://platform.openai.com/docs/api-reference/responses>. A `previous_response_id` or a
+//! `conversation` brings a history that is not seen here: the estimate is of what is seen.
+
+use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::{Dialect, Features, Field, NO_HEADERS, Shape, azure, no_header, openai, read_json};
+use crate::json::{Event, Key as K};
+use crate::usage::Answer;
+
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "openai-responses",
+    recognises: |target| {
+        let ours = target.posts_to("/responses") || target.posts_to("/responses/compact");
+        ours.then(|| azure::found(target))
+    },
+    read: |body, route| read_json(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, COUNTING),
+    observe,
+    usage: openai::usage,
+    answer_headers: NO_HEADERS,
+    observe_header: no_header,
+    refusal: openai::refusal,
+};
+
+const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+
+fn field(path: &[K]) -> Option<Field> {
+    Some(match path {
+        [K::Model] => Field::Model,
+        [K::MaxOutputTokensSnake] => Field::OutputBound,
+        [K::Stream] => Field::Stream,
+        [K::ServiceTier] => Field::ServiceTier,
+        [K::User | K::SafetyIdentifier] | [K::Metadata, K::UserId] => Field::EndUser,
+        [K::Input | K::Tools | K::Instructions] => Field::Once,
+        _ => return None,
+    })
+}
+
+fn uses(path: &[K]) -> Features {
+    match path {
+        [K::Tools] => Features::TOOLS,
+        [K::Input, K::Item, K::Content, K::Item, K::ImageUrl] => Features::VISION,
+        [K::Input, K::Item, K::Content, K::Item, K::FileDataSnake | K::FileId] => Features::FILES,
+        [K::Text, K::Format, K::Schema] => Features::JSON_SCHEMA,
+        [K::Reasoning] => Features::REASONING,
+        [K::TopLogprobs] => Features::LOGPROBS,
+        _ => Features::default(),
+    }
+}
+
+const COUNTING: Counting = Counting { adds, image: openai::image, weights };
+
+fn adds(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Input | K::Instructions] | [K::Input, K::Item] => Adds::Message,
+        [K::Input, K::Item, K::Role | K::Content | K::Name | K::Arguments | K::Output | K::Input]
+        | [K::Input, K::Item, K::Content | K::Output | K::Summary, K::Item, K::Text | K::Refusal] => {
+            Adds::Text
+        }
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::ImageUrl] => Adds::Image,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
+        [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Name | K::Description]
+        | [K::Tools, K::Item, K::Function, K::Name | K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::Parameters, ..]
+        | [K::Tools, K::Item, K::Function, K::Parameters, ..]
+        | [K::Text, K::Format, K::Schema, ..] => Adds::Schema,
+        _ => return None,
+    })
+}
+
+/// As with chat completions.
+const OPENAI: Weights = Weights { base: 3_000, message: 3_000, ..Weights::PLAIN };
+
+fn weights(_: &Prompt<'_>) -> Weights {
+    OPENAI
+}
+
+/// The usage comes in the response object, alone or inside the last event (`response.completed`).
+fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([K::Model] | [K::Response, K::Model], _) => answer.model_event(event),
+        ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], Event::Number(n)) => {
+            if let Some(part) = openai::part(rest) {
+                answer.state(part, n);
+            }
+        }
+        ([K::Error] | [K::Response, K::Error], Event::Begin(_)) => answer.failed = true,
+        // Deltas of any kind in a stream; the texts of a whole answer.
+        ([K::Delta], Event::Text(piece))
+        | (
+            [K::Output, K::Item, K::Content, K::Item, K::Text] | [K::Output, K::Item, K::Arguments],
+            Event::Text(piece),
+        ) => {
+            answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
