@@ -189,6 +189,7 @@ impl Jpeg {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of the tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

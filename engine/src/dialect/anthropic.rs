@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.claude.com/en/api/messages>, for Vertex
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
+use super::prompt::{Adds, Counting, Prompt, Weights, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -140,8 +140,7 @@ fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
     tokens
 }
 
-fn weights(prompt: &Prompt<'_>) -> Weights {
-    let _ = bare_model(&prompt.facts.model);
+fn weights(_: &Prompt<'_>) -> Weights {
     Weights { base: 3_000, message: 4_000, tools_base: 340_000, tool: 20_000, ..Weights::PLAIN }
 }
 

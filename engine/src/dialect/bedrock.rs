@@ -8,7 +8,7 @@
 use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
-use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::Value;
 
@@ -187,10 +187,10 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         }
         // Titan and Llama.
         ([K::InputTextTokenCount] | [K::PromptTokenCountSnake], Event::Number(n)) => {
-            answer.state(Part::Input, n)
+            answer.state(Part::Input, n);
         }
         ([K::GenerationTokenCount] | [K::TotalOutputTextTokenCount], Event::Number(n)) => {
-            answer.state(Part::Output, n)
+            answer.state(Part::Output, n);
         }
         ([K::Results, K::Item, K::TokenCount], Event::Number(n)) => answer.add(Part::Output, n),
         (
@@ -241,7 +241,7 @@ fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Unavailable => "ServiceUnavailableException",
         RefusalKind::UnknownEndpoint => "AccessDeniedException",
     };
-    let mut body = refusal.budget.as_ref().map(|state| state.machine_fields()).unwrap_or_default();
+    let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
     body.insert("message".to_owned(), refusal.message.clone().into());
     (vec![("x-amzn-errortype", kind.to_owned())], Value::Object(body).to_string().into_bytes())
 }

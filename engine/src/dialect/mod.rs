@@ -192,7 +192,7 @@ impl Route {
     /// The prompt tokens of a body that says these facts.
     #[must_use]
     pub fn count_prompt(&self, body: &[u8], facts: &Facts) -> PromptCount {
-        (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
+        (self.dialect.count_prompt)(&Prompt { body, facts })
     }
 
     /// A call of which not even the path is known: the first dialect's words answer it.

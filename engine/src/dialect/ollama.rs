@@ -5,7 +5,7 @@
 use super::prompt::{Adds, Counting, Weights, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{Refusal, Written};
+use crate::refusal::{BudgetState, Refusal, Written};
 use crate::usage::{Answer, Part};
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 
 /// Ollama's errors: `{"error": "…"}`.
 fn refusal(refusal: &Refusal) -> Written {
-    let mut body = refusal.budget.as_ref().map(|state| state.machine_fields()).unwrap_or_default();
+    let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
     body.insert("error".to_owned(), refusal.message.clone().into());
     (Vec::new(), Value::Object(body).to_string().into_bytes())
 }

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/chat>.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
+use super::prompt::{Adds, Counting, Prompt, Weights, count};
 use super::{
     Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json,
 };
@@ -96,8 +96,7 @@ fn adds(path: &[K]) -> Option<Adds> {
 /// tiktoken", section 6. Tools are an estimate: see docs/accuracy.md.
 const OPENAI: Weights = Weights { base: 3_000, message: 3_000, ..Weights::PLAIN };
 
-fn weights(prompt: &Prompt<'_>) -> Weights {
-    let _ = bare_model(&prompt.facts.model);
+fn weights(_: &Prompt<'_>) -> Weights {
     OPENAI
 }
 

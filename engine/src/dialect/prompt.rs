@@ -1,7 +1,7 @@
 //! Counting a prompt: a second pass over a body that was read, without a tree. A dialect says by a small
 //! function what a value at a path adds; this file adds it up. It knows no dialect.
 
-use super::{Facts, Route};
+use super::Facts;
 use crate::json::{Container, Event, Key, Reader, Visitor};
 use crate::media::Image;
 use tokenstile_tokens::{ModelCounter, ModelEncoding, encoding_for_model};
@@ -11,7 +11,6 @@ use tokenstile_tokens::{ModelCounter, ModelEncoding, encoding_for_model};
 pub(crate) struct Prompt<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) facts: &'a Facts,
-    pub(crate) route: &'a Route,
 }
 
 /// How many tokens a prompt has.

@@ -11,8 +11,6 @@ use tokenstile_tokens::{ModelCounter, encoding_for_model};
 pub struct Answer {
     /// The model that answered.
     pub model: String,
-    /// The model that serves, as far as the request and the policy know.
-    pub(crate) asked_model: String,
     /// The numbers stated.
     pub(crate) stated: Stated,
     /// An error came inside the answer.
@@ -106,7 +104,6 @@ impl AnswerReader {
         let counter = framing.is_stream().then(|| encoding_for_model(model).counter());
         let answer = Answer {
             model: String::new(),
-            asked_model: model.to_owned(),
             stated: Stated::default(),
             failed: false,
             note: Vec::new(),

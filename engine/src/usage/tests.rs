@@ -28,7 +28,7 @@ fn read(kind: &str, pieces: &[&[u8]]) -> Vec<String> {
 /// A message as Bedrock frames it, its checksums left at zero.
 fn message(payload: &[u8]) -> Vec<u8> {
     let headers = b"\x0b:event-type\x07\x00\x05chunk";
-    let total = u32::try_from(12 + headers.len() + payload.len() + 4).unwrap();
+    let total = u32::try_from([12, headers.len(), payload.len(), 4].iter().sum::<usize>()).unwrap();
     let mut out = total.to_be_bytes().to_vec();
     out.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());
     out.extend([0; 4]);
