@@ -34,6 +34,8 @@ pub enum RefusalKind {
     Unavailable,
     /// No dialect is known for this path, and the policy refuses such.
     UnknownEndpoint,
+    /// Nobody knows what this model costs, and the policy refuses such.
+    UnknownModel,
 }
 
 /// Why a call is refused, before it is written in a dialect.
@@ -203,7 +205,7 @@ impl Refusal {
             RefusalKind::Unreadable => 400,
             RefusalKind::TooLarge => 413,
             RefusalKind::Unavailable => 503,
-            RefusalKind::UnknownEndpoint => 403,
+            RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => 403,
         };
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),

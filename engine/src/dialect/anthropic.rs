@@ -151,6 +151,9 @@ fn weights(_: &Prompt<'_>) -> Weights {
 pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model] | [K::Message, K::Model], _) => answer.model_event(event),
+        ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
+            answer.service_tier_event(event);
+        }
         ([K::Usage, rest @ ..] | [K::Message, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = part(rest) {
                 answer.state(part, n);
@@ -208,7 +211,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Unreadable => "invalid_request_error",
         RefusalKind::TooLarge => "request_too_large",
         RefusalKind::Unavailable => "api_error",
-        RefusalKind::UnknownEndpoint => "permission_error",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => "permission_error",
     };
     let mut error = json!({ "type": kind, "message": refusal.message });
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {

@@ -239,7 +239,7 @@ fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Rate => "ThrottlingException",
         RefusalKind::Unreadable | RefusalKind::TooLarge => "ValidationException",
         RefusalKind::Unavailable => "ServiceUnavailableException",
-        RefusalKind::UnknownEndpoint => "AccessDeniedException",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => "AccessDeniedException",
     };
     let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
     body.insert("message".to_owned(), refusal.message.clone().into());

@@ -219,6 +219,7 @@ fn modality(answer: &mut Answer, list: K, path: &[K], event: Event<'_>) {
                 (K::PromptTokensDetailsCamel, b"IMAGE" | b"DOCUMENT") => Part::InputImage,
                 (K::PromptTokensDetailsCamel, b"VIDEO") => Part::InputVideo,
                 (K::CacheTokensDetails, b"AUDIO") => Part::CacheReadAudio,
+                (K::CacheTokensDetails, b"IMAGE") => Part::CacheReadImage,
                 (K::CandidatesTokensDetails, b"AUDIO") => Part::OutputAudio,
                 (K::CandidatesTokensDetails, b"IMAGE") => Part::OutputImage,
                 _ => return,
@@ -241,6 +242,7 @@ fn usage(stated: &Stated) -> Option<Usage> {
         input_image: stated.or_zero(Part::InputImage),
         input_video: stated.or_zero(Part::InputVideo),
         cache_read_audio: stated.or_zero(Part::CacheReadAudio),
+        cache_read_image: stated.or_zero(Part::CacheReadImage),
         output: output.unwrap_or(0).saturating_add(stated.or_zero(Part::Reasoning)),
         reasoning: stated.or_zero(Part::Reasoning),
         output_audio: stated.or_zero(Part::OutputAudio),
@@ -258,7 +260,7 @@ fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
         RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
         RefusalKind::Unavailable => (503, "UNAVAILABLE"),
-        RefusalKind::UnknownEndpoint => (403, "PERMISSION_DENIED"),
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => (403, "PERMISSION_DENIED"),
     };
     let mut error = json!({ "code": code, "message": refusal.message, "status": status });
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {

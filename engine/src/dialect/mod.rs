@@ -25,6 +25,7 @@ pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
 pub(crate) use prompt::Prompt;
 
 use crate::json::{Event, Key};
+use crate::price::provider_of_host;
 use crate::refusal::{Refusal, Written};
 use crate::usage::{Answer, Stated, Usage};
 use std::ops::Range;
@@ -171,7 +172,8 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
         Some((dialect, found)) if found.is_free => Recognised::Free(dialect.name),
         Some((dialect, found)) => Recognised::Metered(Route {
             dialect,
-            provider: found.provider,
+            // The host knows better than the dialect: many serve Anthropic's.
+            provider: provider_of_host(host, path).or(found.provider),
             model: found.model,
             stream: found.stream,
             model_is_optional: found.model_is_optional,

@@ -117,6 +117,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::TooLarge => ("invalid_request_error", "request_too_large"),
         RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),
         RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
+        RefusalKind::UnknownModel => ("invalid_request_error", "unknown_model"),
     };
     let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {

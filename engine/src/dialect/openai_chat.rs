@@ -105,6 +105,7 @@ fn weights(_: &Prompt<'_>) -> Weights {
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
+        ([K::ServiceTier], _) => answer.service_tier_event(event),
         ([K::Usage, rest @ ..] | [K::XGroq, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = openai::part(rest) {
                 answer.state(part, n);

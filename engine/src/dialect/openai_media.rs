@@ -47,7 +47,8 @@ pub(super) static TRANSCRIPTION: Dialect = Dialect {
     name: "openai-transcription",
     recognises: |target| {
         let ours = target.posts_to("/audio/transcriptions") || target.posts_to("/audio/translations");
-        ours.then(|| azure::found(target))
+        // Servers with one model ask for no name.
+        ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
     ..BASE
 };

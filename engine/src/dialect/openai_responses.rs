@@ -4,7 +4,7 @@
 //! `conversation` brings a history that is not seen here: the estimate is of what is seen.
 
 use super::prompt::{Adds, Counting, Prompt, Weights, count};
-use super::{Dialect, Features, Field, NO_HEADERS, Shape, azure, no_header, openai, read_json};
+use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
 
@@ -12,7 +12,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     name: "openai-responses",
     recognises: |target| {
         let ours = target.posts_to("/responses") || target.posts_to("/responses/compact");
-        ours.then(|| azure::found(target))
+        // A stored prompt names its model.
+        ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
     read: |body, route| read_json(body, route, SHAPE),
     count_prompt: |prompt| count(prompt, COUNTING),
@@ -82,6 +83,7 @@ fn weights(_: &Prompt<'_>) -> Weights {
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model] | [K::Response, K::Model], _) => answer.model_event(event),
+        ([K::ServiceTier] | [K::Response, K::ServiceTier], _) => answer.service_tier_event(event),
         ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = openai::part(rest) {
                 answer.state(part, n);

@@ -89,7 +89,7 @@ impl Exchange {
             let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some());
             let (Some(budget), Some(reserved)) = (budget, reserved) else { return false };
             let after = |usage| {
-                let amount = amount_of(budget.meter, usage, self.asked_model());
+                let amount = amount_of(budget.meter, usage, self.asked_quote().price.cost(usage));
                 reserved.before.total().saturating_add(amount)
             };
             let (least, most) = (after(least), after(most));
@@ -104,7 +104,8 @@ impl Exchange {
         let (Some(planned), Some(budget), Some(level)) = (planned, budget, denied.level) else {
             return false;
         };
-        let least = amount_of(budget.meter, self.usage_with(0), self.asked_model());
+        let least = self.usage_with(0);
+        let least = amount_of(budget.meter, least, self.asked_quote().price.cost(least));
         planned.hold.cap.is_some_and(|cap| level.total().saturating_add(least) <= cap)
     }
 

@@ -22,10 +22,12 @@ pub use settle::Settlement;
 use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
 use crate::ledger::{Denied, Hold, Reserved, Settle};
 use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
+use crate::price::{Quote, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
 use plan::Planned;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// What the shell does next.
@@ -98,6 +100,8 @@ pub struct Exchange {
     /// Why the body could not be read.
     unread: Option<String>,
     prompt_tokens: u64,
+    /// The price of the call as asked for.
+    quote: OnceCell<Quote>,
     /// The prompt is estimated, and has this many tokens at most.
     prompt_bound: Option<u64>,
     body_editable: bool,
@@ -129,6 +133,7 @@ impl Exchange {
             facts: None,
             unread: None,
             prompt_tokens: 0,
+            quote: OnceCell::new(),
             prompt_bound: None,
             body_editable: true,
             path_editable: true,
@@ -192,6 +197,13 @@ impl Exchange {
                 self.prompt_tokens = by_length(body);
                 self.unread = Some(why);
             }
+        }
+        if self.policy.prices.unknown == UnknownPrice::Deny && !self.asked_quote().known {
+            let message = format!(
+                "Nobody knows what `{}` costs, and this service's policy refuses such models.",
+                self.asked_model()
+            );
+            return self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now);
         }
         self.plan(now);
         if self.plan.is_empty() {
@@ -417,11 +429,10 @@ impl Exchange {
     /// Whether a stream may be asked for its usage: without it, reasoning that nobody sees goes uncounted.
     #[must_use]
     pub fn may_ask_for_usage(&self) -> bool {
-        let provider = self.route.provider.or(self.policy.provider.as_deref());
         self.policy.stream_usage == StreamUsageRule::Ask
             && self.body_editable
             && self.answer_editable
-            && provider.is_some_and(takes_stream_options)
+            && self.provider().is_some_and(takes_stream_options)
     }
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {

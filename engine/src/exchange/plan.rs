@@ -3,8 +3,8 @@
 use super::Exchange;
 use crate::ledger::{Hold, Reserved};
 use crate::policy::{Budget, OpenWindow};
-use crate::price;
-use crate::units::{Amount, EpochMs, Meter};
+use crate::price::{PriceQuery, Quote, ServiceTier};
+use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::Usage;
 
 /// One budget that the call meets.
@@ -23,18 +23,40 @@ impl Exchange {
     /// Fills the plan from what is known of the call.
     pub(super) fn plan(&mut self, now: EpochMs) {
         let expected = self.expected_usage();
-        let model = self.asked_model();
+        let price = &self.asked_quote().price;
         let planned = |(index, budget): (usize, &Budget)| {
             let open = budget.window.open(budget.limit, now);
             let hold = Hold {
                 key: self.policy.slot_key(budget, &self.identity),
                 window: open.rule,
-                amount: amount_of(budget.meter, expected, model),
+                amount: amount_of(budget.meter, expected, price.cost(expected)),
                 cap: budget.cap(),
             };
             Planned { budget: index, open, hold, reserved: None }
         };
         self.plan = self.policy.budgets_for(&self.identity).map(planned).collect();
+    }
+
+    /// The price of the call as it was asked for, looked up once.
+    pub(super) fn asked_quote(&self) -> &Quote {
+        self.quote.get_or_init(|| self.quote_for(self.asked_model(), "", ""))
+    }
+
+    /// The price of the call if `model` serves it, `answered` answers, as the answer says in this tier.
+    pub(super) fn quote_for(&self, model: &str, answered: &str, tier: &str) -> Quote {
+        let asked = self.facts.as_ref().map_or("", |facts| &facts.service_tier);
+        self.policy.prices.quote(&PriceQuery {
+            provider: self.provider(),
+            requested: model,
+            answered,
+            tier: ServiceTier::named(if tier.is_empty() { asked } else { tier }),
+            at: self.started,
+        })
+    }
+
+    /// Who serves, as the price book names it.
+    pub(super) fn provider(&self) -> Option<&str> {
+        self.policy.provider.as_deref().or(self.route.provider)
     }
 
     /// The prompt as counted or estimated; of output what the policy expects.
@@ -53,9 +75,9 @@ impl Exchange {
 }
 
 /// What this usage counts as in a budget's meter.
-pub(super) fn amount_of(meter: Meter, usage: Usage, model: &str) -> Amount {
+pub(super) fn amount_of(meter: Meter, usage: Usage, cost: NanoUsd) -> Amount {
     match meter {
         Meter::Tokens => meter.amount(usage.total()),
-        Meter::Usd => price::of_model(model).0.cost(usage).0,
+        Meter::Usd => cost.0,
     }
 }

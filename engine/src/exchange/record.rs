@@ -1,6 +1,7 @@
 //! The cost record: one JSON object a call. No prompt, no answer, no key.
 
 use super::{Exchange, State};
+use crate::price::Quote;
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
 use crate::usage::Usage;
@@ -45,6 +46,7 @@ impl RecordUsage {
             ("input_image", usage.input_image),
             ("input_video", usage.input_video),
             ("cache_read_audio", usage.cache_read_audio),
+            ("cache_read_image", usage.cache_read_image),
             ("reasoning", usage.reasoning),
             ("output_audio", usage.output_audio),
             ("output_image", usage.output_image),
@@ -104,6 +106,8 @@ pub struct Record {
     pub cost_nano_usd: i64,
     /// Whether the price book knows the model; if not, the cost is a ceiling.
     pub priced: bool,
+    /// Whose price of which model: an entry of the book (`openai/gpt-4o`) or of the policy; empty if unknown.
+    pub price: String,
     /// The day of the price facts.
     pub prices_as_of: &'static str,
 }
@@ -124,7 +128,7 @@ impl Exchange {
         complete: bool,
         usage: RecordUsage,
         cost: NanoUsd,
-        priced: bool,
+        quote: Quote,
         model_answered: String,
         now: EpochMs,
     ) -> Record {
@@ -157,7 +161,8 @@ impl Exchange {
             usage,
             hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
             cost_nano_usd: cost.0,
-            priced: priced || usage_is_none(state),
+            priced: quote.known || usage_is_none(state),
+            price: quote.entry,
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }

@@ -3,8 +3,7 @@
 use super::plan::amount_of;
 use super::record::{Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
-use crate::price;
-use crate::units::EpochMs;
+use crate::units::{EpochMs, NanoUsd};
 use crate::usage::Usage;
 
 /// What a call came to, once.
@@ -27,22 +26,22 @@ impl Exchange {
         }
         let reader = self.answer.take();
         let answered = reader.as_ref().map(|reader| reader.model().to_owned()).unwrap_or_default();
+        let tier = reader.as_ref().map(|reader| reader.service_tier().to_owned()).unwrap_or_default();
         let (usage, source) = if state == State::Forwarded {
             self.used(reader, complete)
         } else {
             (Usage::default(), UsageSource::None)
         };
-        // The model that answered may be a dated name that the book does not know.
-        let model =
-            if price::of_model(&answered).1 { answered.as_str() } else { self.served_model() }.to_owned();
+        let quote = self.quote_for(self.served_model(), &answered, &tier);
+        // A call that was not made costs nothing, not even by the request.
+        let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
         if state == State::Forwarded {
-            self.owe(usage, &model);
+            self.owe(usage, cost);
         } else {
             self.give_back();
         }
-        let (price, priced) = price::of_model(&model);
         let usage_record = RecordUsage::new(usage, source);
-        let record = self.record(state, complete, usage_record, price.cost(usage), priced, answered, now);
+        let record = self.record(state, complete, usage_record, cost, quote, answered, now);
         Some(Settlement { record, usage })
     }
 
@@ -73,7 +72,7 @@ impl Exchange {
     }
 
     /// Books what was used in every budget of the plan, in place of its hold.
-    fn owe(&mut self, usage: Usage, model: &str) {
+    fn owe(&mut self, usage: Usage, cost: NanoUsd) {
         for planned in &self.plan {
             let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
@@ -81,7 +80,7 @@ impl Exchange {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
-                used: amount_of(budget.meter, usage, model),
+                used: amount_of(budget.meter, usage, cost),
             });
         }
     }

@@ -49,6 +49,7 @@ impl Compiler<'_> {
         }
         let identity = self.identity(document.identity);
         let downgrades = self.downgrades(document.downgrades);
+        let prices = super::prices::compile(document.prices, self.errors);
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
         for (i, wire) in document.budgets.into_iter().enumerate() {
             let path = format!("budgets[{i}]");
@@ -77,6 +78,7 @@ impl Compiler<'_> {
             stream_usage: document.stream_usage,
             count: document.count,
             provider: document.provider,
+            prices,
             table_full: document.table_full,
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),

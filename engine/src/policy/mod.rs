@@ -4,6 +4,7 @@ mod compile;
 mod duplicates;
 mod errors;
 mod identity;
+mod prices;
 mod template;
 mod window;
 mod wire;
@@ -16,6 +17,7 @@ pub use window::{OpenWindow, Window};
 pub use wire::{CountRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::ledger::SlotKey;
+use crate::price::Prices;
 use crate::units::{Amount, Meter};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -40,8 +42,10 @@ pub struct Policy {
     pub stream_usage: StreamUsageRule,
     /// How exactly prompts are counted before a call.
     pub count: CountRule,
-    /// Whose models these are, where neither path nor host tells; as the price book names it.
+    /// Who serves all of these calls, as the price book names it; else path and host tell.
     pub provider: Option<String>,
+    /// What models cost, and what happens to those that nobody knows.
+    pub prices: Prices,
     /// What happens when the table has no room for a subject.
     pub table_full: Verdict,
     /// Bodies longer than this many bytes are not read.

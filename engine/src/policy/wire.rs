@@ -34,6 +34,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) provider: Option<String>,
     #[deserr(default)]
+    pub(super) prices: super::prices::Wire,
+    #[deserr(default)]
     pub(super) table_full: Verdict,
     #[deserr(default = 1 << 20)]
     pub(super) max_body_bytes: u32,

@@ -11,6 +11,8 @@ use tokenstile_tokens::{ModelCounter, encoding_for_model};
 pub struct Answer {
     /// The model that answered.
     pub model: String,
+    /// The service tier that it was served in; empty if the answer does not say.
+    pub(crate) service_tier: String,
     /// The numbers stated.
     pub(crate) stated: Stated,
     /// An error came inside the answer.
@@ -24,21 +26,20 @@ pub struct Answer {
     text_bytes: u64,
 }
 
-/// Longest model name that is kept.
-const MODEL_MAX: usize = 256;
+/// Longest name that is kept.
+const NAME_MAX: usize = 256;
 /// Longest note.
 const NOTE_MAX: usize = 64;
 
 impl Answer {
     /// Takes an event of the model's name.
     pub(crate) fn model_event(&mut self, event: Event<'_>) {
-        match event {
-            Event::TextBegin { .. } => self.model.clear(),
-            Event::Text(piece) if self.model.len().saturating_add(piece.len()) <= MODEL_MAX => {
-                self.model.push_str(&String::from_utf8_lossy(piece));
-            }
-            _ => {}
-        }
+        name_event(&mut self.model, event);
+    }
+
+    /// Takes an event of the service tier's name.
+    pub(crate) fn service_tier_event(&mut self, event: Event<'_>) {
+        name_event(&mut self.service_tier, event);
     }
 
     /// Takes an event of a text to be noted.
@@ -75,6 +76,16 @@ impl Answer {
     }
 }
 
+fn name_event(name: &mut String, event: Event<'_>) {
+    match event {
+        Event::TextBegin { .. } => name.clear(),
+        Event::Text(piece) if name.len().saturating_add(piece.len()) <= NAME_MAX => {
+            name.push_str(&String::from_utf8_lossy(piece));
+        }
+        _ => {}
+    }
+}
+
 /// An answer that is being read.
 #[derive(Debug)]
 pub struct AnswerReader {
@@ -104,6 +115,7 @@ impl AnswerReader {
         let counter = framing.is_stream().then(|| encoding_for_model(model).counter());
         let answer = Answer {
             model: String::new(),
+            service_tier: String::new(),
             stated: Stated::default(),
             failed: false,
             note: Vec::new(),
@@ -145,6 +157,12 @@ impl AnswerReader {
     #[must_use]
     pub fn model(&self) -> &str {
         &self.sink.answer.model
+    }
+
+    /// The service tier that it was served in; empty if it did not say.
+    #[must_use]
+    pub fn service_tier(&self) -> &str {
+        &self.sink.answer.service_tier
     }
 
     /// Whether an error came inside the answer.

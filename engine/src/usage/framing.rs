@@ -50,6 +50,8 @@ impl Framing {
                 b'{' | b'[' => Self::Json(documents),
                 // `data:`, `event:`, `id:`, `retry:` or a comment under a wrong content type.
                 b'd' | b'e' | b'i' | b'r' | b':' => Self::Sse(Box::default(), documents),
+                // The length of a message: none is 16 MiB long.
+                0 => Self::EventStream(Box::default()),
                 _ => Self::Unreadable,
             };
         }

@@ -29,6 +29,8 @@ pub struct Usage {
     pub input_video: u64,
     /// Audio that was read from the cache: part of `input_audio` and of `cache_read`.
     pub cache_read_audio: u64,
+    /// Images that were read from the cache: part of `input_image` and of `cache_read`.
+    pub cache_read_image: u64,
     /// All output tokens.
     pub output: u64,
     /// Reasoning or thinking among the output.
@@ -98,6 +100,8 @@ parts! {
     InputVideo,
     /// Audio read from the cache.
     CacheReadAudio,
+    /// Images read from the cache.
+    CacheReadImage,
     /// Audio in the output.
     OutputAudio,
     /// Images in the output.

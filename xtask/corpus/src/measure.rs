@@ -1,9 +1,11 @@
 //! One exchange through the engine, as a proxy would show it, and what the oracle says of it.
 
-use crate::recording::{Exchange, Oracle, header};
+use crate::recording::{self, Exchange, Oracle, header};
 use anyhow::Result;
 use serde::Serialize;
 use tokenstile_engine::dialect::{Edits, Facts, ModelAt, Recognised, Route, recognise, splice};
+use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier};
+use tokenstile_engine::units::EpochMs;
 use tokenstile_engine::usage::{AnswerReader, Usage};
 
 /// What came out for one exchange.
@@ -29,6 +31,10 @@ pub(crate) struct Row {
     /// What differs from the oracle's usage.
     pub(crate) usage_differs: Option<String>,
     pub(crate) has_oracle: bool,
+    /// Whether the price is the oracle's; none if the oracle has none.
+    pub(crate) price_right: Option<bool>,
+    /// How it differs.
+    pub(crate) price_differs: Option<String>,
     /// Estimated prompt tokens.
     pub(crate) estimate: Option<u64>,
     /// What the estimate is made of.
@@ -79,6 +85,8 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         usage: None,
         usage_differs: None,
         has_oracle: oracle.is_some_and(|oracle| oracle.usage.is_some()),
+        price_right: None,
+        price_differs: None,
         estimate: None,
         parts: [0; 12],
         truth: None,
@@ -87,7 +95,10 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
 
 fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &Facts) {
     row.model.clone_from(&facts.model);
-    row.model_right = exchange.model_requested.as_ref().map(|recorded| *recorded == facts.model);
+    // Some recorders kept what stands before a model in Gemini's paths.
+    let recorded = exchange.model_requested.as_deref();
+    let recorded = recorded.map(|recorded| recorded.strip_prefix("models/").unwrap_or(recorded));
+    row.model_right = recorded.map(|recorded| recorded == facts.model);
     let count = route.count_prompt(body, facts);
     row.estimate = Some(count.tokens);
     let p = count.parts;
@@ -168,9 +179,46 @@ fn answered(
             .collect();
         (!differing.is_empty()).then(|| differing.join(", "))
     });
+    if let Some(price) = oracle.and_then(|oracle| oracle.price.as_ref()) {
+        priced(row, price, route, model, &reader, usage.unwrap_or_default())?;
+    }
     let theirs = stated.and_then(|oracle| oracle.get("input_tokens")).map(|input| *input as u64);
     row.truth = usage.map(|usage| usage.input).or(theirs).filter(|input| *input > 0);
     row.truth = row.truth.filter(|_| exchange.response_status == 200);
+    Ok(())
+}
+
+/// Our price at the oracle's time. It is equal within a millionth of a dollar or of itself.
+fn priced(
+    row: &mut Row,
+    oracle: &recording::Price,
+    route: &Route,
+    model: &str,
+    reader: &AnswerReader,
+    usage: Usage,
+) -> Result<()> {
+    let at: jiff::Timestamp = oracle.priced_at.parse()?;
+    let quote = Prices::default().quote(&PriceQuery {
+        provider: route.provider,
+        requested: model,
+        answered: reader.model(),
+        // The oracle knows the standard price only.
+        tier: ServiceTier::Standard,
+        at: EpochMs(at.as_millisecond()),
+    });
+    let ours = quote.price.cost(usage).0 as f64 / 1e9;
+    let right = (ours - oracle.total).abs() <= 1e-6_f64.max(oracle.total * 1e-6);
+    row.price_right = Some(right);
+    row.price_differs = (!right).then(|| {
+        format!(
+            "${ours} by `{}` for `{}`, answered `{}` (oracle ${} by `{}`)",
+            quote.entry,
+            model,
+            reader.model(),
+            oracle.total,
+            oracle.matched_model
+        )
+    });
     Ok(())
 }
 

@@ -19,7 +19,6 @@ pub(crate) struct Exchange {
     pub(crate) method: String,
     pub(crate) url_host: String,
     pub(crate) url_path: String,
-    pub(crate) request_headers: Map<String, Value>,
     request_body: String,
     request_body_encoding: String,
     pub(crate) response_status: u16,
@@ -27,7 +26,6 @@ pub(crate) struct Exchange {
     response_body: String,
     response_body_encoding: String,
     pub(crate) fidelity_request: String,
-    pub(crate) recorded_at: Option<String>,
     pub(crate) model_requested: Option<String>,
 }
 
@@ -44,7 +42,7 @@ pub(crate) struct Oracle {
 pub(crate) struct Price {
     pub(crate) total: f64,
     pub(crate) priced_at: String,
-    pub(crate) matched_model: Option<String>,
+    pub(crate) matched_model: String,
 }
 
 impl Exchange {

@@ -66,6 +66,7 @@ pub(crate) fn tables(rows: &[Row], by_model: bool) {
         "model right",
         "opaque",
         "usage = oracle",
+        "price = oracle",
         "estimates",
         "median |e|",
         "p95 |e|",
@@ -92,6 +93,11 @@ fn line(dialect: &str, second: &str, rows: &[&Row]) -> Vec<String> {
         format!("{}/{known}", count(&|row| row.model_right == Some(true))),
         count(&|row| row.opaque.is_some()).to_string(),
         format!("{}/{with_oracle}", count(&equals_oracle)),
+        format!(
+            "{}/{}",
+            count(&|row| row.price_right == Some(true)),
+            count(&|row| row.price_right.is_some())
+        ),
         errors.n.to_string(),
         percent(errors.median),
         percent(errors.p95),
@@ -151,6 +157,12 @@ fn summary(rows: &[Row]) {
     println!("\nrecognised: {recognised} of {} calls of metered dialects", all.len());
     println!("model right: {right} of {}", models.len());
     println!("usage equal to the oracle: {equal} of {}", oracle.len());
+    let prices: Vec<bool> = all.iter().filter_map(|row| row.price_right).collect();
+    println!(
+        "price equal to the oracle: {} of {}",
+        prices.iter().filter(|right| **right).count(),
+        prices.len()
+    );
     println!("paths without an LLM that were read: {seen}");
     for (name, verbatim, test) in BARS {
         let rows = rows.iter().filter(|row| metered(row) && test(row) && (!verbatim || row.verbatim));
@@ -207,9 +219,12 @@ pub(crate) fn differences(rows: &[Row]) {
                 row.model_recorded.clone().unwrap_or_default()
             ));
         }
-        for (name, fault) in
-            [("opaque", &row.opaque), ("edit", &row.edit_fault), ("usage", &row.usage_differs)]
-        {
+        for (name, fault) in [
+            ("opaque", &row.opaque),
+            ("edit", &row.edit_fault),
+            ("usage", &row.usage_differs),
+            ("price", &row.price_differs),
+        ] {
             if let Some(fault) = fault {
                 say(&format!("{name}: {fault}"));
             }

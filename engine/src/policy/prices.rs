@@ -1,0 +1,95 @@
+//! The prices of a policy: its own ones, names that stand for models, and the rule for the unknown.
+
+use super::errors::PolicyErrors;
+use crate::price::{Override, Price, Prices, Unit, UnknownPrice};
+use deserr::Deserr;
+use std::collections::BTreeMap;
+use wildmatch::WildMatch;
+
+/// The `prices` object as written.
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Wire {
+    #[deserr(default)]
+    unknown: UnknownRule,
+    #[deserr(default)]
+    unknown_price: Option<BTreeMap<String, String>>,
+    #[deserr(default)]
+    overrides: Vec<OverrideWire>,
+    #[deserr(default)]
+    aliases: BTreeMap<String, String>,
+}
+
+/// What happens to a model that nobody knows the price of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+enum UnknownRule {
+    /// It costs as much as the dearest known one.
+    #[default]
+    Ceiling,
+    /// Its calls are refused.
+    Deny,
+}
+
+/// One price of the policy's own.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+struct OverrideWire {
+    model: String,
+    #[deserr(default)]
+    provider: Option<String>,
+    usd: BTreeMap<String, String>,
+}
+
+/// From the prices as written to the prices as used.
+pub(super) fn compile(wire: Wire, errors: &mut PolicyErrors) -> Prices {
+    let unknown = match wire.unknown_price {
+        Some(_) if wire.unknown == UnknownRule::Deny => {
+            errors.add("prices.unknown_price", "never used: `unknown` is `deny`");
+            UnknownPrice::Deny
+        }
+        Some(rates) => UnknownPrice::Price(price("prices.unknown_price", &rates, errors)),
+        None if wire.unknown == UnknownRule::Deny => UnknownPrice::Deny,
+        None => UnknownPrice::Ceiling,
+    };
+    let overrides = wire.overrides.into_iter().enumerate().map(|(i, own)| {
+        let path = format!("prices.overrides[{i}]");
+        if own.model.is_empty() {
+            errors.add(format!("{path}.model"), "a model name is needed, such as `gpt-4o*`");
+        }
+        let price = price(&format!("{path}.usd"), &own.usd, errors);
+        Override { model: WildMatch::new(&own.model.to_ascii_lowercase()), provider: own.provider, price }
+    });
+    let overrides = overrides.collect();
+    let aliases = wire.aliases.into_iter().map(|(from, to)| {
+        if to.is_empty() {
+            errors.add(format!("prices.aliases.{from}"), "a model name is needed, such as `gpt-4o`");
+        }
+        (from.to_ascii_lowercase(), to)
+    });
+    Prices { overrides, aliases: aliases.collect(), unknown }
+}
+
+/// Dollars a million tokens (a thousand requests or searches), as decimal texts by unit.
+fn price(path: &str, rates: &BTreeMap<String, String>, errors: &mut PolicyErrors) -> Price {
+    let mut price = Price::default();
+    for (name, text) in rates {
+        let Some(unit) = Unit::named(name) else {
+            let known: Vec<&str> = Unit::ALL.iter().map(|unit| unit.name()).collect();
+            errors.add(format!("{path}.{name}"), format!("unknown unit; known are {}", known.join(", ")));
+            continue;
+        };
+        match unit.parse_rate(text) {
+            Some(rate) => price = price.with(unit, rate),
+            None => errors.add(
+                format!("{path}.{name}"),
+                format!("`{text}` is no price; write dollars with at most six decimals, like \"2.50\""),
+            ),
+        }
+    }
+    let is_whole = |unit: &Unit| price.rate(*unit, 0).is_some();
+    if !is_whole(&Unit::Requests) && !(is_whole(&Unit::Input) && is_whole(&Unit::Output)) {
+        errors.add(path, "`input` and `output` are needed (or `requests`); what is free says \"0\"");
+    }
+    price
+}

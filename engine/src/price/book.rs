@@ -1,0 +1,293 @@
+//! Reads the packed price book where it stands: nothing is built when a VM starts. The layout is said in
+//! `build.rs`. Whatever does not fit it is not found; nothing here can fail otherwise.
+
+use super::{Price, Unit};
+use crate::units::EpochMs;
+
+const BOOK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/book.bin"));
+
+/// How fast, or how patiently, a call is served. The price differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServiceTier {
+    /// As by default.
+    #[default]
+    Standard,
+    /// Later, by the hour.
+    Batch,
+    /// When there is room.
+    Flex,
+    /// Before others.
+    Priority,
+    /// By faster machines.
+    Fast,
+}
+
+impl ServiceTier {
+    /// By the name that a request or an answer gives; what no price differs for is standard.
+    #[must_use]
+    pub const fn named(name: &str) -> Self {
+        match name.as_bytes() {
+            b"batch" => Self::Batch,
+            b"flex" => Self::Flex,
+            b"priority" => Self::Priority,
+            b"fast" => Self::Fast,
+            _ => Self::Standard,
+        }
+    }
+
+    const fn packed(self) -> Option<u8> {
+        match self {
+            Self::Standard => None,
+            Self::Batch => Some(0),
+            Self::Flex => Some(1),
+            Self::Priority => Some(2),
+            Self::Fast => Some(3),
+        }
+    }
+}
+
+/// A place in the packed bytes.
+#[derive(Debug, Clone, Copy)]
+struct Cursor(&'static [u8]);
+
+impl Cursor {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut n = 0_u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            n |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            if byte < 0x80 {
+                return Some(n);
+            }
+        }
+        None
+    }
+
+    fn sized(&mut self) -> Option<&'static [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn text(&mut self) -> Option<&'static str> {
+        std::str::from_utf8(self.sized()?).ok()
+    }
+
+    /// Evaluates a match rule on a lower-case name, and passes it.
+    fn rule(&mut self, name: &[u8]) -> Option<bool> {
+        Some(match self.byte()? {
+            0 => false,
+            1 => self.sized()? == name,
+            2 => name.starts_with(self.sized()?),
+            3 => name.ends_with(self.sized()?),
+            4 => memchr::memmem::find(name, self.sized()?).is_some(),
+            5 => pattern_matches(self.sized()?, name),
+            // Every rule of a list is passed, whichever decides.
+            6 => (0..self.number()?).try_fold(false, |any, _| Some(self.rule(name)? || any))?,
+            7 => (0..self.number()?).try_fold(true, |all, _| Some(self.rule(name)? && all))?,
+            8 => !self.rule(name)?,
+            _ => return None,
+        })
+    }
+
+    /// Passes a condition and says whether it holds, and where the entry's price stands.
+    fn entry(&mut self, at: EpochMs) -> Option<(bool, Price)> {
+        let holds = match self.byte()? {
+            0 => true,
+            1 => at.0.div_euclid(86_400_000) >= i64::try_from(self.number()?).ok()?,
+            _ => {
+                let (from, to) = (self.number()?, self.number()?);
+                let minute = u64::try_from(at.0.rem_euclid(86_400_000) / 60_000).ok()?;
+                if to < from { minute >= from || minute < to } else { (from..to).contains(&minute) }
+            }
+        };
+        Some((holds, price_at(self.number()?)?))
+    }
+}
+
+/// Whether a whole name fits a pattern: `#` is a digit, `?` anything, `*` any number of anything.
+fn pattern_matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (pattern, name);
+    // Behind the last star, and the name from where it is to be tried next.
+    let mut again: Option<(&[u8], &[u8])> = None;
+    loop {
+        let step = match (p.split_first(), n.split_first()) {
+            (None, None) => return true,
+            (Some((b'*', behind)), _) => {
+                again = Some((behind, n));
+                p = behind;
+                continue;
+            }
+            (Some((sign, p)), Some((byte, n))) => {
+                let fits = match sign {
+                    b'#' => byte.is_ascii_digit(),
+                    b'?' => true,
+                    other => other == byte,
+                };
+                fits.then_some((p, n))
+            }
+            _ => None,
+        };
+        (p, n) = match (step, again) {
+            (Some(step), _) => step,
+            (None, Some((behind, [_, rest @ ..]))) => {
+                again = Some((behind, rest));
+                (behind, rest)
+            }
+            (None, _) => return false,
+        };
+    }
+}
+
+fn price_at(place: u64) -> Option<Price> {
+    let prices = Cursor(BOOK).sized()?;
+    let mut cursor = Cursor(prices.get(usize::try_from(place).ok()?..)?);
+    let mut price = Price::default();
+    for _ in 0..cursor.number()? {
+        let unit = Unit::ALL.get(usize::from(cursor.byte()?)).copied()?;
+        price.set(unit, cursor.number()?);
+        for _ in 0..cursor.number()? {
+            price.set_above(cursor.number()?, unit, cursor.number()?);
+        }
+    }
+    Some(price)
+}
+
+/// Behind the prices: where the dearest one stands, and the providers.
+fn providers() -> Option<(u64, impl Iterator<Item = Provider>)> {
+    let mut cursor = Cursor(BOOK);
+    cursor.sized()?;
+    let dearest = cursor.number()?;
+    let count = cursor.number()?;
+    Some((dearest, (0..count).map_while(move |_| Provider::read(Cursor(cursor.sized()?)))))
+}
+
+/// One who serves models and bills for them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Provider {
+    pub(super) id: &'static str,
+    hosts: Cursor,
+    rule: Cursor,
+    fallbacks: Cursor,
+}
+
+/// A model of a provider.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Model {
+    pub(super) id: &'static str,
+    /// Tokens; 0 if the table does not say.
+    pub(super) context: u64,
+    entries: Cursor,
+}
+
+impl Provider {
+    fn read(mut cursor: Cursor) -> Option<Self> {
+        let id = cursor.text()?;
+        let hosts = cursor;
+        for _ in 0..cursor.number()? {
+            cursor.sized()?;
+        }
+        let rule = cursor;
+        cursor.rule(b"")?;
+        Some(Self { id, hosts, rule, fallbacks: cursor })
+    }
+
+    /// By the table's name for it.
+    pub(super) fn named(id: &str) -> Option<Self> {
+        providers()?.1.find(|provider| provider.id == id)
+    }
+
+    /// By the host of a request, and by its path where several share a host.
+    pub(super) fn of_host(host_and_path: &[u8]) -> Option<Self> {
+        providers()?.1.find(|provider| {
+            let mut hosts = provider.hosts;
+            let count = hosts.number().unwrap_or(0);
+            // Both spell out each other's ends: a host alone, or anything below it.
+            (0..count).map_while(|_| hosts.sized()).any(|host| {
+                let below = [host, b"/*"].concat();
+                pattern_matches(host, host_and_path) || pattern_matches(&below, host_and_path)
+            })
+        })
+    }
+
+    /// Those whose models have such names.
+    pub(super) fn of_model(name: &str) -> impl Iterator<Item = Self> {
+        let all = providers().into_iter().flat_map(|(_, all)| all);
+        all.filter(move |provider| provider.rule.clone().rule(name.as_bytes()) == Some(true))
+    }
+
+    /// A model by its lower-case name, here or with those whose models this provider serves too.
+    pub(super) fn model(self, name: &str) -> Option<Model> {
+        self.own_model(name).or_else(|| {
+            let mut fallbacks = self.fallbacks;
+            let count = fallbacks.number()?;
+            (0..count).find_map(|_| {
+                let place = usize::try_from(fallbacks.number()?).ok()?;
+                providers()?.1.nth(place)?.own_model(name)
+            })
+        })
+    }
+
+    fn own_model(self, name: &str) -> Option<Model> {
+        let (_, mut models) = self.dearest_and_models()?;
+        let count = models.number()?;
+        (0..count).find_map(|_| {
+            let mut record = Cursor(models.sized()?);
+            if !record.rule(name.as_bytes())? {
+                return None;
+            }
+            Some(Model { id: record.text()?, context: record.number()?, entries: record })
+        })
+    }
+
+    fn dearest_and_models(self) -> Option<(u64, Cursor)> {
+        let mut cursor = self.fallbacks;
+        for _ in 0..cursor.number()? {
+            cursor.number()?;
+        }
+        Some((cursor.number()?, cursor))
+    }
+
+    /// A price that no model of this provider exceeds.
+    pub(super) fn dearest(self) -> Option<Price> {
+        price_at(self.dearest_and_models()?.0).filter(Price::is_stated)
+    }
+}
+
+/// A price that no model of the book exceeds.
+pub(super) fn dearest() -> Price {
+    providers().and_then(|(place, _)| price_at(place)).unwrap_or_default()
+}
+
+impl Model {
+    /// The price at this time: the last entry of the history whose condition holds, else the first; over it
+    /// the tier's own rates, the first that hold.
+    pub(super) fn price(self, tier: ServiceTier, at: EpochMs) -> Option<Price> {
+        let mut cursor = self.entries;
+        let mut found: Option<Price> = None;
+        for _ in 0..cursor.number()? {
+            let (holds, price) = cursor.entry(at)?;
+            if holds || found.is_none() {
+                found = Some(price);
+            }
+        }
+        let mut price = found?;
+        let mut taken = Price::default();
+        for _ in 0..cursor.number()? {
+            let variant = cursor.byte()?;
+            let (holds, rates) = cursor.entry(at)?;
+            if holds && Some(variant) == tier.packed() {
+                taken.take_missing(&rates);
+            }
+        }
+        price.replace(&taken);
+        Some(price)
+    }
+}

@@ -1,0 +1,230 @@
+//! Which price a call has: by the policy's own prices, then by the book, then by the rule for the unknown.
+
+use super::Price;
+use super::book::{self, Model, Provider, ServiceTier};
+use crate::units::EpochMs;
+use wildmatch::WildMatch;
+
+/// What is known of a call when its price is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct PriceQuery<'a> {
+    /// The provider's name in the book, if it is known.
+    pub provider: Option<&'a str>,
+    /// The model that the request names.
+    pub requested: &'a str,
+    /// The model that the answer names; empty before there is one.
+    pub answered: &'a str,
+    /// How it is served.
+    pub tier: ServiceTier,
+    /// When: prices have a history.
+    pub at: EpochMs,
+}
+
+/// A price, and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// What is charged.
+    pub price: Price,
+    /// Whether the model is known; if not, the price is the policy's rule for that.
+    pub known: bool,
+    /// The entry of the book or of the policy: `openai/gpt-4o`. Empty if unknown.
+    pub entry: String,
+    /// The context length of the model in tokens; 0 if nobody says.
+    pub context: u64,
+}
+
+/// What a model costs that neither the policy nor the book knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UnknownPrice {
+    /// As much as the dearest known model of its provider, or of all.
+    #[default]
+    Ceiling,
+    /// Its calls are refused.
+    Deny,
+    /// This.
+    Price(Price),
+}
+
+/// A price of the policy's own.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// Names of models, with globs.
+    pub model: WildMatch,
+    /// Only for this provider.
+    pub provider: Option<String>,
+    /// What is charged.
+    pub price: Price,
+}
+
+/// The prices of a policy: its own ones over the book.
+#[derive(Debug, Clone, Default)]
+pub struct Prices {
+    /// Tried in this order, before the book.
+    pub overrides: Vec<Override>,
+    /// Names that stand for models of the book, as deployments do: (name in lower case, model).
+    pub aliases: Vec<(String, String)>,
+    /// For all others.
+    pub unknown: UnknownPrice,
+}
+
+/// The provider, as the book names it, that serves at this host and path.
+#[must_use]
+pub fn provider_of_host(host: &[u8], path: &[u8]) -> Option<&'static str> {
+    let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let place = [host, path].concat().to_ascii_lowercase();
+    Provider::of_host(&place).map(|provider| provider.id)
+}
+
+impl Prices {
+    /// The price of a call.
+    #[must_use]
+    pub fn quote(&self, query: &PriceQuery<'_>) -> Quote {
+        let names = names(query, &self.aliases);
+        let own = names.iter().find_map(|name| self.own(name, query.provider));
+        own.or_else(|| in_book(&names, query)).unwrap_or_else(|| Quote {
+            price: match &self.unknown {
+                UnknownPrice::Price(price) => price.clone(),
+                UnknownPrice::Ceiling | UnknownPrice::Deny => ceiling(query.provider),
+            },
+            known: false,
+            entry: String::new(),
+            context: 0,
+        })
+    }
+
+    fn own(&self, name: &str, provider: Option<&str>) -> Option<Quote> {
+        let concerns = |own: &&Override| {
+            own.model.matches(name) && own.provider.as_deref().is_none_or(|only| Some(only) == provider)
+        };
+        let own = self.overrides.iter().find(concerns)?;
+        Some(Quote { price: own.price.clone(), known: true, entry: format!("policy/{name}"), context: 0 })
+    }
+}
+
+fn ceiling(provider: Option<&str>) -> Price {
+    provider.and_then(Provider::named).and_then(Provider::dearest).unwrap_or_else(book::dearest)
+}
+
+/// The names to look for, the best first, each after its alias.
+fn names(query: &PriceQuery<'_>, aliases: &[(String, String)]) -> Vec<String> {
+    // What answers is what is billed; but these bill by what was asked for: Bedrock names no model or a
+    // region's, OpenRouter a dated one.
+    let asked_first = matches!(query.provider, Some("aws" | "openrouter"));
+    let both =
+        if asked_first { [query.requested, query.answered] } else { [query.answered, query.requested] };
+    let mut names: Vec<String> = Vec::with_capacity(2);
+    for name in both {
+        let name = plain(name);
+        let alias = aliases.iter().find(|(from, _)| *from == name);
+        let name = alias.map_or(name, |(_, to)| plain(to));
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn in_book(names: &[String], query: &PriceQuery<'_>) -> Option<Quote> {
+    let exact = |name: &String| vec![name.clone()];
+    // As it stands; then without what vendors and dates add.
+    let attempts = names.iter().map(exact).chain(names.iter().map(|name| bare_spellings(name)));
+    for name in attempts.flatten() {
+        let found = match query.provider.and_then(Provider::named) {
+            Some(provider) => find(provider, &name, query),
+            // Nobody says who serves: by the name, and never twice.
+            None if query.provider.is_none() => {
+                Provider::of_model(&name).find_map(|provider| find(provider, &name, query))
+            }
+            None => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
+    let model: Model = provider.model(name).or_else(|| provider.model(&dashed_date(name)?))?;
+    // An entry without any rate says nothing: unknown must not mean free.
+    let price = model.price(query.tier, query.at).filter(Price::is_stated)?;
+    let entry = format!("{}/{}", provider.id, model.id);
+    Some(Quote { price, known: true, entry, context: model.context })
+}
+
+/// In lower case, percent-decoded, without what stands around a name in paths and ARNs.
+fn plain(name: &str) -> String {
+    let name = percent_decoded(name).to_ascii_lowercase();
+    let name = match name.strip_prefix("arn:") {
+        Some(arn) => arn.split_once('/').map_or(arn, |(_, model)| model).to_owned(),
+        None => name,
+    };
+    let name = name
+        .strip_prefix("publishers/")
+        .and_then(|rest| rest.split_once("/models/"))
+        .map_or(name.as_str(), |(_, model)| model);
+    name.strip_prefix("models/").unwrap_or(name).to_owned()
+}
+
+fn percent_decoded(name: &str) -> String {
+    if !name.contains('%') {
+        return name.to_owned();
+    }
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let hex = behind.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%');
+        out.push(decoded.unwrap_or(*byte));
+        rest = if decoded.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The name without its vendor, without its date, without both; `-latest` is such a date.
+fn bare_spellings(name: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut push = |spelling: &str| {
+        if spelling != name && !spelling.is_empty() && !out.iter().any(|known| known == spelling) {
+            out.push(spelling.to_owned());
+        }
+    };
+    let model = name.rsplit('/').next().unwrap_or(name);
+    for spelling in [model, without_date(name), without_date(model)] {
+        push(spelling);
+        push(spelling.split(':').next().unwrap_or(spelling));
+    }
+    out
+}
+
+/// `gpt-4o-2024-08-06`, `claude-sonnet-4-20250514`, `mistral-large-latest`, `gemini-…@001`.
+fn without_date(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(model, _)| model);
+    let name = name.strip_suffix("-latest").unwrap_or(name);
+    let is_date = |tail: &str, dashed: bool| {
+        let fits = |(i, byte): (usize, u8)| {
+            if dashed && (i == 4 || i == 7) { byte == b'-' } else { byte.is_ascii_digit() }
+        };
+        tail.starts_with("20") && tail.bytes().enumerate().all(fits)
+    };
+    for (length, dashed) in [(10, true), (8, false)] {
+        let cut = name.len().checked_sub(length).and_then(|at| name.split_at_checked(at));
+        if let Some((head, tail)) = cut
+            && let Some(head) = head.strip_suffix('-')
+            && is_date(tail, dashed)
+        {
+            return head;
+        }
+    }
+    name
+}
+
+/// `gpt-5.2-20251211` as `gpt-5.2-2025-12-11`, as genai-prices tries it.
+fn dashed_date(name: &str) -> Option<String> {
+    let bare = without_date(name);
+    let date = name.strip_prefix(bare)?.strip_prefix('-').filter(|date| date.len() == 8)?;
+    let (year, rest) = date.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    Some(format!("{bare}-{year}-{month}-{day}"))
+}
