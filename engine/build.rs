@@ -16,6 +16,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     clippy::arithmetic_side_effects,
     reason = "a build stops where the book is wrong"
 )]

@@ -17,6 +17,11 @@ pub(crate) struct Image {
     jpeg: Jpeg,
     size: Option<(u32, u32)>,
     bytes: u64,
+    /// Bytes behind the prefix, and those of them that base64 does not have.
+    signs: u64,
+    strange: u64,
+    /// The beginning of the media type that a data URL states.
+    kind: Vec<u8>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +68,23 @@ impl Image {
                 Prefix::Body
             }
             Prefix::Url if byte == b',' => Prefix::Body,
-            Prefix::Url => Prefix::Url,
+            Prefix::Url => {
+                if self.kind.len() < b"text/".len() {
+                    self.kind.push(byte);
+                }
+                Prefix::Url
+            }
             _ => Prefix::Foreign,
         };
     }
 
     fn base64(&mut self, byte: u8) {
-        let Some(value) = crate::base64::sextet(byte) else { return };
+        self.signs = self.signs.saturating_add(1);
+        let Some(value) = crate::base64::sextet(byte) else {
+            let is_usual = matches!(byte, b'=' | b'\r' | b'\n');
+            self.strange = self.strange.saturating_add(u64::from(!is_usual));
+            return;
+        };
         self.bits = (self.bits << 6 | value) & 0xFFFF;
         self.count = self.count.saturating_add(6);
         if self.count >= 8 {
@@ -94,6 +109,16 @@ impl Image {
     /// Width and height in pixels, if the header was seen.
     pub(crate) fn size(&self) -> Option<(u32, u32)> {
         self.size.or_else(|| from_head(&self.head)).filter(|(width, height)| *width > 0 && *height > 0)
+    }
+
+    /// Whether it says that it is a text, or cannot be base64 and is no link.
+    pub(crate) fn is_text(&self) -> bool {
+        self.prefix != Prefix::Foreign && (self.kind.starts_with(b"text/") || self.strange > 0)
+    }
+
+    /// The bytes of a text.
+    pub(crate) const fn text_bytes(&self) -> u64 {
+        if self.strange > 0 { self.signs } else { self.bytes }
     }
 
     /// How many bytes it has, decoded; 0 for a link.

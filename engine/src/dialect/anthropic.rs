@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.claude.com/en/api/messages>, for Vertex
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -98,18 +98,20 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-pub(super) const COUNTING: Counting = Counting { adds, image, weights };
+pub(super) const COUNTING: Counting = Counting { adds, image, style: "anthropic" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
-        [K::System | K::Prompt] | [K::System, K::Item, K::Text] => Adds::Text,
+        [K::System] | [K::System, K::Item, K::Text] => Adds::System,
+        [K::Prompt] => Adds::Text,
         [K::Tools, K::Item] => Adds::Tool,
-        [K::Tools, K::Item, K::Name | K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::InputSchema, ..]
-        | [K::OutputFormat, K::Schema, ..]
-        | [K::OutputConfig, K::Format, K::Schema, ..] => Adds::Schema,
+        [K::Tools, K::Item, K::Name] => Adds::ToolText,
+        [K::Tools, K::Item, K::Description] => Adds::ToolText,
+        [K::ToolChoice, K::Name] => Adds::ForcedTool,
+        [K::Tools, K::Item, K::InputSchema, rest @ ..] => Adds::Schema(rest.len()),
+        [K::OutputFormat, K::Schema, ..] | [K::OutputConfig, K::Format, K::Schema, ..] => Adds::Format,
         _ => return None,
     })
 }
@@ -119,8 +121,11 @@ fn adds(path: &[K]) -> Option<Adds> {
 fn content(path: &[K]) -> Option<Adds> {
     Some(match path {
         [] | [K::Item, K::Text | K::Title] => Adds::Text,
-        [K::Item, K::Id | K::ToolUseId] => Adds::ToolCall,
+        [K::Item, K::Id] => Adds::ToolCall,
+        [K::Item, K::ToolUseId] => Adds::ToolResult,
         [K::Item, K::Name] => Adds::Text,
+        [K::Item, K::Thinking] => Adds::Thoughts,
+        [K::Item, K::Signature | K::EncryptedContent] => Adds::Sealed,
         [K::Item, K::Input, ..] => Adds::Json,
         [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
         [K::Item, K::Content, rest @ ..] => return content(rest),
@@ -138,10 +143,6 @@ fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 1,600")]
     let tokens = tokens.ceil() as u64;
     tokens
-}
-
-fn weights(_: &Prompt<'_>) -> Weights {
-    Weights { base: 3_000, message: 4_000, tools_base: 340_000, tool: 20_000, ..Weights::PLAIN }
 }
 
 // --- the answer ---

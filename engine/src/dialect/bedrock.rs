@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html> (a body of its own for each
 //! family under `invoke`; their names do not clash, so one reader takes them all).
 
-use super::prompt::{Adds, Counting, Prompt, Weights, bare_model, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
@@ -96,8 +96,11 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting =
-    Counting { adds, image: |model, size, low| (anthropic::COUNTING.image)(model, size, low), weights };
+const COUNTING: Counting = Counting {
+    adds,
+    image: |model, size, low| (anthropic::COUNTING.image)(model, size, low),
+    style: "converse",
+};
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -106,25 +109,25 @@ fn adds(path: &[K]) -> Option<Adds> {
             Some(adds) => adds,
             None => return (anthropic::COUNTING.adds)(path),
         },
-        [K::System, K::Item, K::Text]
-        | [K::Prompt | K::InputText]
-        | [K::Texts, K::Item]
-        | [K::Inputs, K::Item] => Adds::Text,
+        [K::System, K::Item, K::Text] => Adds::System,
+        [K::Prompt | K::InputText] | [K::Texts, K::Item] | [K::Inputs, K::Item] => Adds::Text,
         [K::Query] | [K::Documents, K::Item] => Adds::Text,
         [K::ToolConfig, K::Tools, K::Item, K::ToolSpec, rest @ ..] => match rest {
             [] => Adds::Tool,
-            [K::Name | K::Description] => Adds::ToolText,
-            [K::InputSchemaCamel, K::Json, ..] => Adds::Schema,
+            [K::Name] => Adds::ToolText,
+            [K::Description] => Adds::ToolText,
+            [K::InputSchemaCamel, K::Json, rest @ ..] => Adds::Schema(rest.len()),
             _ => return None,
         },
-        [K::OutputConfigCamel, K::TextFormat, K::Structure, ..] => Adds::Schema,
+        [K::OutputConfigCamel, K::TextFormat, K::Structure, ..] => Adds::Format,
         _ => return (anthropic::COUNTING.adds)(path),
     })
 }
 
 fn block(path: &[K]) -> Option<Adds> {
     Some(match path {
-        [K::ToolUse | K::ToolResult] => Adds::ToolCall,
+        [K::ToolUse] => Adds::ToolCall,
+        [K::ToolResult] => Adds::ToolResult,
         [K::ToolUse, K::Name] | [K::ToolResult, K::Content, K::Item, K::Text] => Adds::Text,
         [K::ToolUse, K::Input, ..] | [K::ToolResult, K::Content, K::Item, K::Json, ..] => Adds::Json,
         [K::GuardContent, K::Text, K::Text]
@@ -136,13 +139,6 @@ fn block(path: &[K]) -> Option<Adds> {
         [.., K::Document, K::Source, K::Bytes] => Adds::File,
         _ => return None,
     })
-}
-
-fn weights(prompt: &Prompt<'_>) -> Weights {
-    if bare_model(&prompt.facts.model).starts_with("claude") {
-        return (anthropic::COUNTING.weights)(prompt);
-    }
-    Weights { base: 2_000, message: 3_000, ..Weights::PLAIN }
 }
 
 // --- the answer ---

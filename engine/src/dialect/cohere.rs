@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://docs.cohere.com/reference/chat>, <https://docs.cohere.com/reference/embed>.
 
-use super::prompt::{Adds, Counting, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Refusal, Written};
@@ -60,11 +60,7 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting {
-    adds,
-    image: openai::image,
-    weights: |_| Weights { base: 0, message: 4_000, ..Weights::PLAIN },
-};
+const COUNTING: Counting = Counting { adds, image: openai::image, style: "cohere" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -83,10 +79,10 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Inputs, K::Item, K::Content, K::Item, K::Text] => Adds::Text,
         [K::Inputs, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
         [K::Tools, K::Item, K::Function] => Adds::Tool,
-        [K::Tools, K::Item, K::Function, K::Name | K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::Function, K::Parameters, ..] | [K::ResponseFormat, K::JsonSchema, ..] => {
-            Adds::Schema
-        }
+        [K::Tools, K::Item, K::Function, K::Name] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        [K::ResponseFormat, K::JsonSchema, ..] => Adds::Format,
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@
 //! Shapes: <https://ai.google.dev/api/generate-content>. The APIs read Proto JSON, which takes every name in
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -15,7 +15,11 @@ const BASE: Dialect = Dialect {
     name: "gemini-generate",
     recognises: |_| None,
     read: |body, route| read_json(body, route, SHAPE),
-    count_prompt: |prompt| count(prompt, COUNTING),
+    count_prompt: |prompt| {
+        // Vertex puts prompts together otherwise than AI Studio does.
+        let is_vertex = memchr::memmem::find(&prompt.route.path, b"/publishers/").is_some();
+        count(prompt, if is_vertex { Counting { style: "vertex", ..COUNTING } } else { COUNTING })
+    },
     observe,
     usage,
     answer_headers: NO_HEADERS,
@@ -96,7 +100,7 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, image, weights };
+const COUNTING: Counting = Counting { adds, image, style: "gemini" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -115,16 +119,20 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::FunctionDeclarations | K::FunctionDeclarationsSnake, K::Item, rest @ ..] => {
             match rest {
                 [] => Adds::Tool,
-                [K::Name | K::Description] => Adds::ToolText,
-                [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, ..] => Adds::Schema,
+                [K::Name] => Adds::ToolText,
+                [K::Description] => Adds::ToolText,
+                [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, rest @ ..] => {
+                    Adds::Schema(rest.len())
+                }
                 _ => return None,
             }
         }
+        [K::Tools, K::Item, _] => Adds::ServerTool,
         [
             K::GenerationConfig | K::GenerationConfigSnake,
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
             ..,
-        ] => Adds::Schema,
+        ] => Adds::Format,
         _ => return None,
     })
 }
@@ -132,10 +140,12 @@ fn adds(path: &[K]) -> Option<Adds> {
 fn part_of(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Text] => Adds::Text,
+        [K::ThoughtSignature | K::ThoughtSignatureSnake] => Adds::Sealed,
         [
             K::FunctionCallCamel | K::FunctionCall | K::FunctionResponse | K::FunctionResponseSnake,
             rest @ ..,
         ] => match rest {
+            [] if matches!(path, [K::FunctionResponse | K::FunctionResponseSnake]) => Adds::ToolResult,
             [] => Adds::ToolCall,
             [K::Name] => Adds::Text,
             [K::Args | K::Response, ..] => Adds::Json,
@@ -158,10 +168,6 @@ fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
     // The tile's side is two thirds of the shorter side, between 256 and 768 pixels.
     let side = (width.min(height).saturating_mul(2) / 3).clamp(256, 768);
     u64::from(width.div_ceil(side)).saturating_mul(u64::from(height.div_ceil(side))).saturating_mul(258)
-}
-
-fn weights(_: &Prompt<'_>) -> Weights {
-    Weights { base: 1_000, message: 1_000, ..Weights::PLAIN }
 }
 
 // --- the answer ---

@@ -15,11 +15,13 @@ mod openai_responses;
 mod openai_text;
 mod prompt;
 mod target;
+mod weights;
 
 pub use edit::{Edits, Splice, splice};
 pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
-pub use prompt::{Parts, PromptCount};
+pub use prompt::{Parts, PromptCount, PromptPart};
 pub use target::Target;
+pub use weights::stem as model_stem;
 
 pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
 pub(crate) use prompt::Prompt;
@@ -194,7 +196,7 @@ impl Route {
     /// The prompt tokens of a body that says these facts.
     #[must_use]
     pub fn count_prompt(&self, body: &[u8], facts: &Facts) -> PromptCount {
-        (self.dialect.count_prompt)(&Prompt { body, facts })
+        (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
     }
 
     /// A call of which not even the path is known: the first dialect's words answer it.

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://docs.ollama.com/api>.
 
-use super::prompt::{Adds, Counting, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Refusal, Written};
@@ -58,11 +58,7 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting {
-    adds,
-    image: openai::image,
-    weights: |_| Weights { base: 3_000, message: 4_000, ..Weights::PLAIN },
-};
+const COUNTING: Counting = Counting { adds, image: openai::image, style: "ollama" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -75,8 +71,10 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Arguments, ..] => Adds::Json,
         [K::Images, K::Item] | [K::Messages, K::Item, K::Images, K::Item] => Adds::Image,
         [K::Tools, K::Item, K::Function] => Adds::Tool,
-        [K::Tools, K::Item, K::Function, K::Name | K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::Function, K::Parameters, ..] => Adds::Schema,
+        [K::Tools, K::Item, K::Function, K::Name] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        [K::Format, ..] => Adds::Format,
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/chat>.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{
     Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json,
 };
@@ -68,36 +68,35 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, image: openai::image, weights };
+const COUNTING: Counting = Counting { adds, image: openai::image, style: "chat" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
-        [K::Messages, K::Item, K::Role | K::Content | K::Refusal | K::ReasoningContent | K::Reasoning]
+        [K::Messages, K::Item, K::Role | K::Content | K::Refusal]
         | [K::Messages, K::Item, K::Content, K::Item, K::Text | K::Refusal]
         | [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
         | [K::Messages, K::Item, K::FunctionCall, K::Name | K::Arguments] => Adds::Text,
+        [K::Messages, K::Item, K::ReasoningContent | K::Reasoning] => Adds::Thoughts,
         [K::Messages, K::Item, K::Name] => Adds::Name,
         [K::Messages, K::Item, K::ToolCalls, K::Item] => Adds::ToolCall,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Detail] => Adds::Detail,
         [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileDataSnake] => Adds::File,
         [K::Tools, K::Item, K::Function] | [K::Functions, K::Item] => Adds::Tool,
-        [K::Tools, K::Item, K::Function, K::Name | K::Description]
-        | [K::Functions, K::Item, K::Name | K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::Function, K::Parameters, ..]
-        | [K::Functions, K::Item, K::Parameters, ..]
-        | [K::ResponseFormat, K::JsonSchema, ..] => Adds::Schema,
+        [K::Tools, K::Item, K::Function, K::Name] | [K::Functions, K::Item, K::Name] => Adds::ToolText,
+        [K::Tools, K::Item, K::Function, K::Description] | [K::Functions, K::Item, K::Description] => {
+            Adds::ToolText
+        }
+        [K::ToolChoice, K::Function, K::Name] | [K::FunctionCall, K::Name] => Adds::ForcedTool,
+        [K::Messages, K::Item, K::ToolCallId] => Adds::ToolResult,
+        [K::Messages, K::Item, K::ToolCalls] => Adds::Calls,
+        [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..]
+        | [K::Functions, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        [K::ResponseFormat, K::JsonSchema, K::Name | K::Description]
+        | [K::ResponseFormat, K::JsonSchema, K::Schema, ..] => Adds::Format,
         _ => return None,
     })
-}
-
-/// Around each message 3 tokens, 3 before the reply: OpenAI's cookbook, "How to count tokens with
-/// tiktoken", section 6. Tools are an estimate: see docs/accuracy.md.
-const OPENAI: Weights = Weights { base: 3_000, message: 3_000, ..Weights::PLAIN };
-
-fn weights(_: &Prompt<'_>) -> Weights {
-    OPENAI
 }
 
 // --- the answer ---

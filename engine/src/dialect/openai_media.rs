@@ -3,7 +3,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/images>, `/audio`; RFC 7578 for forms.
 
-use super::prompt::{Adds, Counting, PromptCount, Weights, count};
+use super::prompt::{Adds, Counting, PromptCount, count};
 use super::{
     Dialect, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
     openai, read_json,
@@ -132,7 +132,7 @@ const COUNTING: Counting = Counting {
         _ => None,
     },
     image: openai::image,
-    weights: |_| Weights::PLAIN,
+    style: "text",
 };
 
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {

@@ -3,7 +3,7 @@
 //! Shapes: <https://platform.openai.com/docs/api-reference/responses>. A `previous_response_id` or a
 //! `conversation` brings a history that is not seen here: the estimate is of what is seen.
 
-use super::prompt::{Adds, Counting, Prompt, Weights, count};
+use super::prompt::{Adds, Counting, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -50,7 +50,7 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting { adds, image: openai::image, weights };
+const COUNTING: Counting = Counting { adds, image: openai::image, style: "responses" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -63,20 +63,16 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
         [K::Tools, K::Item] => Adds::Tool,
-        [K::Tools, K::Item, K::Name | K::Description]
-        | [K::Tools, K::Item, K::Function, K::Name | K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::Parameters, ..]
-        | [K::Tools, K::Item, K::Function, K::Parameters, ..]
-        | [K::Text, K::Format, K::Schema, ..] => Adds::Schema,
+        [K::Tools, K::Item, K::Name] => Adds::ToolText,
+        [K::Tools, K::Item, K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        [K::Tools, K::Item, K::Format, K::Definition] => Adds::ToolText,
+        [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
+        [K::ToolChoice, K::Name] => Adds::ForcedTool,
+        [K::Input, K::Item, K::CallId] => Adds::ToolCall,
+        [K::Text, K::Format, K::Name | K::Description] | [K::Text, K::Format, K::Schema, ..] => Adds::Format,
         _ => return None,
     })
-}
-
-/// As with chat completions.
-const OPENAI: Weights = Weights { base: 3_000, message: 3_000, ..Weights::PLAIN };
-
-fn weights(_: &Prompt<'_>) -> Weights {
-    OPENAI
 }
 
 /// The usage comes in the response object, alone or inside the last event (`response.completed`).

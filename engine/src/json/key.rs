@@ -40,6 +40,7 @@ impl Key {
 
 // In the order of their bytes (capitals first): they are searched by halves.
 keys! {
+    Defs = "$defs",
     AdditionalModelRequestFields = "additionalModelRequestFields",
     AdditionalProperties = "additionalProperties",
     AllOf = "allOf",
@@ -83,12 +84,15 @@ keys! {
     Completion = "completion",
     CompletionTokens = "completion_tokens",
     CompletionTokensDetails = "completion_tokens_details",
+    Const = "const",
     Content = "content",
     ContentBlockDelta = "contentBlockDelta",
     Contents = "contents",
     Context = "context",
     Custom = "custom",
     Data = "data",
+    Definition = "definition",
+    Definitions = "definitions",
     Delta = "delta",
     Description = "description",
     Detail = "detail",
@@ -269,6 +273,7 @@ keys! {
     ThinkingTokens = "thinking_tokens",
     Thought = "thought",
     ThoughtSignature = "thoughtSignature",
+    ThoughtSignatureSnake = "thought_signature",
     ThoughtsTokenCount = "thoughtsTokenCount",
     Title = "title",
     TokenCount = "tokenCount",

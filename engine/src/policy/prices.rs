@@ -48,7 +48,7 @@ pub(super) fn compile(wire: Wire, errors: &mut PolicyErrors) -> Prices {
             errors.add("prices.unknown_price", "never used: `unknown` is `deny`");
             UnknownPrice::Deny
         }
-        Some(rates) => UnknownPrice::Price(price("prices.unknown_price", &rates, errors)),
+        Some(rates) => UnknownPrice::Price(Box::new(price("prices.unknown_price", &rates, errors))),
         None if wire.unknown == UnknownRule::Deny => UnknownPrice::Deny,
         None => UnknownPrice::Ceiling,
     };
@@ -88,7 +88,8 @@ fn price(path: &str, rates: &BTreeMap<String, String>, errors: &mut PolicyErrors
         }
     }
     let is_whole = |unit: &Unit| price.rate(*unit, 0).is_some();
-    if !is_whole(&Unit::Requests) && !(is_whole(&Unit::Input) && is_whole(&Unit::Output)) {
+    let is_complete = is_whole(&Unit::Requests) || (is_whole(&Unit::Input) && is_whole(&Unit::Output));
+    if !is_complete {
         errors.add(path, "`input` and `output` are needed (or `requests`); what is free says \"0\"");
     }
     price

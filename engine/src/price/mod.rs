@@ -7,6 +7,7 @@ mod book;
 mod quote;
 
 pub use book::ServiceTier;
+pub(crate) use quote::without_date;
 pub use quote::{Override, PriceQuery, Prices, Quote, UnknownPrice, provider_of_host};
 
 use crate::units::NanoUsd;

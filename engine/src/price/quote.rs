@@ -42,7 +42,7 @@ pub enum UnknownPrice {
     /// Its calls are refused.
     Deny,
     /// This.
-    Price(Price),
+    Price(Box<Price>),
 }
 
 /// A price of the policy's own.
@@ -84,7 +84,7 @@ impl Prices {
         let own = names.iter().find_map(|name| self.own(name, query.provider));
         own.or_else(|| in_book(&names, query)).unwrap_or_else(|| Quote {
             price: match &self.unknown {
-                UnknownPrice::Price(price) => price.clone(),
+                UnknownPrice::Price(price) => (**price).clone(),
                 UnknownPrice::Ceiling | UnknownPrice::Deny => ceiling(query.provider),
             },
             known: false,
@@ -199,7 +199,7 @@ fn bare_spellings(name: &str) -> Vec<String> {
 }
 
 /// `gpt-4o-2024-08-06`, `claude-sonnet-4-20250514`, `mistral-large-latest`, `gemini-…@001`.
-fn without_date(name: &str) -> &str {
+pub(crate) fn without_date(name: &str) -> &str {
     let name = name.split_once('@').map_or(name, |(model, _)| model);
     let name = name.strip_suffix("-latest").unwrap_or(name);
     let is_date = |tail: &str, dashed: bool| {

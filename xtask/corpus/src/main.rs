@@ -3,6 +3,7 @@
 //! Reads `exchanges.*.jsonl.zst` and `oracle.*.jsonl.zst` of a folder that is no part of this
 //! repository. Owns the comparison; every rule under test is the engine's.
 
+mod fit;
 mod measure;
 mod recording;
 mod report;
@@ -29,6 +30,9 @@ struct Args {
     /// Only requests recorded byte for byte.
     #[arg(long)]
     verbatim: bool,
+    /// Print the weights of prompt parts that fit these recordings best, as source of the engine.
+    #[arg(long)]
+    fit: bool,
     /// List so many of the worst estimates by id.
     #[arg(long, default_value_t = 0)]
     worst: usize,
@@ -57,6 +61,10 @@ fn main() -> Result<()> {
     anyhow::ensure!(!rows.is_empty(), "no exchange matches; `--help` tells the filters");
     if args.json {
         return report::json(&rows);
+    }
+    if args.fit {
+        fit::fit(&rows);
+        return Ok(());
     }
     report::tables(&rows, args.by_model);
     if !args.brief {

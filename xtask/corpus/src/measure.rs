@@ -3,7 +3,8 @@
 use crate::recording::{self, Exchange, Oracle, header};
 use anyhow::Result;
 use serde::Serialize;
-use tokenstile_engine::dialect::{Edits, Facts, ModelAt, Recognised, Route, recognise, splice};
+use std::collections::BTreeMap;
+use tokenstile_engine::dialect::{Edits, Facts, ModelAt, PromptPart, Recognised, Route, recognise, splice};
 use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_engine::usage::{AnswerReader, Usage};
@@ -38,7 +39,11 @@ pub(crate) struct Row {
     /// Estimated prompt tokens.
     pub(crate) estimate: Option<u64>,
     /// What the estimate is made of.
-    pub(crate) parts: [u64; 12],
+    pub(crate) parts: BTreeMap<&'static str, u64>,
+    /// What its weights go by.
+    pub(crate) style: &'static str,
+    /// The same.
+    pub(crate) family: &'static str,
     /// The provider's own prompt tokens.
     pub(crate) truth: Option<u64>,
 }
@@ -88,7 +93,9 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         price_right: None,
         price_differs: None,
         estimate: None,
-        parts: [0; 12],
+        parts: BTreeMap::new(),
+        style: "",
+        family: "",
         truth: None,
     }
 }
@@ -101,21 +108,10 @@ fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &
     row.model_right = recorded.map(|recorded| recorded == facts.model);
     let count = route.count_prompt(body, facts);
     row.estimate = Some(count.tokens);
-    let p = count.parts;
-    row.parts = [
-        p.text,
-        p.tool_text,
-        p.schema,
-        p.schema_keys,
-        p.json,
-        p.json_keys,
-        p.messages,
-        p.tools,
-        p.tool_calls,
-        p.images,
-        p.file_bytes,
-        p.files,
-    ];
+    let parts = PromptPart::ALL.iter().map(|part| (part.name(), count.parts.get(*part)));
+    row.parts = parts.filter(|(_, count)| *count > 0).collect();
+    row.style = count.style;
+    row.family = count.family;
     row.edit_fault = edit_fault(exchange, route, body, facts);
 }
 
