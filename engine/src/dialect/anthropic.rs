@@ -106,6 +106,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,
         [K::Prompt] => Adds::Text,
+        [K::Thinking] => Adds::Thinking,
         [K::Tools, K::Item] => Adds::Tool,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,

@@ -68,6 +68,8 @@ pub(crate) enum Adds {
     Sealed,
     /// Thoughts from before.
     Thoughts,
+    /// The object that asks for thinking.
+    Thinking,
 }
 
 macro_rules! parts {
@@ -148,6 +150,8 @@ parts! {
     MoreCalls = "more_calls",
     /// Results of tools.
     ToolResults = "tool_results",
+    /// One, if the model is asked to think.
+    Thinking = "thinking",
     /// Tokens of thoughts from before.
     Thoughts = "thoughts",
     /// Tokens of images, by the provider's rule.
@@ -395,7 +399,8 @@ impl Counter<'_> {
             | Adds::Image
             | Adds::Detail
             | Adds::File
-            | Adds::Sealed => {}
+            | Adds::Sealed
+            | Adds::Thinking => {}
         }
     }
 
@@ -449,6 +454,7 @@ impl Counter<'_> {
             (Adds::ToolResult, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ToolResults, 1);
             }
+            (Adds::Thinking, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Thinking, 1),
             (Adds::ServerTool, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ServerTools, 1);
             }

@@ -46,7 +46,22 @@ const CALLS_MIN: usize = 8;
 /// Shorter prompts than this count as this long: a token more or less is no error.
 const SHORT: f64 = 20.0;
 
+/// An error from which a call counts less, at first and in the end.
+const FAR_AT_FIRST: f64 = 3.0;
+/// The same.
+const FAR: f64 = 0.5;
+
 type Weights = Vec<f64>;
+
+/// Between what a weight must lie: text is text, whatever stands around it.
+const fn bounds(part: PromptPart) -> (f64, f64) {
+    match part {
+        PromptPart::Text => (0.9, 1.1),
+        PromptPart::Messages => (0.0, 20.0),
+        PromptPart::FileBytes | PromptPart::SealedBytes => (0.0, 0.5),
+        _ => (0.0, f64::INFINITY),
+    }
+}
 
 /// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
 /// table does not fit. Prints `weight_tables.rs`; how well they do, on stderr.
@@ -129,8 +144,8 @@ fn solve(rows: &[&Row], priors: &[f64], strength: f64) -> Weights {
     let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
     let n = PromptPart::ALL.len();
     let mut x = priors.to_vec();
-    let mut w: Vec<f64> = y.iter().map(|y| y.max(SHORT).powi(-2)).collect();
-    for _ in 0..40 {
+    for round in 0..40 {
+        let w = weigh(&a, &y, &x, if round < 10 { FAR_AT_FIRST } else { FAR });
         // The strength of the prior: some of the evidence of a mean call that has the part.
         let pull: Vec<f64> = (0..n)
             .map(|j| {
@@ -144,15 +159,21 @@ fn solve(rows: &[&Row], priors: &[f64], strength: f64) -> Weights {
             })
             .collect();
         descend(&a, &y, &w, priors, &pull, &mut x);
-        for (i, line) in a.iter().enumerate() {
-            // Half is as wrong as twice.
-            let ours = dot(line, &x);
-            let scale = y[i].min(ours).max(SHORT);
-            let error = (ours - y[i]).abs() / scale;
-            w[i] = scale.powi(-2) / error.max(0.004);
-        }
     }
     x
+}
+
+/// The weight of each call for the next round.
+fn weigh(a: &[Vec<f64>], y: &[f64], x: &[f64], far: f64) -> Vec<f64> {
+    let weight = |(line, y): (&Vec<f64>, &f64)| {
+        // Half is as wrong as twice.
+        let ours = dot(line, x);
+        let scale = y.min(ours).max(SHORT);
+        let error = (ours - y).abs() / scale;
+        // A call that is far off is so by what nobody sees: it must not draw the others after it.
+        scale.powi(-2) / error.max(0.004) / (1.0 + (error / far).powi(2))
+    };
+    a.iter().zip(y).map(weight).collect()
 }
 
 /// Coordinate descent: the best weight for each part in turn, none below zero.
@@ -166,7 +187,8 @@ fn descend(a: &[Vec<f64>], y: &[f64], w: &[f64], priors: &[f64], pull: &[f64], x
                 top += w[i] * line[j] * rest[i];
                 bottom += w[i] * line[j] * line[j];
             }
-            let step = (top / bottom).max(-x[j]);
+            let (least, most) = bounds(PromptPart::ALL[j]);
+            let step = (x[j] + top / bottom).clamp(least, most) - x[j];
             if step != 0.0 {
                 x[j] += step;
                 a.iter().zip(&mut rest).for_each(|(line, rest)| *rest -= line[j] * step);
