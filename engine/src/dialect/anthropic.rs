@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.claude.com/en/api/messages>, for Vertex
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -98,7 +98,7 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-pub(super) const COUNTING: Counting = Counting { adds, image, style: "anthropic" };
+pub(super) const COUNTING: Counting = Counting { adds, turn, image, style: "anthropic" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -106,7 +106,10 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,
         [K::Prompt] => Adds::Text,
-        [K::Thinking] => Adds::Thinking,
+        [K::Thinking, K::Type] => Adds::Thinking,
+        [K::OutputConfig, K::TaskBudget] => Adds::TaskBudget,
+        [K::Container | K::McpServers] => Adds::Elsewhere,
+        [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::Tools, K::Item] => Adds::Tool,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
@@ -117,8 +120,18 @@ fn adds(path: &[K]) -> Option<Adds> {
     })
 }
 
-/// Blocks of a message, and blocks inside a tool's result. Thinking of earlier turns is not counted:
-/// "Thinking blocks from previous turns are stripped", <https://docs.claude.com/en/docs/build-with-claude/extended-thinking>.
+/// "Thinking blocks from previous turns are stripped":
+/// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking>.
+fn turn(path: &[K]) -> Option<Turn> {
+    Some(match path {
+        [K::Messages, K::Item] => Turn::Message,
+        [K::Messages, K::Item, K::Role] => Turn::Role,
+        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => Turn::Words,
+        _ => return None,
+    })
+}
+
+/// Blocks of a message, and blocks inside a tool's result.
 fn content(path: &[K]) -> Option<Adds> {
     Some(match path {
         [] | [K::Item, K::Text | K::Title] => Adds::Text,
@@ -128,6 +141,7 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::Thinking] => Adds::Thoughts,
         [K::Item, K::Signature | K::EncryptedContent] => Adds::Sealed,
         [K::Item, K::Input, ..] => Adds::Json,
+        [K::Item, K::Citations, K::Enabled] => Adds::Citations,
         [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
         [K::Item, K::Content, rest @ ..] => return content(rest),
         _ => return None,
