@@ -111,6 +111,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Container | K::McpServers] => Adds::Elsewhere,
         [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
@@ -139,7 +140,8 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::ToolUseId] => Adds::ToolResult,
         [K::Item, K::Name] => Adds::Text,
         [K::Item, K::Thinking] => Adds::Thoughts,
-        [K::Item, K::Signature | K::EncryptedContent] => Adds::Sealed,
+        [K::Item, K::Signature] => Adds::Sealed,
+        [K::Item, K::EncryptedContent] => Adds::SealedResult,
         [K::Item, K::Input, ..] => Adds::Json,
         [K::Item, K::Citations, K::Enabled] => Adds::Citations,
         [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
@@ -170,6 +172,10 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
             answer.service_tier_event(event);
         }
+        (
+            [K::Usage, K::Iterations, rest @ ..] | [K::Message, K::Usage, K::Iterations, rest @ ..],
+            _,
+        ) => iteration(answer, rest, event),
         ([K::Usage, rest @ ..] | [K::Message, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = part(rest) {
                 answer.state(part, n);
@@ -182,6 +188,37 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             Event::Text(piece),
         ) => {
             answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+/// The inferences that made one answer. The totals are those of `message` alone; compaction and advisors come on
+/// top: <https://docs.claude.com/en/docs/build-with-claude/compaction#understanding-usage>.
+fn iteration(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    const PAIRS: [(Part, Part); 4] = [
+        (Part::ItemInput, Part::MoreInput),
+        (Part::ItemOutput, Part::MoreOutput),
+        (Part::ItemCacheRead, Part::MoreCacheRead),
+        (Part::ItemCacheWrite, Part::MoreCacheWrite),
+    ];
+    match (path, event) {
+        // A stream may state the list again: it is cumulative.
+        ([], Event::Begin(_)) => PAIRS.iter().for_each(|(_, more)| answer.stated.set(*more, 0)),
+        ([_], Event::Begin(_)) => {
+            PAIRS.iter().for_each(|(item, _)| answer.stated.set(*item, 0));
+            answer.note.clear();
+        }
+        ([_, K::Type], _) => answer.note_event(event),
+        ([_, K::InputTokens], Event::Number(n)) => answer.state(Part::ItemInput, n),
+        ([_, K::OutputTokens], Event::Number(n)) => answer.state(Part::ItemOutput, n),
+        ([_, K::CacheReadInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheRead, n),
+        ([_, K::CacheCreationInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheWrite, n),
+        ([_], Event::End) if [&b"compaction"[..], b"advisor_message"].contains(&answer.note.as_slice()) => {
+            for (item, more) in PAIRS {
+                let sum = answer.stated.or_zero(more).saturating_add(answer.stated.or_zero(item));
+                answer.stated.set(more, sum);
+            }
         }
         _ => {}
     }
@@ -205,13 +242,16 @@ fn part(path: &[K]) -> Option<Part> {
 pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     input.or(output)?;
-    let (read, write) = (stated.or_zero(Part::CacheRead), stated.or_zero(Part::CacheWrite));
+    let with_more = |part, more| stated.or_zero(part).saturating_add(stated.or_zero(more));
+    let (input, output) = (with_more(Part::Input, Part::MoreInput), with_more(Part::Output, Part::MoreOutput));
+    let read = with_more(Part::CacheRead, Part::MoreCacheRead);
+    let write = with_more(Part::CacheWrite, Part::MoreCacheWrite);
     Some(Usage {
-        input: input.unwrap_or(0).saturating_add(read).saturating_add(write),
+        input: input.saturating_add(read).saturating_add(write),
         cache_read: read,
         cache_write: write,
         cache_write_1h: stated.or_zero(Part::CacheWrite1h).min(write),
-        output: output.unwrap_or(0),
+        output,
         reasoning: stated.or_zero(Part::Reasoning),
         web_searches: stated.or_zero(Part::WebSearches),
         ..Usage::default()

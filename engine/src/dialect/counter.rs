@@ -125,20 +125,27 @@ impl<'a> Counter<'a> {
 
     fn text(&mut self, adds: Option<Adds>, path: &[Key], event: Event<'_>) {
         match (adds, event) {
-            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking), Event::TextBegin { .. }) => {
+            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType), Event::TextBegin { .. }) => {
                 self.word.clear();
             }
-            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking), Event::Text(piece)) => {
+            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType), Event::Text(piece)) => {
                 keep_word(&mut self.word, piece);
             }
             (Some(Adds::Detail), Event::TextEnd { .. }) if self.word == b"low" => self.detail_low(),
             (Some(Adds::ToolChoice), Event::TextEnd { .. }) => self.choice_word(),
+            (Some(Adds::ToolType), Event::TextEnd { .. }) => {
+                let is_search = self.word.starts_with(b"web_") || self.word.starts_with(b"openrouter:web_");
+                self.parts.add(PromptPart::SearchTools, u64::from(is_search));
+            }
             (Some(Adds::Thinking), Event::TextEnd { .. }) => match self.word.as_slice() {
                 b"none" | b"disabled" => {}
                 b"adaptive" | b"auto" => self.parts.set(PromptPart::AdaptiveThinking, 1),
                 _ => self.parts.set(PromptPart::Thinking, 1),
             },
             (Some(Adds::Elsewhere), Event::TextBegin { .. }) => self.is_partial = true,
+            (Some(Adds::SealedResult), Event::Text(piece)) => {
+                self.parts.add(PromptPart::SealedResultBytes, piece.len() as u64);
+            }
             (Some(Adds::Sealed), Event::Text(piece)) => {
                 self.parts.add(PromptPart::SealedBytes, piece.len() as u64);
             }
@@ -202,6 +209,9 @@ impl<'a> Counter<'a> {
             | Adds::Detail
             | Adds::File
             | Adds::Sealed
+            | Adds::SealedResult
+            | Adds::SearchTool
+            | Adds::ToolType
             | Adds::Thinking
             | Adds::ToolChoice
             | Adds::MustCall
@@ -314,8 +324,9 @@ impl<'a> Counter<'a> {
                 self.parts.add(PromptPart::ToolResults, 1);
             }
             (Adds::Thinking, Event::Number(_) | Event::Bool(true)) => self.parts.set(PromptPart::Thinking, 1),
-            (Adds::ServerTool, Event::Begin(Container::Object)) => {
+            (Adds::ServerTool | Adds::SearchTool, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ServerTools, 1);
+                self.parts.add(PromptPart::SearchTools, u64::from(adds == Adds::SearchTool));
             }
             (Adds::TaskBudget, Event::Begin(_)) => self.parts.set(PromptPart::TaskBudget, 1),
             (Adds::MustCall, Event::Begin(_)) => self.choice = Choice::Must,

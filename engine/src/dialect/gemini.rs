@@ -146,6 +146,11 @@ fn adds(path: &[K]) -> Option<Adds> {
                 _ => return None,
             }
         }
+        [
+            K::Tools,
+            K::Item,
+            K::GoogleSearch | K::GoogleSearchSnake | K::GoogleSearchRetrieval | K::UrlContext | K::UrlContextSnake,
+        ] => Adds::SearchTool,
         [K::Tools, K::Item, _] => Adds::ServerTool,
         [K::CachedContent | K::CachedContentSnake] => Adds::Elsewhere,
         [

@@ -74,6 +74,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
         [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),

@@ -39,6 +39,8 @@ parts! {
     NamedTools = "named_tools",
     /// Tools of the provider's own: they have none.
     ServerTools = "server_tools",
+    /// Those of them that search or fetch.
+    SearchTools = "search_tools",
     /// Tokens of tools' names and descriptions.
     ToolText = "tool_text",
     /// Tokens of the name of a tool that must be called.
@@ -107,6 +109,8 @@ parts! {
     Pages = "pages",
     /// One, if a document is to be cited.
     Citations = "citations",
+    /// Bytes of what a search found that only the provider can read.
+    SealedResultBytes = "sealed_result_bytes",
     /// Bytes of thoughts that only the provider can read.
     SealedBytes = "sealed_bytes",
 }

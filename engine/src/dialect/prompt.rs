@@ -66,6 +66,10 @@ pub(crate) enum Adds {
     Calls,
     /// An object that stands for a tool of the provider's own.
     ServerTool,
+    /// An object that stands for a search of the provider's own.
+    SearchTool,
+    /// The word that tells what kind of tool this is.
+    ToolType,
     /// An image, as base64 or a data URL in this string; anything else is an image of unknown size.
     Image,
     /// The wish for a coarse image: `low`.
@@ -74,6 +78,8 @@ pub(crate) enum Adds {
     File,
     /// Thoughts that only the provider can read.
     Sealed,
+    /// What a search of the provider's own found, for the provider's eyes.
+    SealedResult,
     /// Thoughts from before.
     Thoughts,
     /// What asks for thinking: an object, or the word `enabled`.
@@ -130,12 +136,14 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
         return PromptCount { tokens, ..PromptCount::default() };
     }
     let family = weights::family(bare_model(&prompt.facts.model));
-    let weights = weights::of(counting.style, prompt.route.provider, &weights::stem(&prompt.facts.model), family);
+    let provider = prompt.route.provider;
     let parts = counter.parts(weights::drops_tools_not_to_be_called(counting.style, family));
+    let style = weights::native_style(counting.style, provider, family);
+    let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);
     PromptCount {
         tokens: weighed(&parts, weights),
         parts,
-        style: counting.style,
+        style,
         family,
         is_partial: counter.is_partial(),
     }

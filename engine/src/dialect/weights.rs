@@ -37,6 +37,16 @@ const PLAIN: Weights = &[
 /// Only the text: embeddings, completions, speech.
 const BARE: Weights = &[(P::Text, 1_000), (P::Images, 1_000), (P::FileBytes, 83), (P::JsonText, 1_000)];
 
+/// Google's models count as they do in their own API, whoever translates; and OpenRouter reports "native token
+/// counts" (<https://openrouter.ai/docs/use-cases/usage-accounting>), which are those of Responses for some of OpenAI's.
+pub(super) fn native_style(style: &'static str, provider: Option<&str>, family: &str) -> &'static str {
+    match (style, provider, family) {
+        ("chat" | "responses", _, "gemini-2" | "gemini-3") => "gemini",
+        ("chat", Some("openrouter"), "gpt-5" | "o") => "responses",
+        _ => style,
+    }
+}
+
 /// The table for a style and a model: its own, its family's, or the one of all models in that style. Some providers
 /// put prompts of the same style and model together otherwise: theirs come first.
 pub(super) fn of(style: &str, provider: Option<&str>, stem: &str, family: &str) -> Weights {

@@ -56,11 +56,19 @@ const CALLS_MIN: usize = 8;
 const TEMPLATE_CALLS_MIN: usize = 2;
 /// What a model's template puts around everything.
 const TEMPLATE: &[PromptPart] = &[PromptPart::Base, PromptPart::AnyTool, PromptPart::MustTool];
+/// Fewer calls than this say nothing of how a table does on repositories that it was not fitted to.
+const REPORTED_CALLS_MIN: usize = 40;
 /// In how many parts calls are divided to see how well a table does on those that it was not fitted to.
-const FOLDS: usize = 8;
+const FOLDS: usize = 4;
 /// Shorter prompts than this count as this long: a token more or less is no error.
 const SHORT: f64 = 20.0;
 
+/// Rounds in which all calls count alike, so that one that the prior happens to fit does not bind the others to it.
+const ROUNDS_ALL_ALIKE: i32 = 4;
+/// Rounds in which calls that are far off still count.
+const ROUNDS_FAR: i32 = 12;
+/// An error from which a count is wrong.
+const WRONG: f64 = 0.1;
 /// An error below which none is smaller.
 const NEAR: f64 = 0.004;
 /// An error from which a call counts less, at first and in the end.
@@ -158,7 +166,6 @@ fn model(style: &str, family: &str, stem: &str, rows: &[&Row], nearest: &[f64]) 
     // A table must earn its place.
     (error + GAIN_MIN < mean(&errors(rows, nearest))).then(|| {
         let own = best.solve(rows);
-        report(style, stem, rows, best, &own);
         table(style, stem, &own);
         own
     })
@@ -219,7 +226,18 @@ struct Solver<'a> {
 }
 
 impl Solver<'_> {
+    /// Both ways to begin can end in a corner of their own: the better one is taken.
     fn solve(&self, rows: &[&Row]) -> Weights {
+        let [near_prior, near_all] = [0, ROUNDS_ALL_ALIKE].map(|alike| self.solve_from(rows, alike));
+        let [badness, other] = [&near_prior, &near_all].map(|weights| {
+            let errors = errors(rows, weights);
+            let wrong = errors.iter().filter(|error| **error > WRONG).count();
+            mean(&errors) + wrong as f64 / errors.len() as f64
+        });
+        if badness <= other { near_prior } else { near_all }
+    }
+
+    fn solve_from(&self, rows: &[&Row], alike: i32) -> Weights {
         let a = matrix(rows);
         let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
         let mut x = self.priors.to_vec();
@@ -228,10 +246,13 @@ impl Solver<'_> {
             *weight = weight.clamp(least, most);
         }
         for round in 0..40 {
-            let far = if round < 12 { FAR_AT_FIRST } else { FAR };
-            // A call that the prior happens to fit must not bind all others to it: errors count alike at first.
-            let near = NEAR.max(0.5_f64.powi(round));
-            let w = weigh(&a, &y, &x, near, far);
+            let w = if round < alike {
+                y.iter().map(|y| y.max(SHORT).powi(-2)).collect()
+            } else if round < alike + ROUNDS_FAR {
+                weigh(&a, &y, &x, NEAR.max(0.5_f64.powi(round - alike)), FAR_AT_FIRST)
+            } else {
+                weigh(&a, &y, &x, NEAR, FAR)
+            };
             // The strength of the prior: some of the evidence of a mean call that has the part.
             let pull: Vec<f64> = (0..x.len())
                 .map(|j| {
@@ -341,7 +362,7 @@ fn dot(line: &[f64], x: &[f64]) -> f64 {
 fn report(style: &str, name: &str, rows: &[&Row], solver: &Solver<'_>, weights: &[f64]) {
     let repos: BTreeSet<&str> = rows.iter().map(|row| row.repo.as_str()).collect();
     let mut crossed = Vec::new();
-    for repo in &repos {
+    for repo in repos.iter().filter(|_| rows.len() >= REPORTED_CALLS_MIN) {
         let (with, without): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.repo == *repo);
         if without.len() >= CALLS_MIN {
             crossed.extend(errors(&with, &solver.solve(&without)));
