@@ -203,6 +203,7 @@ impl<'a> Counter<'a> {
                 }
             },
             Adds::Tool
+            | Adds::NoMessage
             | Adds::Calls
             | Adds::ServerTool
             | Adds::Image
@@ -318,6 +319,7 @@ impl<'a> Counter<'a> {
     fn value(&mut self, adds: Adds, path: &[Key], event: Event<'_>) {
         match (adds, event) {
             (Adds::Message, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Messages, 1),
+            (Adds::NoMessage, Event::Begin(_)) => self.parts.take(PromptPart::Messages, 1),
             (Adds::Tool, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Tools, 1),
             (Adds::ToolCall, Event::Begin(Container::Object)) => self.parts.add(PromptPart::ToolCalls, 1),
             (Adds::ToolResult, Event::Begin(Container::Object)) => {

@@ -79,6 +79,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
         [K::Tools, K::Item, K::Format, K::Definition] => Adds::ToolText,
+        [K::Input, K::Item, K::Summary] => Adds::NoMessage,
         [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
         [K::Input, K::Item, K::Content, K::Item, K::FileUrl] => Adds::File,
         [K::PreviousResponseId | K::Conversation | K::Prompt] => Adds::Elsewhere,

@@ -42,6 +42,8 @@ pub(crate) enum Adds {
     Name,
     /// An object that is one message, or the text that stands for one.
     Message,
+    /// What shows that the object around it is no message: a thought.
+    NoMessage,
     /// An object that defines a tool; without a schema, one of the provider's own.
     Tool,
     /// A tool's name or description.

@@ -154,6 +154,7 @@ fn thoughts_end_with_their_turn() {
     assert_eq!(part(&responses, &with(&[user, thought, call]), "sealed_bytes"), 4);
     assert_eq!(part(&responses, &with(&[user, thought, call, user]), "sealed_bytes"), 0);
     assert_eq!(part(&responses, &with(&[user, thought, call, user]), "text"), 3, "no summary is counted");
+    assert_eq!(part(&responses, &with(&[user, thought, call, user]), "messages"), 3, "a thought is no message");
 
     let gemini = route("POST", "/v1beta/models/gemini-3-pro:generateContent").unwrap();
     let model = r#"{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"abcd"}]}"#;
