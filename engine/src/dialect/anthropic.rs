@@ -63,7 +63,11 @@ fn on_vertex(target: &Target) -> Option<Found> {
         _ => return None,
     };
     let model = super::model_before_colon(last, model);
-    Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
+    // A region costs more than the global endpoint:
+    // <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>.
+    let is_global = target.segment_after("locations").is_none_or(|place| place.text == "global");
+    let place = if is_global { "" } else { "regional" };
+    Some(Found { provider: Some("google"), model: Some(model), stream, place, ..Found::default() })
 }
 
 // --- the request ---
@@ -76,6 +80,10 @@ fn field(path: &[K]) -> Option<Field> {
         [K::MaxTokens | K::MaxTokensToSample] => Field::OutputBound,
         [K::Stream] => Field::Stream,
         [K::ServiceTier] => Field::ServiceTier,
+        // <https://platform.claude.com/docs/en/build-with-claude/fast-mode>,
+        // <https://platform.claude.com/docs/en/manage-claude/data-residency>.
+        [K::Speed] => Field::Speed,
+        [K::InferenceGeo] => Field::Place,
         [K::Metadata, K::UserId] => Field::EndUser,
         [K::Thinking, K::BudgetTokens] => Field::ThinkingBudget,
         [K::Messages | K::Tools | K::System | K::Thinking | K::Prompt] => Field::Once,
@@ -155,6 +163,10 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Model] | [K::Message, K::Model], _) => answer.model_event(event),
         ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
             answer.service_tier_event(event);
+        }
+        ([K::Usage, K::Speed] | [K::Message, K::Usage, K::Speed], _) => answer.speed_event(event),
+        ([K::Usage, K::InferenceGeo] | [K::Message, K::Usage, K::InferenceGeo], _) => {
+            answer.place_event(event);
         }
         ([K::Usage, rest @ ..] | [K::Message, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = part(rest) {

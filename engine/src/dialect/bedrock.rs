@@ -65,6 +65,10 @@ fn field(path: &[K]) -> Option<Field> {
             Field::ThinkingBudget
         }
         [K::Metadata, K::UserId] => Field::EndUser,
+        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>; beside a body
+        // of `invoke` it is a header, which the answer repeats.
+        [K::ServiceTierCamel, K::Type] => Field::ServiceTier,
+        [K::ServiceTierCamel] => Field::Once,
         [
             K::Messages
             | K::System
@@ -149,9 +153,15 @@ const HEADERS: &[&str] = &[
     "x-amzn-bedrock-output-token-count",
     "x-amzn-bedrock-cache-read-input-token-count",
     "x-amzn-bedrock-cache-write-input-token-count",
+    SERVICE_TIER,
 ];
 
+const SERVICE_TIER: &str = "x-amzn-bedrock-service-tier";
+
 fn observe_header(answer: &mut Answer, name: &str, value: &[u8]) {
+    if name == SERVICE_TIER {
+        answer.served_in(value);
+    }
     let places = [Part::InputBeside, Part::OutputBeside, Part::CacheReadBeside, Part::CacheWriteBeside];
     let part = HEADERS.iter().zip(places).find(|(known, _)| **known == name);
     if let (Some((_, part)), Ok(text)) = (part, std::str::from_utf8(value)) {
@@ -170,6 +180,9 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
                 _ => return anthropic::observe(answer, path, event),
             };
             answer.state(part, n);
+        }
+        ([K::ServiceTierCamel, K::Type] | [K::Metadata, K::ServiceTierCamel, K::Type], _) => {
+            answer.service_tier_event(event);
         }
         ([K::AmazonBedrockInvocationMetrics, count], Event::Number(n)) => {
             let part = match count {

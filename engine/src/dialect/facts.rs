@@ -22,6 +22,10 @@ pub struct Facts {
     pub stream: bool,
     /// `service_tier` or its like, as written, lower case; empty if not stated.
     pub service_tier: String,
+    /// Faster machines are asked for beside the tier (Anthropic's `speed: "fast"`).
+    pub fast: bool,
+    /// Where it must be served, lower case; empty if not stated.
+    pub place: String,
     /// The end user that the body names (`user`, `metadata.user_id`, …); empty if none.
     pub end_user: String,
     /// `thinking.budget_tokens` or its like.
@@ -119,6 +123,10 @@ pub(crate) enum Field {
     Stream,
     /// The service tier.
     ServiceTier,
+    /// How fast the machines shall be.
+    Speed,
+    /// Where it must be served.
+    Place,
     /// The end user.
     EndUser,
     /// The tokens that thinking may take.
@@ -323,6 +331,8 @@ impl Finder {
                 let text = String::from_utf8_lossy(&self.text).into_owned();
                 match field {
                     Field::ServiceTier => self.facts.service_tier = text.to_ascii_lowercase(),
+                    Field::Speed => self.facts.fast = text.eq_ignore_ascii_case("fast"),
+                    Field::Place => self.facts.place = text.to_ascii_lowercase(),
                     Field::EndUser => self.facts.end_user = text,
                     _ => {}
                 }

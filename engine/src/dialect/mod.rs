@@ -108,6 +108,8 @@ pub(crate) struct Found {
     pub(crate) stream: Option<bool>,
     /// The body may name no model (a form field does, or the dialect has one only).
     pub(crate) model_is_optional: bool,
+    /// Where it is served, if that may cost more and the path decides it.
+    pub(crate) place: &'static str,
     /// It costs nothing: let it pass untouched.
     pub(crate) is_free: bool,
 }
@@ -140,6 +142,8 @@ pub struct Route {
     pub model: Option<PathModel>,
     /// Whether the answer streams, if the path decides it.
     pub stream: Option<bool>,
+    /// Where it is served, if that may cost more and the path decides it; else empty.
+    pub place: &'static str,
     pub(crate) model_is_optional: bool,
     /// The path as sent.
     pub path: Vec<u8>,
@@ -178,6 +182,7 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
             provider: provider_of_host(host, path).or(found.provider),
             model: found.model,
             stream: found.stream,
+            place: found.place,
             model_is_optional: found.model_is_optional,
             path: path.to_vec(),
         }),
@@ -208,6 +213,7 @@ impl Route {
             provider: None,
             model: None,
             stream: None,
+            place: "",
             model_is_optional: false,
             path: Vec::new(),
         })

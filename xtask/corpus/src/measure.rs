@@ -176,7 +176,11 @@ fn answered(
         (!differing.is_empty()).then(|| differing.join(", "))
     });
     if let Some(price) = oracle.and_then(|oracle| oracle.price.as_ref()) {
-        priced(row, price, route, model, &reader, usage.unwrap_or_default())?;
+        let mut usage = usage.unwrap_or_default();
+        // The oracle prices only the searches that it read.
+        let searches = oracle.and_then(|oracle| oracle.usage.as_ref()?.get("web_searches"));
+        usage.web_searches = searches.map_or(0, |count| *count as u64);
+        priced(row, price, route, model, &reader, usage)?;
     }
     let theirs = stated.and_then(|oracle| oracle.get("input_tokens")).map(|input| *input as u64);
     row.truth = usage.map(|usage| usage.input).or(theirs).filter(|input| *input > 0);
@@ -200,6 +204,7 @@ fn priced(
         answered: reader.model(),
         // The oracle knows the standard price only.
         tier: ServiceTier::Standard,
+        place: "",
         at: EpochMs(at.as_millisecond()),
     });
     let ours = quote.price.cost(usage).0 as f64 / 1e9;
