@@ -204,6 +204,21 @@ impl Route {
         (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
     }
 
+    /// Whether a count is certain: the model's encoding is public, and there is nothing in the prompt but text
+    /// and messages, whose overhead OpenAI documents.
+    #[must_use]
+    pub fn counts_exactly(&self, facts: &Facts, count: &PromptCount) -> bool {
+        const CERTAIN: [PromptPart; 4] =
+            [PromptPart::Base, PromptPart::Text, PromptPart::Messages, PromptPart::Systems];
+        let is_public = matches!(
+            tokenstile_tokens::encoding_for_model(prompt::bare_model(&facts.model)),
+            tokenstile_tokens::ModelEncoding::Exact(_)
+        );
+        let is_plain =
+            PromptPart::ALL.iter().all(|part| CERTAIN.contains(part) || count.parts.get(*part) == 0);
+        is_public && is_plain && !facts.model.is_empty()
+    }
+
     /// A call of which not even the path is known: the first dialect's words answer it.
     #[must_use]
     pub fn of_unreadable_head() -> Option<Self> {

@@ -31,6 +31,8 @@ pub struct Quote {
     pub known: bool,
     /// The entry of the book or of the policy: `openai/gpt-4o`. Empty if unknown.
     pub entry: String,
+    /// The spelling of the model's name by which it was found. Empty if unknown.
+    pub name: String,
     /// The context length of the model in tokens; 0 if nobody says.
     pub context: u64,
 }
@@ -140,6 +142,7 @@ impl Prices {
             },
             known: false,
             entry: String::new(),
+            name: String::new(),
             context: 0,
         })
     }
@@ -149,7 +152,8 @@ impl Prices {
             own.model.matches(name) && own.provider.as_deref().is_none_or(|only| Some(only) == provider)
         };
         let own = self.overrides.iter().find(concerns)?;
-        Some(Quote { price: own.price.clone(), known: true, entry: format!("policy/{name}"), context: 0 })
+        let (entry, name) = (format!("policy/{name}"), name.to_owned());
+        Some(Quote { price: own.price.clone(), known: true, entry, name, context: 0 })
     }
 }
 
@@ -205,7 +209,7 @@ fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote>
     // An entry without any rate says nothing: unknown must not mean free.
     let price = Some(price).filter(Price::is_stated)?;
     let entry = format!("{}/{}", provider.id, model.id);
-    Some(Quote { price, known: true, entry, context: model.context })
+    Some(Quote { price, known: true, entry, name: name.to_owned(), context: model.context })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.
