@@ -5,12 +5,12 @@
 
 mod fit;
 mod measure;
-mod recording;
 mod report;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use std::path::PathBuf;
+use tokenstile_corpus::recording;
 
 /// Measure what the engine makes of recorded traffic.
 #[derive(Parser)]

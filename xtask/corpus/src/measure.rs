@@ -1,9 +1,9 @@
 //! One exchange through the engine, as a proxy would show it, and what the oracle says of it.
 
-use crate::recording::{self, Exchange, Oracle, header};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tokenstile_corpus::recording::{self, Exchange, Oracle, header};
 use tokenstile_engine::dialect::{Edits, Facts, ModelAt, PromptPart, Recognised, Route, recognise, splice};
 use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier};
 use tokenstile_engine::units::EpochMs;
