@@ -228,3 +228,23 @@ impl Tally {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named() {
+        let ours = json!({"model": "a", "cost": 1, "usage": {"input": 1}});
+        let theirs = json!({"model": "a", "cost": 2, "usage": {"input": 1, "output": 2}, "rule": "x"});
+        assert_eq!(
+            fields(&ours, &theirs),
+            [
+                "cost 1 and 2 natively",
+                "rule nothing and \"x\" natively",
+                "usage {\"input\":1} and {\"input\":1,\"output\":2} natively"
+            ]
+        );
+        assert!(fields(&ours, &ours).is_empty());
+    }
+}

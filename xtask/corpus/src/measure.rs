@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) provider: String,
     pub(crate) repo: String,
     pub(crate) verbatim: bool,
+    /// It posts something: what only reads is no inference, whatever the recording calls it.
+    pub(crate) posts: bool,
     pub(crate) status: u16,
     /// Our dialect; `free`, or empty if we let it pass unseen.
     pub(crate) recognised: String,
@@ -80,6 +82,7 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         provider: exchange.provider.clone(),
         repo: exchange.source_repo.clone(),
         verbatim: exchange.fidelity_request == "verbatim",
+        posts: exchange.method == "POST",
         status: exchange.response_status,
         recognised: String::new(),
         model: String::new(),
@@ -105,7 +108,9 @@ fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &
     // Some recorders kept what stands before a model in Gemini's paths.
     let recorded = exchange.model_requested.as_deref();
     let recorded = recorded.map(|recorded| recorded.strip_prefix("models/").unwrap_or(recorded));
-    row.model_right = recorded.map(|recorded| recorded == facts.model);
+    // Azure takes the deployment of the path, whatever the body names; the recordings know the body's.
+    let is_deployment = route.provider == Some("azure") && matches!(facts.model_at, ModelAt::Path(_));
+    row.model_right = recorded.map(|recorded| recorded == facts.model || is_deployment);
     let count = route.count_prompt(body, facts);
     row.estimate = Some(count.tokens);
     let parts = PromptPart::ALL.iter().map(|part| (part.name(), count.parts.get(*part)));
