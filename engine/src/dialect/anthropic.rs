@@ -54,12 +54,12 @@ pub(super) static COUNT: Dialect = Dialect {
 
 /// `…/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict`.
 fn on_vertex(target: &Target) -> Option<Found> {
-    let is_ours = target.method == b"POST" && target.path.contains("/publishers/anthropic/models/");
+    let is_ours = target.posts() && target.path.contains("/publishers/anthropic/models/");
     let last = target.segment_from_end(0).filter(|_| is_ours)?;
     let (model, verb) = last.text.rsplit_once(':')?;
-    let stream = match verb {
-        "rawPredict" => None,
-        "streamRawPredict" => Some(true),
+    let stream = match verb.to_ascii_lowercase().as_str() {
+        "rawpredict" => None,
+        "streamrawpredict" => Some(true),
         _ => return None,
     };
     let model = super::model_before_colon(last, model);

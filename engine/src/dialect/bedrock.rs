@@ -42,13 +42,13 @@ pub(super) static COUNT: Dialect = Dialect {
 };
 
 fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
-    let verb = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let verb = target.segment_from_end(0).filter(|_| target.posts())?;
     let model = target.segment_from_end(1).filter(|_| target.path.contains("/model/"))?;
-    if verb.text != whole && verb.text != streamed {
+    if !verb.is(whole) && !verb.is(streamed) {
         return None;
     }
     let model = super::PathModel { name: model.text.clone(), span: model.span.clone() };
-    let stream = Some(verb.text == streamed);
+    let stream = Some(verb.is(streamed));
     Some(Found { provider: Some("aws"), model: Some(model), stream, ..Found::default() })
 }
 

@@ -46,16 +46,16 @@ pub(super) static COUNT: Dialect = Dialect {
 };
 
 fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
-    let last = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let last = target.segment_from_end(0).filter(|_| target.posts())?;
     let (name, verb) = last.text.rsplit_once(':')?;
-    let above = target.segment_from_end(1)?.text.as_str();
-    let is_model =
-        matches!(above, "models" | "tunedModels" | "endpoints") && !target.path.contains("/anthropic/");
-    if !is_model || !verbs.contains(&verb) {
+    let above = target.segment_from_end(1)?.text.to_ascii_lowercase();
+    let is_model = ["models", "tunedmodels", "endpoints"].contains(&above.as_str())
+        && !target.path.contains("/anthropic/");
+    if !is_model || !verbs.iter().any(|known| known.eq_ignore_ascii_case(verb)) {
         return None;
     }
     let model = super::model_before_colon(last, name);
-    let stream = Some(verb == "streamGenerateContent");
+    let stream = Some(verb.eq_ignore_ascii_case("streamGenerateContent"));
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
 }
 

@@ -171,8 +171,14 @@ impl Recognised {
 /// Tells what a call is, by `:method`, `:authority` and `:path` as sent.
 #[must_use]
 pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
-    let target = Target::new(method, host, path);
-    let found = DIALECTS.iter().find_map(|dialect| Some((*dialect, (dialect.recognises)(&target)?)));
+    let find =
+        |target: &Target| DIALECTS.iter().find_map(|dialect| Some((*dialect, (dialect.recognises)(target)?)));
+    let found = find(&Target::new(method, host, path));
+    let found = match found {
+        Some((_, Found { is_free: false, .. })) => found,
+        // Free or nothing at all, unless some server would read it as a call that is metered.
+        _ => find(&Target::obliging(method, host, path)).filter(|(_, other)| !other.is_free).or(found),
+    };
     match found {
         None => Recognised::Unknown,
         Some((dialect, found)) if found.is_free => Recognised::Free(dialect.name),
@@ -187,6 +193,16 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
             path: path.to_vec(),
         }),
     }
+}
+
+/// The method that a server may take a request to have: some let a header say it.
+#[must_use]
+pub fn effective_method<'h>(method: &'h [u8], header: impl Fn(&str) -> Option<&'h [u8]>) -> &'h [u8] {
+    const HEADERS: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
+    let said = HEADERS.iter().find_map(|name| header(name));
+    let posts = |method: &[u8]| Target::new(method, b"", b"").posts();
+    // Whoever might be metered is.
+    said.filter(|said| !said.is_empty() && posts(said) && !posts(method)).unwrap_or(method)
 }
 
 impl Route {

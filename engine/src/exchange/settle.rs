@@ -67,7 +67,13 @@ impl Exchange {
             return (self.expected_usage(), UsageSource::Estimated);
         }
         let source = if reader.counts() { counted } else { UsageSource::Estimated };
-        (Usage { output: reader.counted_output(), ..prompt }, source)
+        let (counts, output) = (reader.counts(), reader.counted_output());
+        if output == 0 && !counts && complete {
+            // It is made later, and fetched by a call that costs nothing (`background`), or is in a form that
+            // nobody knows: nothing seen is not nothing used.
+            return (self.expected_usage(), UsageSource::Estimated);
+        }
+        (Usage { output, ..prompt }, source)
     }
 
     /// Books what was used in every budget of the plan, in place of its hold.
