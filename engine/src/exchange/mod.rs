@@ -99,6 +99,8 @@ pub struct Exchange {
     facts: Option<Facts>,
     /// Why the body could not be read.
     unread: Option<String>,
+    /// It was not even seen.
+    unseen: bool,
     prompt_tokens: u64,
     /// The price of the call as asked for.
     quote: OnceCell<Quote>,
@@ -132,6 +134,7 @@ impl Exchange {
             started: now,
             facts: None,
             unread: None,
+            unseen: false,
             prompt_tokens: 0,
             quote: OnceCell::new(),
             prompt_bound: None,
@@ -252,6 +255,7 @@ impl Exchange {
             return Next::Nothing;
         }
         self.unread = Some(why.to_owned());
+        self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);

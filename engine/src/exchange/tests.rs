@@ -298,6 +298,12 @@ fn a_body_never_seen_meets_a_budget_that_is_used_up() {
     let mut call = shop.call();
     assert_eq!(call.unread("too long", true, NOON), Next::Reserve);
     assert!(matches!(shop.reserve(&mut call), Next::Reply(Reply { status: 429, .. })));
+    // Between the steps, where a cheaper model would serve, nobody is refused for what was not seen.
+    let mut shop = Shop::new(|_| {});
+    shop.spend(1_100);
+    let mut call = shop.call();
+    assert_eq!(call.unread("too long", true, NOON), Next::Reserve);
+    assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
     // What has left already is not held up.
     assert_eq!(shop.call().unread("gone", false, NOON), Next::Forward(Edits::default()));
 }

@@ -83,7 +83,7 @@ fn check_providers(wire: &Wire, provider: Option<&str>, errors: &mut PolicyError
         }
     };
     if let Some(name) = provider {
-        check("provider".to_owned(), name, own.contains(&name));
+        check("provider".to_owned(), name, own.contains(&name) || wire.unknown_price.is_some());
     }
     for (i, name) in
         wire.overrides.iter().enumerate().filter_map(|(i, own)| Some((i, own.provider.as_deref()?)))

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use serde_json::Value;
 use tokenstile_corpus::recording::{Exchange, header};
 use tokenstile_engine::units::EpochMs;
-use tokenstile_host::host::{Answer, Module, Profile, Request, Shared, Vm, VmConfig, drive};
+use tokenstile_host::host::{Answer, LogLine, Module, Profile, Request, Shared, Vm, VmConfig, drive};
 
 /// Before the JSON of each cost record in the filter's log.
 const RECORD: &str = "tokenstile-record ";
@@ -46,7 +46,7 @@ impl Filter {
         problems.extend(report.error.iter().map(ToString::to_string));
         problems.extend(report.waiting.map(|_| "the request waits for ever".to_owned()));
         let lines = self.shared.log().since(before);
-        let lines: Vec<String> = lines.iter().map(|line| line.text()).collect();
+        let lines: Vec<String> = lines.iter().map(LogLine::text).collect();
         let mut records = lines.iter().filter_map(|line| line.strip_prefix(RECORD));
         let record = records.next().map(serde_json::from_str).transpose()?;
         if records.next().is_some() {
