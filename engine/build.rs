@@ -5,7 +5,9 @@
 //! - the file: the bytes of all prices, the prices, where the dearest one stands among them, providers;
 //! - a price: rates, each a unit, pico-dollars, and tiers (tokens of input above which, pico-dollars);
 //! - a provider: the bytes of all that follows in it, a text, hosts, a match rule, the places of fallback
-//!   providers, where its dearest price stands, models;
+//!   providers, surcharges, where its dearest price stands, models;
+//! - a surcharge: its service tier, or 255 and the place that costs it as a text; thousandths of the standard
+//!   rates; a match rule for the models that have it, 9 for all;
 //! - a model: the bytes of all that follows in it, a match rule, a text, the context in tokens, entries of
 //!   price history, variants;
 //! - an entry: its condition (0 none; 1 from a day since 1970; 2 between two minutes of the day) and where
@@ -123,6 +125,9 @@ impl Packer {
             let place = ids.iter().position(|known| *known == text_of(id));
             number(out, place.expect("a fallback is a provider") as u64);
         }
+        let surcharges = provider["surcharges"].as_array().map_or(&[][..], Vec::as_slice);
+        number(out, surcharges.len() as u64);
+        surcharges.iter().for_each(|each| surcharge(out, each));
         let models = list_of(&provider["models"]);
         number(out, self.dearest(&models.iter().collect::<Vec<_>>()));
         number(out, models.len() as u64);
@@ -210,6 +215,17 @@ fn packed_price(entry: &Map<String, Value>) -> Vec<u8> {
         }
     }
     out
+}
+
+fn surcharge(out: &mut Vec<u8>, value: &Value) {
+    if let Some(tier) = value["tier"].as_str() {
+        out.push(place(TIERS, tier));
+    } else {
+        out.push(255);
+        text(out, text_of(&value["place"]));
+    }
+    number(out, pico(text_of(&value["times"])) / 1_000);
+    if value["match"].is_null() { out.push(9) } else { rule(out, &value["match"]) }
 }
 
 fn rule(out: &mut Vec<u8>, value: &Value) {

@@ -52,7 +52,31 @@ SERVICE_TIERS = {
     ("speed", "fast"): "fast",
 }
 # Hosts of the same providers that the package does not list, each seen in recorded traffic.
-MORE_HOSTS = {"together": ["api.together.ai"], "aws": ["bedrock-mantle.*.api.aws"]}
+MORE_HOSTS = {"together": ["api.together.ai"], "aws": ["bedrock-mantle.*.api.aws"], "openai": ["*.api.openai.com"]}
+# What a provider's tier or place costs where the package has no rates of the model's own for it: so many times the
+# standard rate of every token (searches and requests cost the same).
+DATA_RESIDENCY = "https://platform.claude.com/docs/en/manage-claude/data-residency"
+CLAUDE_ON_VERTEX = "https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai"
+GEMINI_TIERS = "https://ai.google.dev/gemini-api/docs/optimization: 50 % less; 75 % to 100 % more, 1.8 times for every "\
+    "model of LiteLLM's table 1.109.1"
+BEDROCK_TIERS = "https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html names no number; "\
+    "LiteLLM's table 1.109.1 has this one for 84 of 99 (priority) and 112 of 119 (flex) models"
+AZURE_TIERS = "LiteLLM's table 1.109.1 has this one for 47 of 73 (priority) and 17 of 17 (flex) models"
+OLDER_CLAUDES = {"or": [{"starts_with": "claude-3"}, {"starts_with": "claude-4-"}, {"starts_with": "claude-sonnet-4-0"},
+                        {"starts_with": "claude-opus-4-0"}, {"starts_with": "claude-opus-4-1"}]}
+SURCHARGES = {
+    "anthropic": [{"place": "us", "times": "1.1", "source": DATA_RESIDENCY}],
+    "google": [
+        {"tier": "flex", "times": "0.5", "source": GEMINI_TIERS},
+        {"tier": "priority", "times": "1.8", "source": GEMINI_TIERS},
+        {"place": "regional", "times": "1.1", "source": CLAUDE_ON_VERTEX,
+         "match": {"and": [{"contains": "claude"}, {"not": OLDER_CLAUDES}]}},
+    ],
+    "aws": [{"tier": "flex", "times": "0.5", "source": BEDROCK_TIERS},
+            {"tier": "priority", "times": "1.75", "source": BEDROCK_TIERS}],
+    "azure": [{"tier": "flex", "times": "0.5", "source": AZURE_TIERS},
+              {"tier": "priority", "times": "2", "source": AZURE_TIERS}],
+}
 LEFT_OUT = set()
 FREE = {"input": "0", "output": "0"}
 
@@ -251,6 +275,8 @@ def provider_entry(provider):
         entry["match"] = clause(provider.model_match)
     if provider.fallback_model_providers:
         entry["fallback"] = provider.fallback_model_providers
+    if provider.id in SURCHARGES:
+        entry["surcharges"] = SURCHARGES[provider.id]
     entry["models"] = [model_entry(provider, model) for model in provider.models]
     return entry
 
@@ -299,6 +325,13 @@ def write(path, head, lists):
         out.write(lists(compact) + "\n}\n")
 
 
+def as_of():
+    """The day of the facts: when a version was first taken, so that taking it again changes nothing."""
+    book = HERE / "book.json"
+    known = json.loads(book.read_text(encoding="utf-8")) if book.exists() else {}
+    return known["as_of"] if known.get("version") == VERSION else datetime.date.today().isoformat()
+
+
 def main():
     check_translations()
     providers = [provider_entry(provider) for provider in data.providers]
@@ -312,7 +345,7 @@ def main():
         return '"providers": [\n' + ",\n".join(blocks) + "\n]"
 
     head = {"source": f"https://pypi.org/project/genai-prices/{VERSION}/", "version": VERSION,
-            "as_of": sys.argv[1], "licence": "MIT",
+            "as_of": as_of(), "licence": "MIT",
             "unit": "dollars a million tokens; a thousand requests or web searches"}
     write(HERE / "book.json", head, book)
     rows = vectors()

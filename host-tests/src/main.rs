@@ -22,6 +22,8 @@ enum Command {
     Serve(cli::serve::Args),
     /// Watch a day of three users go through the filter.
     Demo(cli::demo::Args),
+    /// Say what a model costs, or what a request would.
+    Price(cli::price::Args),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
+        Command::Price(args) => Ok(cli::price::run(&args)),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {

@@ -1,6 +1,12 @@
 //! What the documents name exists: half of the paths in another project's guide did not.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
+use tokenstile_engine::dialect::DIALECTS;
+use tokenstile_engine::policy::Policy;
 
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
@@ -25,4 +31,104 @@ fn every_path_in_the_documents_exists() {
         }
     }
     assert!(seen >= 10, "the documents name {seen} paths: is the pattern still right?");
+}
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Blocks fenced with this language.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let parts = text.split("```").skip(1).step_by(2);
+    parts.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+}
+
+/// Every key of the policy as it is written in the sources: the fields of all types that are read.
+fn keys_of_the_policy() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for source in ["engine/src/policy/wire.rs", "engine/src/policy/prices.rs"] {
+        let text = file(source);
+        let mut renamed = None;
+        let mut read = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[deserr(error = PolicyErrors, deny_unknown_fields)]") {
+                read = true;
+            } else if line == "}" {
+                read = false;
+            } else if let Some(rest) = line.strip_prefix("#[deserr(").filter(|_| read) {
+                renamed = rest.split("rename = \"").nth(1).and_then(|rest| rest.split('"').next());
+            } else if let Some((name, _)) =
+                line.trim_start_matches("pub(super) ").split_once(": ").filter(|_| read)
+                && !line.starts_with("//")
+            {
+                keys.insert(renamed.take().unwrap_or(name).to_owned());
+            }
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_readme_names_every_key_of_the_policy_and_no_other() {
+    let known = keys_of_the_policy();
+    assert!(known.len() > 40 && known.contains("$schema") && known.contains("unknown_price"), "{known:?}");
+    let readme = file("README.md");
+    let table = readme.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(2)
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let code = |text: &str| -> Vec<String> {
+        let parts = text.split('`').skip(1).step_by(2);
+        let words =
+            parts.flat_map(|part| part.split(|c: char| !(c.is_ascii_alphanumeric() || "$_".contains(c))));
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let first: BTreeSet<String> = rows.iter().flat_map(|row| code(row[0])).collect();
+    let wrong: Vec<_> = first.difference(&known).collect();
+    assert!(wrong.is_empty(), "README.md's table has keys that no policy has: {wrong:?}");
+    let anywhere: BTreeSet<String> = rows.iter().flat_map(|row| code(&row.join(" "))).collect();
+    let missing: Vec<_> = known.difference(&anywhere).collect();
+    assert!(missing.is_empty(), "README.md's table does not say what these keys are: {missing:?}");
+}
+
+#[test]
+fn the_readme_names_every_dialect() {
+    let readme = file("README.md");
+    for dialect in DIALECTS {
+        assert!(
+            readme.contains(&format!("`{}`", dialect.name)),
+            "README.md does not name `{}`",
+            dialect.name
+        );
+    }
+}
+
+#[test]
+fn policies_in_the_documents_are_right() {
+    let mut seen = 0;
+    for document in ["README.md", "prices/README.md"] {
+        for policy in blocks(&file(document), "json").into_iter().filter(|text| text.contains("\"version\""))
+        {
+            Policy::parse(policy.as_bytes())
+                .unwrap_or_else(|errors| panic!("{document}: {errors}\n{policy}"));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 2);
+}
+
+/// Examples of `tokenstile price` with their output, run.
+#[test]
+fn the_readmes_price_is_what_the_command_says() {
+    let readme = file("README.md");
+    let mut examples =
+        blocks(&readme, "text").into_iter().filter(|text| text.starts_with("$ tokenstile price "));
+    let (command, expected) =
+        examples.find_map(|text| text.split_once('\n').filter(|(_, out)| !out.is_empty())).unwrap();
+    let args = command.strip_prefix("$ tokenstile ").unwrap().split(' ');
+    let output = Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(args).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Fault {
 }
 
 fn policy(scene: Scene, ground: Ground) -> Value {
-    let provider = if scene == Scene::Asked { "openai" } else { "elsewhere" };
+    let provider = if scene == Scene::Asked { "openai" } else { "mistral" };
     json!({
         "provider": provider,
         "version": 1, "name": "faults", "hold_headers": ground.hold_headers, "on_error": ground.on_error,

@@ -513,6 +513,7 @@ fn request_line(headers: Option<&Pairs>) -> Result<Line, host::Status> {
     let find = |name| headers.and_then(|all| pairs::find(all, name)).map(<[u8]>::to_vec);
     let one = |name| find(name).map_or_else(|| host::header(Map::RequestHeaders, name), Ok);
     let (method, path) = (one(":method")?, one(":path")?);
+    let method = dialect::effective_method(&method, |name| pairs::find(headers?, name)).to_vec();
     // The path tells most dialects; the host only names the provider.
     let host = find(":authority").or_else(|| find("host")).unwrap_or_default();
     Ok(Line { method, host, path })

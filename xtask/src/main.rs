@@ -10,6 +10,7 @@ mod corpus;
 mod debian;
 mod demo;
 mod envoy;
+mod prices;
 mod sh;
 mod test;
 mod wasm;
@@ -63,6 +64,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         corpus_args: Vec<String>,
     },
+    /// Take the price facts anew from the PyPI package genai-prices.
+    Prices {
+        /// This version instead of the one that prices/book.json is from.
+        #[arg(long, conflicts_with = "latest")]
+        version: Option<String>,
+        /// The newest version.
+        #[arg(long)]
+        latest: bool,
+        /// Change nothing; fail if anything would differ.
+        #[arg(long)]
+        check: bool,
+    },
     /// Compare Envoy without a filter, with an empty one, and with ours.
     Bench {
         /// Arguments handed to the measuring program, for example `--quick`.
@@ -88,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { cargo_args } => test::run(&cargo_args),
         Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
         Command::Ci { only } => ci::run(&only),
+        Command::Prices { version, latest, check } => prices::run(version.as_deref(), latest, check),
         Command::Corpus { corpus_args } => corpus::run(&corpus_args),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),

@@ -54,16 +54,20 @@ pub(super) static COUNT: Dialect = Dialect {
 
 /// `…/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict`.
 fn on_vertex(target: &Target) -> Option<Found> {
-    let is_ours = target.method == b"POST" && target.path.contains("/publishers/anthropic/models/");
+    let is_ours = target.posts() && target.path.contains("/publishers/anthropic/models/");
     let last = target.segment_from_end(0).filter(|_| is_ours)?;
     let (model, verb) = last.text.rsplit_once(':')?;
-    let stream = match verb {
-        "rawPredict" => None,
-        "streamRawPredict" => Some(true),
+    let stream = match verb.to_ascii_lowercase().as_str() {
+        "rawpredict" => None,
+        "streamrawpredict" => Some(true),
         _ => return None,
     };
     let model = super::model_before_colon(last, model);
-    Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
+    // A region costs more than the global endpoint:
+    // <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>.
+    let is_global = target.segment_after("locations").is_none_or(|place| place.text == "global");
+    let place = if is_global { "" } else { "regional" };
+    Some(Found { provider: Some("google"), model: Some(model), stream, place, ..Found::default() })
 }
 
 // --- the request ---
@@ -76,6 +80,10 @@ fn field(path: &[K]) -> Option<Field> {
         [K::MaxTokens | K::MaxTokensToSample] => Field::OutputBound,
         [K::Stream] => Field::Stream,
         [K::ServiceTier] => Field::ServiceTier,
+        // <https://platform.claude.com/docs/en/build-with-claude/fast-mode>,
+        // <https://platform.claude.com/docs/en/manage-claude/data-residency>.
+        [K::Speed] => Field::Speed,
+        [K::InferenceGeo] => Field::Place,
         [K::Metadata, K::UserId] => Field::EndUser,
         [K::Thinking, K::BudgetTokens] => Field::ThinkingBudget,
         [K::Messages | K::Tools | K::System | K::Thinking | K::Prompt] => Field::Once,
@@ -127,7 +135,9 @@ fn turn(path: &[K]) -> Option<Turn> {
     Some(match path {
         [K::Messages, K::Item] => Turn::Message,
         [K::Messages, K::Item, K::Role] => Turn::Role,
-        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => Turn::Words,
+        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => {
+            Turn::Words
+        }
         _ => return None,
     })
 }
@@ -172,10 +182,13 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
             answer.service_tier_event(event);
         }
-        (
-            [K::Usage, K::Iterations, rest @ ..] | [K::Message, K::Usage, K::Iterations, rest @ ..],
-            _,
-        ) => iteration(answer, rest, event),
+        ([K::Usage, K::Iterations, rest @ ..] | [K::Message, K::Usage, K::Iterations, rest @ ..], _) => {
+            iteration(answer, rest, event)
+        }
+        ([K::Usage, K::Speed] | [K::Message, K::Usage, K::Speed], _) => answer.speed_event(event),
+        ([K::Usage, K::InferenceGeo] | [K::Message, K::Usage, K::InferenceGeo], _) => {
+            answer.place_event(event);
+        }
         ([K::Usage, rest @ ..] | [K::Message, K::Usage, rest @ ..], Event::Number(n)) => {
             if let Some(part) = part(rest) {
                 answer.state(part, n);
@@ -243,7 +256,8 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     input.or(output)?;
     let with_more = |part, more| stated.or_zero(part).saturating_add(stated.or_zero(more));
-    let (input, output) = (with_more(Part::Input, Part::MoreInput), with_more(Part::Output, Part::MoreOutput));
+    let (input, output) =
+        (with_more(Part::Input, Part::MoreInput), with_more(Part::Output, Part::MoreOutput));
     let read = with_more(Part::CacheRead, Part::MoreCacheRead);
     let write = with_more(Part::CacheWrite, Part::MoreCacheWrite);
     Some(Usage {

@@ -42,13 +42,13 @@ pub(super) static COUNT: Dialect = Dialect {
 };
 
 fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
-    let verb = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let verb = target.segment_from_end(0).filter(|_| target.posts())?;
     let model = target.segment_from_end(1).filter(|_| target.path.contains("/model/"))?;
-    if verb.text != whole && verb.text != streamed {
+    if !verb.is(whole) && !verb.is(streamed) {
         return None;
     }
     let model = super::PathModel { name: model.text.clone(), span: model.span.clone() };
-    let stream = Some(verb.text == streamed);
+    let stream = Some(verb.is(streamed));
     Some(Found { provider: Some("aws"), model: Some(model), stream, ..Found::default() })
 }
 
@@ -65,6 +65,10 @@ fn field(path: &[K]) -> Option<Field> {
             Field::ThinkingBudget
         }
         [K::Metadata, K::UserId] => Field::EndUser,
+        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>; beside a body
+        // of `invoke` it is a header, which the answer repeats.
+        [K::ServiceTierCamel, K::Type] => Field::ServiceTier,
+        [K::ServiceTierCamel] => Field::Once,
         [
             K::Messages
             | K::System
@@ -159,9 +163,15 @@ const HEADERS: &[&str] = &[
     "x-amzn-bedrock-output-token-count",
     "x-amzn-bedrock-cache-read-input-token-count",
     "x-amzn-bedrock-cache-write-input-token-count",
+    SERVICE_TIER,
 ];
 
+const SERVICE_TIER: &str = "x-amzn-bedrock-service-tier";
+
 fn observe_header(answer: &mut Answer, name: &str, value: &[u8]) {
+    if name == SERVICE_TIER {
+        answer.served_in(value);
+    }
     let places = [Part::InputBeside, Part::OutputBeside, Part::CacheReadBeside, Part::CacheWriteBeside];
     let part = HEADERS.iter().zip(places).find(|(known, _)| **known == name);
     if let (Some((_, part)), Ok(text)) = (part, std::str::from_utf8(value)) {
@@ -180,6 +190,9 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
                 _ => return anthropic::observe(answer, path, event),
             };
             answer.state(part, n);
+        }
+        ([K::ServiceTierCamel, K::Type] | [K::Metadata, K::ServiceTierCamel, K::Type], _) => {
+            answer.service_tier_event(event);
         }
         ([K::AmazonBedrockInvocationMetrics, count], Event::Number(n)) => {
             let part = match count {

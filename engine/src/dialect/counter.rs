@@ -125,7 +125,10 @@ impl<'a> Counter<'a> {
 
     fn text(&mut self, adds: Option<Adds>, path: &[Key], event: Event<'_>) {
         match (adds, event) {
-            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType), Event::TextBegin { .. }) => {
+            (
+                Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
+                Event::TextBegin { .. },
+            ) => {
                 self.word.clear();
             }
             (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType), Event::Text(piece)) => {

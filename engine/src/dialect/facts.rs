@@ -22,6 +22,10 @@ pub struct Facts {
     pub stream: bool,
     /// `service_tier` or its like, as written, lower case; empty if not stated.
     pub service_tier: String,
+    /// Faster machines are asked for beside the tier (Anthropic's `speed: "fast"`).
+    pub fast: bool,
+    /// Where it must be served, lower case; empty if not stated.
+    pub place: String,
     /// The end user that the body names (`user`, `metadata.user_id`, …); empty if none.
     pub end_user: String,
     /// `thinking.budget_tokens` or its like.
@@ -119,6 +123,10 @@ pub(crate) enum Field {
     Stream,
     /// The service tier.
     ServiceTier,
+    /// How fast the machines shall be.
+    Speed,
+    /// Where it must be served.
+    Place,
     /// The end user.
     EndUser,
     /// The tokens that thinking may take.
@@ -190,6 +198,8 @@ struct Finder {
     /// Paths with a meaning that stood already.
     seen: Vec<Vec<Key>>,
     twice: Option<Key>,
+    /// A key that some servers take for one with a meaning, others not.
+    odd: Option<Key>,
     model: Vec<u8>,
     text: Vec<u8>,
     /// The place of the value at hand, and of the places where something can be put in.
@@ -213,6 +223,7 @@ impl Finder {
             facts: Facts { choices: 1, stream: shape.streams_unasked, ..Facts::default() },
             seen: Vec::new(),
             twice: None,
+            odd: None,
             model: Vec::new(),
             text: Vec::new(),
             span: 0..0,
@@ -225,6 +236,9 @@ impl Finder {
     fn facts(mut self, route: &Route) -> Result<Facts, Opaque> {
         if let Some(key) = self.twice {
             return Err(Opaque(format!("the key `{}` stands twice", key.name())));
+        }
+        if let Some(key) = self.odd {
+            return Err(Opaque(format!("the key `{}` is written in other letters", key.name())));
         }
         if !self.root.as_ref().is_some_and(|root| root.is_object) {
             return Err(Opaque("the body is no JSON object".to_owned()));
@@ -323,6 +337,8 @@ impl Finder {
                 let text = String::from_utf8_lossy(&self.text).into_owned();
                 match field {
                     Field::ServiceTier => self.facts.service_tier = text.to_ascii_lowercase(),
+                    Field::Speed => self.facts.fast = text.eq_ignore_ascii_case("fast"),
+                    Field::Place => self.facts.place = text.to_ascii_lowercase(),
                     Field::EndUser => self.facts.end_user = text,
                     _ => {}
                 }
@@ -332,12 +348,26 @@ impl Finder {
     }
 }
 
+/// What servers written in Go take a key for that is none as it stands: they compare without regard to case,
+/// and by Unicode's rules (`Model`, `meſſages`): <https://pkg.go.dev/encoding/json#Unmarshal>.
+fn folded(name: &[u8]) -> Option<Key> {
+    let is_odd = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
+    let text = name.iter().any(is_odd).then(|| std::str::from_utf8(name).ok()).flatten()?;
+    let letter = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    let lower: String = text.chars().map(letter).collect();
+    Some(Key::from_name(lower.as_bytes())).filter(|key| *key != Key::Other)
+}
+
 impl Visitor for Finder {
     fn at(&mut self, span: Range<usize>) {
         self.span = span;
     }
 
-    fn key(&mut self, path: &[Key], _: &[u8]) {
+    fn key(&mut self, path: &[Key], name: &[u8]) {
         let owner = path.split_last().map_or(&[][..], |(_, owner)| owner);
         if let Some(options) = &mut self.options {
             options.is_empty &= (self.shape.field)(owner) != Some(Field::StreamOptions);
@@ -348,6 +378,9 @@ impl Visitor for Finder {
             } else {
                 self.seen.push(path.to_vec());
             }
+        } else if let Some(key) = folded(name) {
+            let meant = [owner, &[key]].concat();
+            self.odd = self.odd.or((self.shape.field)(&meant).map(|_| key));
         }
     }
 

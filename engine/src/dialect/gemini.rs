@@ -5,7 +5,7 @@
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
+use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::usage::{Answer, Part, Stated, Usage};
@@ -22,8 +22,9 @@ const BASE: Dialect = Dialect {
     },
     observe,
     usage,
-    answer_headers: NO_HEADERS,
-    observe_header: no_header,
+    // <https://ai.google.dev/gemini-api/docs/priority-inference>
+    answer_headers: &["x-gemini-service-tier"],
+    observe_header: |answer, _, value| answer.served_in(value),
     refusal,
 };
 
@@ -45,16 +46,16 @@ pub(super) static COUNT: Dialect = Dialect {
 };
 
 fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
-    let last = target.segment_from_end(0).filter(|_| target.method == b"POST")?;
+    let last = target.segment_from_end(0).filter(|_| target.posts())?;
     let (name, verb) = last.text.rsplit_once(':')?;
-    let above = target.segment_from_end(1)?.text.as_str();
-    let is_model =
-        matches!(above, "models" | "tunedModels" | "endpoints") && !target.path.contains("/anthropic/");
-    if !is_model || !verbs.contains(&verb) {
+    let above = target.segment_from_end(1)?.text.to_ascii_lowercase();
+    let is_model = ["models", "tunedmodels", "endpoints"].contains(&above.as_str())
+        && !target.path.contains("/anthropic/");
+    if !is_model || !verbs.iter().any(|known| known.eq_ignore_ascii_case(verb)) {
         return None;
     }
     let model = super::model_before_colon(last, name);
-    let stream = Some(verb == "streamGenerateContent");
+    let stream = Some(verb.eq_ignore_ascii_case("streamGenerateContent"));
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
 }
 
@@ -73,6 +74,7 @@ fn field(path: &[K]) -> Option<Field> {
             }
             _ => return None,
         },
+        [K::ServiceTier | K::ServiceTierCamel] => Field::ServiceTier,
         [K::Contents | K::Tools | K::SystemInstruction | K::SystemInstructionSnake] => Field::Once,
         _ => return None,
     })
@@ -149,7 +151,11 @@ fn adds(path: &[K]) -> Option<Adds> {
         [
             K::Tools,
             K::Item,
-            K::GoogleSearch | K::GoogleSearchSnake | K::GoogleSearchRetrieval | K::UrlContext | K::UrlContextSnake,
+            K::GoogleSearch
+            | K::GoogleSearchSnake
+            | K::GoogleSearchRetrieval
+            | K::UrlContext
+            | K::UrlContextSnake,
         ] => Adds::SearchTool,
         [K::Tools, K::Item, _] => Adds::ServerTool,
         [K::CachedContent | K::CachedContentSnake] => Adds::Elsewhere,
@@ -198,14 +204,29 @@ fn data_of(path: &[K]) -> Option<Adds> {
 /// to 1,102 as recorded; Gemini 2 spends 258 (<https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>). The
 /// tiles of which that page speaks were not charged for in any recording, up to 400 x 301 pixels.
 fn image(model: &str, _: Option<(u32, u32)>, _: bool) -> u64 {
-    if model.contains("gemini-2") || model.contains("gemini-1") || model.contains("embedding") { 258 } else { 1_100 }
+    if model.contains("gemini-2") || model.contains("gemini-1") || model.contains("embedding") {
+        258
+    } else {
+        1_100
+    }
 }
 
 // --- the answer ---
 
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
-        ([K::ModelVersion], _) => answer.model_event(event),
+        ([K::ModelVersion], _) => {
+            answer.model_event(event);
+            if ["gemini-1", "gemini-2"].iter().any(|older| answer.model.starts_with(older)) {
+                answer.stated.set(Part::SearchesByPrompt, 1);
+            }
+        }
+        // Vertex says how it was served, AI Studio in which tier:
+        // <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo>.
+        ([K::UsageMetadata, K::TrafficType | K::ServiceTierCamel], _) => answer.service_tier_event(event),
+        ([K::Candidates, K::Item, K::GroundingMetadata, K::WebSearchQueries, ..], _) => {
+            searches(answer, path, event);
+        }
         ([K::UsageMetadata, count], Event::Number(n)) => {
             let part = match count {
                 K::PromptTokenCount => Part::Input,
@@ -235,6 +256,19 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             Event::Text(piece),
         ) => {
             answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+/// Counts a candidate's queries; chunks of a stream repeat them.
+fn searches(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path.len(), event) {
+        (4, Event::Begin(_)) => answer.noted = Some(0),
+        (5, Event::TextBegin { .. }) => answer.noted = answer.noted.map(|count| count.saturating_add(1)),
+        (4, Event::End) => {
+            let before = answer.stated.or_zero(Part::WebSearches);
+            answer.stated.set(Part::WebSearches, answer.noted.take().unwrap_or(0).max(before));
         }
         _ => {}
     }
@@ -272,7 +306,12 @@ fn modality(answer: &mut Answer, list: K, path: &[K], event: Event<'_>) {
 fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     input.or(output).or(stated.get(Part::Total))?;
+    // Until Gemini 2.5 a prompt that was searched for is charged, since Gemini 3 each query:
+    // <https://ai.google.dev/gemini-api/docs/google-search#pricing>.
+    let searches = stated.or_zero(Part::WebSearches);
+    let by_prompt = stated.get(Part::SearchesByPrompt).is_some();
     Some(Usage {
+        web_searches: if by_prompt { searches.min(1) } else { searches },
         input: input.unwrap_or(0).saturating_add(stated.or_zero(Part::ToolInput)),
         cache_read: stated.or_zero(Part::CacheRead),
         input_audio: stated.or_zero(Part::InputAudio),

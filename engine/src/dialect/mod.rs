@@ -22,7 +22,7 @@ mod weights;
 
 pub use edit::{Edits, Splice, splice};
 pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
-pub use parts::{PromptPart, Parts};
+pub use parts::{Parts, PromptPart};
 pub use prompt::PromptCount;
 pub use target::Target;
 pub use weights::stem as model_stem;
@@ -112,6 +112,8 @@ pub(crate) struct Found {
     pub(crate) stream: Option<bool>,
     /// The body may name no model (a form field does, or the dialect has one only).
     pub(crate) model_is_optional: bool,
+    /// Where it is served, if that may cost more and the path decides it.
+    pub(crate) place: &'static str,
     /// It costs nothing: let it pass untouched.
     pub(crate) is_free: bool,
 }
@@ -144,6 +146,8 @@ pub struct Route {
     pub model: Option<PathModel>,
     /// Whether the answer streams, if the path decides it.
     pub stream: Option<bool>,
+    /// Where it is served, if that may cost more and the path decides it; else empty.
+    pub place: &'static str,
     pub(crate) model_is_optional: bool,
     /// The path as sent.
     pub path: Vec<u8>,
@@ -171,8 +175,14 @@ impl Recognised {
 /// Tells what a call is, by `:method`, `:authority` and `:path` as sent.
 #[must_use]
 pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
-    let target = Target::new(method, host, path);
-    let found = DIALECTS.iter().find_map(|dialect| Some((*dialect, (dialect.recognises)(&target)?)));
+    let find =
+        |target: &Target| DIALECTS.iter().find_map(|dialect| Some((*dialect, (dialect.recognises)(target)?)));
+    let found = find(&Target::new(method, host, path));
+    let found = match found {
+        Some((_, Found { is_free: false, .. })) => found,
+        // Free or nothing at all, unless some server would read it as a call that is metered.
+        _ => find(&Target::obliging(method, host, path)).filter(|(_, other)| !other.is_free).or(found),
+    };
     match found {
         None => Recognised::Unknown,
         Some((dialect, found)) if found.is_free => Recognised::Free(dialect.name),
@@ -182,10 +192,21 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
             provider: provider_of_host(host, path).or(found.provider),
             model: found.model,
             stream: found.stream,
+            place: found.place,
             model_is_optional: found.model_is_optional,
             path: path.to_vec(),
         }),
     }
+}
+
+/// The method that a server may take a request to have: some let a header say it.
+#[must_use]
+pub fn effective_method<'h>(method: &'h [u8], header: impl Fn(&str) -> Option<&'h [u8]>) -> &'h [u8] {
+    const HEADERS: [&str; 3] = ["x-http-method-override", "x-method-override", "x-http-method"];
+    let said = HEADERS.iter().find_map(|name| header(name));
+    let posts = |method: &[u8]| Target::new(method, b"", b"").posts();
+    // Whoever might be metered is.
+    said.filter(|said| !said.is_empty() && posts(said) && !posts(method)).unwrap_or(method)
 }
 
 impl Route {
@@ -203,6 +224,21 @@ impl Route {
         (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
     }
 
+    /// Whether a count is certain: the model's encoding is public, and there is nothing in the prompt but text
+    /// and messages, whose overhead OpenAI documents.
+    #[must_use]
+    pub fn counts_exactly(&self, facts: &Facts, count: &PromptCount) -> bool {
+        const CERTAIN: [PromptPart; 4] =
+            [PromptPart::Base, PromptPart::Text, PromptPart::Messages, PromptPart::Systems];
+        let is_public = matches!(
+            tokenstile_tokens::encoding_for_model(prompt::bare_model(&facts.model)),
+            tokenstile_tokens::ModelEncoding::Exact(_)
+        );
+        let is_plain =
+            PromptPart::ALL.iter().all(|part| CERTAIN.contains(part) || count.parts.get(*part) == 0);
+        is_public && is_plain && !facts.model.is_empty()
+    }
+
     /// A call of which not even the path is known: the first dialect's words answer it.
     #[must_use]
     pub fn of_unreadable_head() -> Option<Self> {
@@ -212,6 +248,7 @@ impl Route {
             provider: None,
             model: None,
             stream: None,
+            place: "",
             model_is_optional: false,
             path: Vec::new(),
         })

@@ -28,7 +28,7 @@ pub(super) fn part(path: &[K]) -> Option<Part> {
         [K::ReasoningTokens] => Part::Reasoning,
         [K::CachedTokens | K::CachedPromptTextTokens | K::PromptCacheHitTokens] => Part::CacheReadBeside,
         [K::CitationTokens] => Part::Citations,
-        [K::NumSearchQueries] => Part::WebSearches,
+        [K::NumSearchQueries] | [K::ServerToolUse, K::WebSearchRequests] => Part::WebSearches,
         _ => return None,
     })
 }

@@ -87,9 +87,10 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
     delimiter.extend_from_slice(boundary);
     let mut facts = Facts { choices: 1, ..Facts::default() };
     let mut rest = body.get(first..).unwrap_or_default();
-    let mut models = 0_u32;
+    let (mut models, mut named) = (0_u32, 0_usize);
     while let Some(end) = memchr::memmem::find(rest, &delimiter) {
         let part = rest.get(..end).unwrap_or_default();
+        named = named.saturating_add(usize::from(field(part).is_some()));
         if let Some((b"model", value)) = field(part) {
             models = models.saturating_add(1);
             facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
@@ -97,6 +98,11 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
             facts.stream = true;
         }
         rest = rest.get(end.saturating_add(delimiter.len())..).unwrap_or_default();
+    }
+    // Parts that stand between other boundaries, or whose name is written in another way, are someone else's to
+    // read: the header may name another boundary than the first line, and what precedes it is no part then.
+    if dispositions(body) != named {
+        return Err(Opaque("the form has parts that can be read in two ways".to_owned()));
     }
     if models > 1 {
         return Err(Opaque("the field `model` stands twice".to_owned()));
@@ -109,6 +115,18 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
         return Err(Opaque("the form names no model".to_owned()));
     }
     Ok(facts)
+}
+
+/// How many headers there are that could begin a part.
+fn dispositions(body: &[u8]) -> usize {
+    const NAME: &[u8] = b"content-disposition";
+    // Searched by a letter that is rare, for audio is long.
+    let starts = memchr::memchr2_iter(b'C', b'c', body);
+    starts
+        .filter(|at| {
+            body.get(*at..at.saturating_add(NAME.len())).is_some_and(|s| s.eq_ignore_ascii_case(NAME))
+        })
+        .count()
 }
 
 /// Name and value of a form's part: `\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1`.

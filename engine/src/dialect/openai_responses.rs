@@ -6,7 +6,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
-use crate::usage::Answer;
+use crate::usage::{Answer, Part};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "openai-responses",
@@ -67,9 +67,7 @@ fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Input | K::Instructions] | [K::Input, K::Item] => Adds::Message,
         [K::Input, K::Item, K::Content | K::Name | K::Arguments | K::Output | K::Input]
-        | [K::Input, K::Item, K::Content | K::Output, K::Item, K::Text | K::Refusal] => {
-            Adds::Text
-        }
+        | [K::Input, K::Item, K::Content | K::Output, K::Item, K::Text | K::Refusal] => Adds::Text,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::ImageUrl] => Adds::Image,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
@@ -93,6 +91,9 @@ fn adds(path: &[K]) -> Option<Adds> {
 
 /// The usage comes in the response object, alone or inside the last event (`response.completed`).
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    if let [K::Output, item @ ..] | [K::Response, K::Output, item @ ..] = path {
+        searches(answer, item, event);
+    }
     match (path, event) {
         ([K::Model] | [K::Response, K::Model], _) => answer.model_event(event),
         ([K::ServiceTier] | [K::Response, K::ServiceTier], _) => answer.service_tier_event(event),
@@ -109,6 +110,32 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             Event::Text(piece),
         ) => {
             answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+/// Counts searches of the web: `web_search_call`s, less those that only open or read a page
+/// (<https://platform.openai.com/docs/guides/tools-web-search#output-and-citations>: the action `search`
+/// "incurs a tool call cost"). Each document of a stream has the whole list.
+fn searches(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    const SEARCH: u64 = 1;
+    const OTHER_ACTION: u64 = 2;
+    match (path, event) {
+        ([], Event::Begin(_)) => answer.stated.set(Part::WebSearches, 0),
+        ([K::Item], Event::Begin(_)) => answer.noted = Some(0),
+        ([K::Item, K::Type] | [K::Item, K::Action, K::Type], Event::TextEnd { .. }) => {
+            let found = match (path.len(), answer.note.as_slice()) {
+                (2, b"web_search_call") => SEARCH,
+                (3, b"open_page" | b"find" | b"find_in_page") => OTHER_ACTION,
+                _ => 0,
+            };
+            answer.noted = answer.noted.map(|noted| noted | found);
+        }
+        ([K::Item, K::Type] | [K::Item, K::Action, K::Type], _) => answer.note_event(event),
+        ([K::Item], Event::End) if answer.noted.take() == Some(SEARCH) => {
+            let count = answer.stated.or_zero(Part::WebSearches).saturating_add(1);
+            answer.stated.set(Part::WebSearches, count);
         }
         _ => {}
     }

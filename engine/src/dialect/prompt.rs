@@ -2,7 +2,7 @@
 //! functions what a value at a path adds; `counter` adds it up, and this file weighs it. Knows no dialect.
 
 use super::counter::Counter;
-use super::parts::{PromptPart, Parts};
+use super::parts::{Parts, PromptPart};
 use super::{Facts, Route, weights};
 use crate::json::{Key, Reader};
 use tokenstile_tokens::encoding_for_model;
@@ -142,13 +142,7 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
     let parts = counter.parts(weights::drops_tools_not_to_be_called(counting.style, family));
     let style = weights::native_style(counting.style, provider, family);
     let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);
-    PromptCount {
-        tokens: weighed(&parts, weights),
-        parts,
-        style,
-        family,
-        is_partial: counter.is_partial(),
-    }
+    PromptCount { tokens: weighed(&parts, weights), parts, style, family, is_partial: counter.is_partial() }
 }
 
 fn weighed(parts: &Parts, weights: Weights) -> u64 {
@@ -167,4 +161,3 @@ pub(crate) fn bare_model(name: &str) -> &str {
     let vendors = ["anthropic.", "meta.", "mistral.", "cohere.", "amazon.", "deepseek.", "openai.", "qwen."];
     vendors.iter().find_map(|vendor| name.strip_prefix(vendor)).unwrap_or(name)
 }
-

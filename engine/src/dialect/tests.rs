@@ -20,11 +20,28 @@ fn paths_are_recognised_as_servers_route_them() {
         "/api/v1/./chat/completions",
         "/v1/chat/x/../completions",
         "/../v1/chat/x/%2e%2E/completions",
+        // As some servers route them: Azure, IIS, Tomcat, Go, and chains that decode twice.
+        "/V1/Chat/COMPLETIONS",
+        "/v1/chat/completions;v=1",
+        "/v1;a/chat;b/completions;c",
+        "/v1/files/..;/chat/completions",
+        "\\v1\\chat\\completions",
+        "/v1%2fchat%2Fcompletions",
+        "/v1%5Cchat/completions",
+        "/v1/files%2f..%2Fchat/completions",
+        "/v1/chat/%2563ompletions",
+        "/v1/chat/completions%20",
+        "/v1/chat/completions%00",
+        "/v1/chat/completions.",
+        "/v1/files#/../chat/completions",
+        "/v1/chat/completions#x",
+        "http://api.openai.com/v1/chat/completions",
     ] {
         assert!(route("POST", path).is_some(), "{path}");
     }
     for (method, path) in [
         ("GET", "/v1/chat/completions"),
+        ("POST", "/v1/files/%2e%2e%2fchat%2fcompletionsx"),
         ("POST", "/v1/models"),
         ("POST", "/chat/completionsx"),
         ("POST", "/?/v1/chat/completions"),
@@ -32,6 +49,47 @@ fn paths_are_recognised_as_servers_route_them() {
     ] {
         assert!(route(method, path).is_none(), "{method} {path}");
     }
+}
+
+/// A model in the path stands where the dialect finds it, however the path is spelled.
+#[test]
+fn models_in_paths_are_recognised_as_servers_route_them() {
+    for (path, model) in [
+        ("/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash"),
+        ("/v1beta/models/x/../gemini-2.5-flash:generateContent", "gemini-2.5-flash"),
+        ("/v1beta/models//gemini-2.5-flash:generateContent/", "gemini-2.5-flash"),
+        ("/v1beta/models/./gemini-2.5-flash:generateContent", "gemini-2.5-flash"),
+        ("/V1BETA/Models/gemini-2.5-flash:GenerateContent", "gemini-2.5-flash"),
+        ("/v1beta/models%2Fgemini-2.5-flash:streamGenerateContent", "gemini-2.5-flash"),
+        ("/v1beta/files/..%2fmodels/gemini-2.5-flash%3AgenerateContent", "gemini-2.5-flash"),
+        ("/model/x/y/../converse", "x"),
+        ("/model/arn%3Aaws%3Ab%2Fx/Converse", "arn:aws:b/x"),
+        ("/model/x/invoke/../invoke-with-response-stream", "x"),
+        ("/openai/Deployments/d1/chat/x/../completions", "d1"),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/y/../claude-x:RAWPREDICT", "claude-x"),
+    ] {
+        let route = route("POST", path).unwrap_or_else(|| panic!("{path}"));
+        let found = route.model.unwrap();
+        assert_eq!(found.name, model, "{path}");
+        let written = path[found.span].replace("%3A", ":").replace("%2F", "/");
+        assert_eq!(written, model, "{path}");
+    }
+}
+
+/// Methods are words of upper case; some servers do not mind, and some let a header say another.
+#[test]
+fn no_method_goes_around_the_meter() {
+    for method in ["post", "PUT", "PATCH", "Post", "QUERY"] {
+        assert!(route(method, "/v1/chat/completions").is_some(), "{method}");
+    }
+    let overridden = |method: &'static str, said: &'static str| {
+        let header = move |name: &str| (name == "x-http-method-override").then_some(said.as_bytes());
+        String::from_utf8(effective_method(method.as_bytes(), header).to_vec()).unwrap()
+    };
+    assert_eq!(overridden("GET", "POST"), "POST");
+    assert_eq!(overridden("POST", "GET"), "POST");
+    assert_eq!(overridden("GET", ""), "GET");
+    assert_eq!(effective_method(b"GET", |_| None), b"GET");
 }
 
 #[test]
@@ -63,6 +121,17 @@ fn a_body_that_two_parsers_read_differently_is_opaque() {
         b"{\"model\":\"a\xff\"}",
         br#"{"model":"a"} {"model":"b"}"#,
         br#"{"model":"a","max_tokens":NaN}"#,
+        // Servers written in Go compare keys without regard to case, by Unicode's rules.
+        br#"{"model":"a","Model":"b"}"#,
+        br#"{"model":"a","MESSAGES":[]}"#,
+        "{\"model\":\"a\",\"me\u{17f}\u{17f}ages\":[]}".as_bytes(),
+        br#"{"model":"a","\u017ftream":true}"#,
+        b"{\0\"\0m\0o\0d\0e\0l\0\"\0:\0\"\0a\0\"\0}\0",
+        b"\xff\xfe{\0}\0",
+        b"(\xb5/\xfd",
+        b"{\"model\":\"a\"\x0c}",
+        b"{'model':'a'}",
+        br#"{"model":"a",}"#,
         br#"{"messages":[]}"#,
         b"",
         b"[]",
@@ -83,8 +152,12 @@ fn hostile_bounds_are_read_as_counts() {
         let body = format!(r#"{{"model":"a","max_tokens":{written}}}"#);
         assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, bound, "{written}");
     }
-    let body = format!(r#"{{"model":"a","max_tokens":{}}}"#, "9".repeat(400));
-    assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, Some(u64::MAX));
+    // Longer than any count; the second and third are 1,000 and 1 written so that a short look sees 0 and 1e38.
+    let zeros = "0".repeat(60);
+    for long in ["9".repeat(400), format!("0.{zeros}1e64"), format!("1{zeros}e-60"), "1e400".to_owned()] {
+        let body = format!(r#"{{"model":"a","max_tokens":{long}}}"#);
+        assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, Some(u64::MAX), "{long}");
+    }
 }
 
 /// The example of OpenAI's cookbook, "How to count tokens with tiktoken", section 6: 124 tokens for
@@ -154,10 +227,15 @@ fn thoughts_end_with_their_turn() {
     assert_eq!(part(&responses, &with(&[user, thought, call]), "sealed_bytes"), 4);
     assert_eq!(part(&responses, &with(&[user, thought, call, user]), "sealed_bytes"), 0);
     assert_eq!(part(&responses, &with(&[user, thought, call, user]), "text"), 3, "no summary is counted");
-    assert_eq!(part(&responses, &with(&[user, thought, call, user]), "messages"), 3, "a thought is no message");
+    assert_eq!(
+        part(&responses, &with(&[user, thought, call, user]), "messages"),
+        3,
+        "a thought is no message"
+    );
 
     let gemini = route("POST", "/v1beta/models/gemini-3-pro:generateContent").unwrap();
-    let model = r#"{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"abcd"}]}"#;
+    let model =
+        r#"{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"abcd"}]}"#;
     let result = r#"{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"text":"x"}}}]}"#;
     let file = r#"{"parts":[{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo="}}],"role":"user"}"#;
     let with = |items: &[&str]| format!(r#"{{"contents":[{}]}}"#, items.join(","));
@@ -187,7 +265,10 @@ fn tools_count_by_whether_they_may_be_called() {
     for (choice, base) in [(r#""auto""#, "any_tool"), (r#""required""#, "must_tool")] {
         assert_eq!(count("gpt-4o", choice), [(base, 1), ("tools", 1), ("named_tools", 1), ("tool_text", 1)]);
     }
-    assert_eq!(count("gpt-4o", r#"{"type":"function","function":{"name":"f"}}"#).first(), Some(&("must_tool", 1)));
+    assert_eq!(
+        count("gpt-4o", r#"{"type":"function","function":{"name":"f"}}"#).first(),
+        Some(&("must_tool", 1))
+    );
     assert_eq!(count("gpt-4o", r#""none""#).first(), Some(&("any_tool", 1)), "OpenAI charges for them");
     assert_eq!(count("mistral-large", r#""none""#), [("base", 1)], "an open model's server leaves them out");
 }
@@ -246,8 +327,50 @@ fn what_the_totals_leave_out_is_charged() {
         )
     };
     let message = r#"{"input_tokens":220,"cache_read_input_tokens":10,"output_tokens":8,"type":"message"}"#;
-    let compaction = r#"{"type":"compaction","input_tokens":55196,"cache_read_input_tokens":4,"output_tokens":125}"#;
+    let compaction =
+        r#"{"type":"compaction","input_tokens":55196,"cache_read_input_tokens":4,"output_tokens":125}"#;
     assert_eq!(usage(&answer("null")), (230, 10, 8));
     assert_eq!(usage(&answer(&format!("[{message}]"))), (230, 10, 8));
     assert_eq!(usage(&answer(&format!("[{compaction},{message}]"))), (55_430, 14, 133));
+}
+
+fn form(parts: &str) -> Result<Facts, Opaque> {
+    let route = route("POST", "/v1/audio/transcriptions").unwrap();
+    route.read(parts.replace('|', "\r\n").as_bytes())
+}
+
+#[test]
+fn a_form_is_read_as_its_server_reads_it() {
+    let file = "--b|Content-Disposition: form-data; name=\"file\"; filename=\"a.wav\"||RIFF|";
+    let model = "--b|content-disposition: form-data; name=\"model\"||whisper-1|";
+    assert_eq!(form(&format!("{file}{model}--b--|")).unwrap().model, "whisper-1");
+    assert_eq!(
+        form(&format!("{file}--b|Content-Disposition: form-data; name=model||whisper-1|--b--|"))
+            .unwrap()
+            .model,
+        "whisper-1"
+    );
+    for (what, body) in [
+        ("two models", format!("{model}{model}--b--|")),
+        (
+            "a part before the first of the boundary that the header names",
+            format!("--x|Content-Disposition: form-data; name=\"model\"||cheap|{model}--b--|"),
+        ),
+        (
+            "a name in another way",
+            format!("{model}--b|Content-Disposition: form-data; name*=utf-8''model||dear|--b--|"),
+        ),
+        (
+            "a name without a space",
+            format!("{model}--b|Content-Disposition: form-data;name=\"model\"||dear|--b--|"),
+        ),
+        (
+            "a part that ends its lines otherwise",
+            format!("{model}--b\nContent-Disposition: form-data; name=\"model\"\n\ndear\n--b--|"),
+        ),
+        ("text before the first boundary", format!("hello|{model}--b--|")),
+        ("no boundary", "--|Content-Disposition: form-data; name=\"model\"||a|".to_owned()),
+    ] {
+        assert!(form(&body).is_err(), "{what}");
+    }
 }

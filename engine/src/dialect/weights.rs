@@ -53,7 +53,9 @@ pub(super) fn of(style: &str, provider: Option<&str>, stem: &str, family: &str) 
     let all = format!("{family}*");
     let named = |wanted_style: &str, wanted: &str| {
         let mut tables = tables::TABLES.iter();
-        tables.find(|(style, name, _)| (*style, *name) == (wanted_style, wanted)).map(|(.., weights)| *weights)
+        tables
+            .find(|(style, name, _)| (*style, *name) == (wanted_style, wanted))
+            .map(|(.., weights)| *weights)
     };
     let at_provider = provider.and_then(|provider| {
         let style = format!("{style}@{provider}");

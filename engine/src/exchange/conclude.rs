@@ -164,7 +164,8 @@ impl Exchange {
                     Ok(model) => climb.serve = model,
                     Err(why) => {
                         climb.skipped = Some(format!("{}: {why}", budget.name));
-                        fell = true;
+                        // A body that was not seen says nothing against its sender: only what refuses does.
+                        fell = !self.unseen;
                     }
                 },
                 Action::Deny { .. } => climb.deny = Some(&step.action),

@@ -99,6 +99,8 @@ pub struct Exchange {
     facts: Option<Facts>,
     /// Why the body could not be read.
     unread: Option<String>,
+    /// It was not even seen.
+    unseen: bool,
     prompt_tokens: u64,
     /// The price of the call as asked for.
     quote: OnceCell<Quote>,
@@ -132,6 +134,7 @@ impl Exchange {
             started: now,
             facts: None,
             unread: None,
+            unseen: false,
             prompt_tokens: 0,
             quote: OnceCell::new(),
             prompt_bound: None,
@@ -198,12 +201,8 @@ impl Exchange {
                 self.unread = Some(why);
             }
         }
-        if self.policy.prices.unknown == UnknownPrice::Deny && !self.asked_quote().known {
-            let message = format!(
-                "Nobody knows what `{}` costs, and this service's policy refuses such models.",
-                self.asked_model()
-            );
-            return self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now);
+        if let Some(refused) = self.refuse_unknown(now) {
+            return refused;
         }
         self.plan(now);
         if self.plan.is_empty() {
@@ -211,6 +210,20 @@ impl Exchange {
         }
         self.state = State::Reserving;
         Next::Reserve
+    }
+
+    /// The refusal of a model that nobody knows, where the policy refuses such; also of one that was not read.
+    fn refuse_unknown(&mut self, now: EpochMs) -> Option<Next> {
+        if self.policy.prices.unknown != UnknownPrice::Deny || self.asked_quote().known {
+            return None;
+        }
+        let what = match self.asked_model() {
+            "" => "a model that can't be read".to_owned(),
+            model => format!("`{model}`"),
+        };
+        let message =
+            format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
+        Some(self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now))
     }
 
     /// The certain bound of a prompt, if it may be enough for the decision.
@@ -242,12 +255,21 @@ impl Exchange {
             return Next::Nothing;
         }
         self.unread = Some(why.to_owned());
+        self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);
         }
+        if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
+            return refused;
+        }
         self.plan(now);
-        self.forward()
+        if !refusable || self.plan.is_empty() {
+            return self.forward();
+        }
+        // A budget that is used up refuses it like any other.
+        self.state = State::Reserving;
+        Next::Reserve
     }
 
     /// What is to be held, in this order.

@@ -5,7 +5,7 @@ use crate::ledger::{Hold, Reserved};
 use crate::policy::{Budget, OpenWindow};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
-use crate::usage::Usage;
+use crate::usage::{Served, Usage};
 
 /// One budget that the call meets.
 #[derive(Debug)]
@@ -39,19 +39,33 @@ impl Exchange {
 
     /// The price of the call as it was asked for, looked up once.
     pub(super) fn asked_quote(&self) -> &Quote {
-        self.quote.get_or_init(|| self.quote_for(self.asked_model(), "", ""))
+        self.quote.get_or_init(|| self.quote_for(self.asked_model(), &Served::default()))
     }
 
-    /// The price of the call if `model` serves it, `answered` answers, as the answer says in this tier.
-    pub(super) fn quote_for(&self, model: &str, answered: &str, tier: &str) -> Quote {
-        let asked = self.facts.as_ref().map_or("", |facts| &facts.service_tier);
+    /// The price of the call if it was sent to `model` and the answer says this of itself.
+    pub(super) fn quote_for(&self, model: &str, served: &Served) -> Quote {
+        let asked = self.facts.as_ref().map_or("", |facts| facts.place.as_str());
+        let places = [served.place.as_str(), asked, self.route.place];
         self.policy.prices.quote(&PriceQuery {
             provider: self.provider(),
             requested: model,
-            answered,
-            tier: ServiceTier::named(if tier.is_empty() { asked } else { tier }),
+            answered: &served.model,
+            tier: self.tier(served),
+            place: places.into_iter().find(|place| !place.is_empty()).unwrap_or(""),
             at: self.started,
         })
+    }
+
+    /// How the answer says that it was served; else as asked. `auto` is what was asked, not what was done.
+    fn tier(&self, served: &Served) -> ServiceTier {
+        let (asked, fast) =
+            self.facts.as_ref().map_or(("", false), |facts| (&facts.service_tier, facts.fast));
+        match (served.speed.as_str(), served.service_tier.as_str()) {
+            ("fast", _) => ServiceTier::Fast,
+            ("", _) if fast => ServiceTier::Fast,
+            (_, "" | "auto") => ServiceTier::named(asked),
+            (_, tier) => ServiceTier::named(tier),
+        }
     }
 
     /// Who serves, as the price book names it.

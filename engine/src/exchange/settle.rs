@@ -25,14 +25,13 @@ impl Exchange {
             return None;
         }
         let reader = self.answer.take();
-        let answered = reader.as_ref().map(|reader| reader.model().to_owned()).unwrap_or_default();
-        let tier = reader.as_ref().map(|reader| reader.service_tier().to_owned()).unwrap_or_default();
+        let served = reader.as_ref().map(crate::usage::AnswerReader::served).unwrap_or_default();
         let (usage, source) = if state == State::Forwarded {
             self.used(reader, complete)
         } else {
             (Usage::default(), UsageSource::None)
         };
-        let quote = self.quote_for(self.served_model(), &answered, &tier);
+        let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
         if state == State::Forwarded {
@@ -41,7 +40,7 @@ impl Exchange {
             self.give_back();
         }
         let usage_record = RecordUsage::new(usage, source);
-        let record = self.record(state, complete, usage_record, cost, quote, answered, now);
+        let record = self.record(state, complete, usage_record, cost, quote, served.model, now);
         Some(Settlement { record, usage })
     }
 
@@ -68,7 +67,13 @@ impl Exchange {
             return (self.expected_usage(), UsageSource::Estimated);
         }
         let source = if reader.counts() { counted } else { UsageSource::Estimated };
-        (Usage { output: reader.counted_output(), ..prompt }, source)
+        let (counts, output) = (reader.counts(), reader.counted_output());
+        if output == 0 && !counts && complete {
+            // It is made later, and fetched by a call that costs nothing (`background`), or is in a form that
+            // nobody knows: nothing seen is not nothing used.
+            return (self.expected_usage(), UsageSource::Estimated);
+        }
+        (Usage { output, ..prompt }, source)
     }
 
     /// Books what was used in every budget of the plan, in place of its hold.

@@ -281,12 +281,31 @@ fn endings_cost_what_they_used() {
 fn a_body_never_seen_pays_by_its_answer() {
     let mut shop = Shop::new(|_| {});
     let mut call = shop.call();
-    assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Forward(Edits::default()));
+    assert_eq!(call.unread("the proxy did not show it", true, NOON), Next::Reserve);
+    assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
     call.answer_head(200, JSON, false, &[], NOON);
     call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#, false);
     call.end(true, NOON);
     shop.book(&mut call);
     assert_eq!(shop.stands(), (42, 0));
+}
+
+/// Who has used up a budget must not get on by sending more than is read.
+#[test]
+fn a_body_never_seen_meets_a_budget_that_is_used_up() {
+    let mut shop = Shop::new(|_| {});
+    shop.spend(1_500);
+    let mut call = shop.call();
+    assert_eq!(call.unread("too long", true, NOON), Next::Reserve);
+    assert!(matches!(shop.reserve(&mut call), Next::Reply(Reply { status: 429, .. })));
+    // Between the steps, where a cheaper model would serve, nobody is refused for what was not seen.
+    let mut shop = Shop::new(|_| {});
+    shop.spend(1_100);
+    let mut call = shop.call();
+    assert_eq!(call.unread("too long", true, NOON), Next::Reserve);
+    assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
+    // What has left already is not held up.
+    assert_eq!(shop.call().unread("gone", false, NOON), Next::Forward(Edits::default()));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Number<'_> {
         let float: f64 = self.0.parse().ok()?;
         // A cast from float to integer saturates, which is the meaning wanted.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked and saturating")]
-        (float >= 0.0 && float.fract() == 0.0).then_some(float as u64)
+        (float >= 0.0 && (float.fract() == 0.0 || float.is_infinite())).then_some(float as u64)
     }
 }
 

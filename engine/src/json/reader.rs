@@ -298,8 +298,11 @@ impl Reader {
             b"true" => Event::Bool(true),
             b"false" => Event::Bool(false),
             b"null" => Event::Null,
+            // Longer than any count: whatever it is, it must not pass for a small one.
+            [b'-', ..] if self.scratch_overflow => Event::Number(Number("-1")),
+            [b'0'..=b'9', ..] if self.scratch_overflow => Event::Number(Number("1e400")),
             number => {
-                let valid = self.scratch_overflow || is_number(number);
+                let valid = !self.scratch_overflow && is_number(number);
                 let text = std::str::from_utf8(number).ok().filter(|_| valid);
                 Event::Number(Number(text.ok_or_else(|| self.unexpected())?))
             }

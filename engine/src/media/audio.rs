@@ -11,7 +11,8 @@ const RATES: [[u64; 16]; 2] = [
 ];
 
 /// Samples a second by two bits: MPEG 1, MPEG 2, MPEG 2.5.
-const SAMPLES: [[u64; 4]; 3] = [[44_100, 48_000, 32_000, 0], [22_050, 24_000, 16_000, 0], [11_025, 12_000, 8_000, 0]];
+const SAMPLES: [[u64; 4]; 3] =
+    [[44_100, 48_000, 32_000, 0], [22_050, 24_000, 16_000, 0], [11_025, 12_000, 8_000, 0]];
 
 /// The header of a recording that is being read.
 #[derive(Debug, Default)]
@@ -158,7 +159,9 @@ mod tests {
 
     #[test]
     fn what_is_no_recording_has_no_length() {
-        for head in [&b""[..], b"RIFF", b"ID3\x04\0\0\x7f\x7f\x7f\x7f", b"\xFF\xFB\xF0\0", b"\x89PNG\r\n\x1a\n\0\0"] {
+        for head in
+            [&b""[..], b"RIFF", b"ID3\x04\0\0\x7f\x7f\x7f\x7f", b"\xFF\xFB\xF0\0", b"\x89PNG\r\n\x1a\n\0\0"]
+        {
             assert_eq!(milliseconds(head, 100), None, "{head:?}");
         }
         assert_eq!(milliseconds(b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0", 100), None, "no byte rate");

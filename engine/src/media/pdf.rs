@@ -43,7 +43,10 @@ mod tests {
 
     #[test]
     fn pages_are_counted_and_what_is_above_them_is_not() {
-        assert_eq!(pages(b"<</Type /Pages /Kids [1 0 R 2 0 R]>> <</Type/Page/Parent 3 0 R>> <</Type /Page>>"), 2);
+        assert_eq!(
+            pages(b"<</Type /Pages /Kids [1 0 R 2 0 R]>> <</Type/Page/Parent 3 0 R>> <</Type /Page>>"),
+            2
+        );
         assert_eq!(pages(b"//Page //P/Page\n/Pag/PageLabels /PageMode"), 2);
         assert_eq!(pages(b"compressed"), 0);
     }

@@ -49,7 +49,7 @@ impl Compiler<'_> {
         }
         let identity = self.identity(document.identity);
         let downgrades = self.downgrades(document.downgrades);
-        let prices = super::prices::compile(document.prices, self.errors);
+        let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
         for (i, wire) in document.budgets.into_iter().enumerate() {
             let path = format!("budgets[{i}]");

@@ -1,7 +1,7 @@
 //! The prices of a policy: its own ones, names that stand for models, and the rule for the unknown.
 
 use super::errors::PolicyErrors;
-use crate::price::{Override, Price, Prices, Unit, UnknownPrice};
+use crate::price::{Override, Price, Prices, Unit, UnknownPrice, is_provider, providers};
 use deserr::Deserr;
 use std::collections::BTreeMap;
 use wildmatch::WildMatch;
@@ -42,7 +42,8 @@ struct OverrideWire {
 }
 
 /// From the prices as written to the prices as used.
-pub(super) fn compile(wire: Wire, errors: &mut PolicyErrors) -> Prices {
+pub(super) fn compile(wire: Wire, provider: Option<&str>, errors: &mut PolicyErrors) -> Prices {
+    check_providers(&wire, provider, errors);
     let unknown = match wire.unknown_price {
         Some(_) if wire.unknown == UnknownRule::Deny => {
             errors.add("prices.unknown_price", "never used: `unknown` is `deny`");
@@ -68,6 +69,27 @@ pub(super) fn compile(wire: Wire, errors: &mut PolicyErrors) -> Prices {
         (from.to_ascii_lowercase(), to)
     });
     Prices { overrides, aliases: aliases.collect(), unknown }
+}
+
+/// A misspelt provider would make every model unknown. A name that the book lacks is right where the policy
+/// itself has prices for it.
+fn check_providers(wire: &Wire, provider: Option<&str>, errors: &mut PolicyErrors) {
+    let own: Vec<&str> = wire.overrides.iter().filter_map(|own| own.provider.as_deref()).collect();
+    let mut check = |path: String, name: &str, elsewhere: bool| {
+        if !is_provider(name) && !elsewhere {
+            let known: Vec<&str> = providers().collect();
+            let message = format!("the price book knows no provider `{name}`; it knows {}", known.join(", "));
+            errors.add(path, message);
+        }
+    };
+    if let Some(name) = provider {
+        check("provider".to_owned(), name, own.contains(&name) || wire.unknown_price.is_some());
+    }
+    for (i, name) in
+        wire.overrides.iter().enumerate().filter_map(|(i, own)| Some((i, own.provider.as_deref()?)))
+    {
+        check(format!("prices.overrides[{i}].provider"), name, provider == Some(name));
+    }
 }
 
 /// Dollars a million tokens (a thousand requests or searches), as decimal texts by unit.

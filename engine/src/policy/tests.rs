@@ -108,6 +108,31 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         ("/downgrades/economy/0/to", json!("gpt-*"), "`downgrades.economy[0].to`: one model is needed"),
         ("/version", json!(2), "`version`: unknown version `2`"),
         ("/name", json!(""), "`name`: a name of 1 to 64 characters"),
+        // A misspelt provider would make every model unknown, and its price inert.
+        ("/provider", json!("opneai"), "`provider`: the price book knows no provider `opneai`; it knows"),
+        (
+            "/prices",
+            json!({"overrides": [{"model": "x", "provider": "azur", "usd": {"requests": "1"}}]}),
+            "`prices.overrides[0].provider`: the price book knows no provider `azur`",
+        ),
+        (
+            "/prices",
+            json!({"overrides": [{"model": "x", "usd": {"input": "1"}}]}),
+            "`prices.overrides[0].usd`: `input` and `output` are needed",
+        ),
+        (
+            "/prices",
+            json!({"overrides": [{"model": "", "usd": {"requests": "1e3"}}]}),
+            "`prices.overrides[0].model`: a model name is needed",
+        ),
+        ("/prices", json!({"unknown_price": {"inptu": "1"}}), "`prices.unknown_price.inptu`: unknown unit"),
+        (
+            "/prices",
+            json!({"unknown": "deny", "unknown_price": {"requests": "1"}}),
+            "`prices.unknown_price`: never used",
+        ),
+        ("/prices", json!({"aliases": {"x": ""}}), "`prices.aliases.x`: a model name is needed"),
+        ("/prices", json!({"unknown": "free"}), "`prices.unknown`: unknown value `free`"),
         ("/on_error", json!("alow"), "`on_error`: unknown value `alow`: did you mean `allow`?"),
     ];
     for (pointer, value, expected) in cases {
@@ -116,6 +141,17 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         let found = errors(&policy);
         assert!(found.iter().any(|e| e.starts_with(expected)), "{pointer} = {value}: {found:#?}");
     }
+}
+
+/// A server of one's own has a name that no book knows: right, where the policy has prices for it.
+#[test]
+fn a_provider_of_ones_own_needs_prices_of_ones_own() {
+    let mut policy = good();
+    set(&mut policy, "/provider", json!("vllm"));
+    assert_eq!(errors(&policy).len(), 1);
+    let own = json!({"overrides": [{"model": "*", "provider": "vllm", "usd": {"requests": "0"}}]});
+    set(&mut policy, "/prices", own);
+    assert_eq!(errors(&policy), Vec::<String>::new());
 }
 
 #[test]

@@ -23,15 +23,28 @@ pub enum ServiceTier {
 }
 
 impl ServiceTier {
-    /// By the name that a request or an answer gives; what no price differs for is standard.
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Standard, Self::Batch, Self::Flex, Self::Priority, Self::Fast];
+
+    /// By the name that a request or an answer gives; what no price differs for is standard. Gemini also says
+    /// `SERVICE_TIER_FLEX` (an enumeration of its API), Vertex AI `ON_DEMAND_FLEX` (`trafficType`).
     #[must_use]
-    pub const fn named(name: &str) -> Self {
-        match name.as_bytes() {
-            b"batch" => Self::Batch,
-            b"flex" => Self::Flex,
-            b"priority" => Self::Priority,
-            b"fast" => Self::Fast,
-            _ => Self::Standard,
+    pub fn named(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let bare = name.strip_prefix("service_tier_").or_else(|| name.strip_prefix("on_demand_"));
+        let bare = bare.unwrap_or(&name);
+        Self::ALL.into_iter().find(|tier| tier.name() == bare).unwrap_or_default()
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Batch => "batch",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Fast => "fast",
         }
     }
 
@@ -93,6 +106,7 @@ impl Cursor {
             6 => (0..self.number()?).try_fold(false, |any, _| Some(self.rule(name)? || any))?,
             7 => (0..self.number()?).try_fold(true, |all, _| Some(self.rule(name)? && all))?,
             8 => !self.rule(name)?,
+            9 => true,
             _ => return None,
         })
     }
@@ -199,6 +213,22 @@ impl Provider {
         Some(Self { id, hosts, rule, fallbacks: cursor })
     }
 
+    /// Every one.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        providers().into_iter().flat_map(|(_, all)| all)
+    }
+
+    /// The names of its models.
+    pub(super) fn model_ids(self) -> Vec<&'static str> {
+        let Some((_, mut models)) = self.dearest_and_models() else { return Vec::new() };
+        let count = models.number().unwrap_or(0);
+        let id = |mut record: Cursor| {
+            record.rule(b"")?;
+            record.text()
+        };
+        (0..count).map_while(|_| models.sized()).filter_map(|record| id(Cursor(record))).collect()
+    }
+
     /// By the table's name for it.
     pub(super) fn named(id: &str) -> Option<Self> {
         providers()?.1.find(|provider| provider.id == id)
@@ -247,10 +277,41 @@ impl Provider {
         })
     }
 
-    fn dearest_and_models(self) -> Option<(u64, Cursor)> {
+    fn surcharges(self) -> Option<Cursor> {
         let mut cursor = self.fallbacks;
         for _ in 0..cursor.number()? {
             cursor.number()?;
+        }
+        Some(cursor)
+    }
+
+    /// Thousandths of the standard rate that the tokens of a model cost in a tier, at a place.
+    pub(super) fn times(self, model: &str, tier: Option<ServiceTier>, place: &str) -> Option<u64> {
+        let mut cursor = self.surcharges()?;
+        let mut times = 1_000_u64;
+        for _ in 0..cursor.number()? {
+            let sign = cursor.byte()?;
+            let concerns = if sign == u8::MAX {
+                cursor.sized()? == place.as_bytes()
+            } else {
+                tier.and_then(ServiceTier::packed) == Some(sign)
+            };
+            let each = cursor.number()?;
+            if cursor.rule(model.as_bytes())? && concerns {
+                times = times.saturating_mul(each) / 1_000;
+            }
+        }
+        Some(times)
+    }
+
+    fn dearest_and_models(self) -> Option<(u64, Cursor)> {
+        let mut cursor = self.surcharges()?;
+        for _ in 0..cursor.number()? {
+            if cursor.byte()? == u8::MAX {
+                cursor.sized()?;
+            }
+            cursor.number()?;
+            cursor.rule(b"")?;
         }
         Some((cursor.number()?, cursor))
     }
@@ -268,8 +329,8 @@ pub(super) fn dearest() -> Price {
 
 impl Model {
     /// The price at this time: the last entry of the history whose condition holds, else the first; over it
-    /// the tier's own rates, the first that hold.
-    pub(super) fn price(self, tier: ServiceTier, at: EpochMs) -> Option<Price> {
+    /// the tier's own rates, the first that hold. Also whether there were any.
+    pub(super) fn price(self, tier: ServiceTier, at: EpochMs) -> Option<(Price, bool)> {
         let mut cursor = self.entries;
         let mut found: Option<Price> = None;
         for _ in 0..cursor.number()? {
@@ -288,6 +349,12 @@ impl Model {
             }
         }
         price.replace(&taken);
-        Some(price)
+        Some((price, taken.is_stated()))
     }
+}
+
+/// The bytes of the packed book.
+#[must_use]
+pub const fn packed_bytes() -> usize {
+    BOOK.len()
 }

@@ -6,9 +6,11 @@
 mod book;
 mod quote;
 
-pub use book::ServiceTier;
+pub use book::{ServiceTier, packed_bytes};
 pub(crate) use quote::without_date;
-pub use quote::{Override, PriceQuery, Prices, Quote, UnknownPrice, provider_of_host};
+pub use quote::{
+    Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models_like, provider_of_host, providers,
+};
 
 use crate::units::NanoUsd;
 use crate::usage::Usage;
@@ -99,7 +101,13 @@ impl Unit {
 
     /// Pico-dollars for one of this in a millionth of the dollars that prices are written in.
     const fn millionth(self) -> u64 {
-        if matches!(self, Self::Requests | Self::WebSearches) { 1_000 } else { 1 }
+        if self.is_each() { 1_000 } else { 1 }
+    }
+
+    /// Charged by the thousand, not by the million tokens.
+    #[must_use]
+    pub const fn is_each(self) -> bool {
+        matches!(self, Self::Requests | Self::WebSearches)
     }
 
     /// A rate as [`Unit::parse_rate`] reads it: dollars a million, or a thousand.
@@ -228,6 +236,22 @@ impl Price {
                 self.take(other, unit);
             }
         }
+    }
+
+    /// All tokens at so many thousandths of their rates; requests and searches as they are.
+    fn times(mut self, thousandths: u64) -> Self {
+        let scaled = |rate: u64| rate.saturating_mul(thousandths) / 1_000;
+        for (&unit, rate) in Unit::ALL.iter().zip(&mut self.rates) {
+            if !unit.is_each() {
+                *rate = rate.map(scaled);
+            }
+        }
+        for (_, unit, rate) in &mut self.above {
+            if !unit.is_each() {
+                *rate = scaled(*rate);
+            }
+        }
+        self
     }
 
     fn take(&mut self, other: &Self, unit: Unit) {

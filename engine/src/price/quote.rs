@@ -16,6 +16,8 @@ pub struct PriceQuery<'a> {
     pub answered: &'a str,
     /// How it is served.
     pub tier: ServiceTier,
+    /// Where it must be served, if that costs more: `us` (Anthropic's `inference_geo`), `regional` (Vertex AI).
+    pub place: &'a str,
     /// When: prices have a history.
     pub at: EpochMs,
 }
@@ -29,6 +31,8 @@ pub struct Quote {
     pub known: bool,
     /// The entry of the book or of the policy: `openai/gpt-4o`. Empty if unknown.
     pub entry: String,
+    /// The spelling of the model's name by which it was found. Empty if unknown.
+    pub name: String,
     /// The context length of the model in tokens; 0 if nobody says.
     pub context: u64,
 }
@@ -76,6 +80,55 @@ pub fn provider_of_host(host: &[u8], path: &[u8]) -> Option<&'static str> {
     Provider::of_host(&place).map(|provider| provider.id)
 }
 
+/// The providers of the book by name.
+pub fn providers() -> impl Iterator<Item = &'static str> {
+    Provider::all().map(|provider| provider.id)
+}
+
+/// Whether the book has a provider of this name.
+#[must_use]
+pub fn is_provider(name: &str) -> bool {
+    Provider::named(name).is_some()
+}
+
+/// Entries of the book (`openai/gpt-4o`) whose names are near to this one, the nearest first, five at most.
+#[must_use]
+pub fn models_like(name: &str, provider: Option<&str>) -> Vec<String> {
+    let name = plain(name);
+    let concerned = |each: &Provider| provider.is_none_or(|only| each.id == only);
+    let mut near: Vec<(usize, String)> = Vec::new();
+    for each in Provider::all().filter(concerned) {
+        for id in each.model_ids() {
+            let bare = id.rsplit('/').next().unwrap_or(id);
+            let far = edits(&name, &id.to_lowercase()).min(edits(&name, &bare.to_lowercase()));
+            if far <= name.len() / 3 {
+                near.push((far, format!("{}/{id}", each.id)));
+            }
+        }
+    }
+    near.sort();
+    near.into_iter().take(5).map(|(_, entry)| entry).collect()
+}
+
+/// Letters to change, add or leave out (Levenshtein).
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i.saturating_add(1);
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let changed = diagonal.saturating_add(usize::from(x != y));
+            diagonal = *cell;
+            left = changed.min(cell.saturating_add(1)).min(left.saturating_add(1));
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
 impl Prices {
     /// The price of a call.
     #[must_use]
@@ -89,6 +142,7 @@ impl Prices {
             },
             known: false,
             entry: String::new(),
+            name: String::new(),
             context: 0,
         })
     }
@@ -98,7 +152,8 @@ impl Prices {
             own.model.matches(name) && own.provider.as_deref().is_none_or(|only| Some(only) == provider)
         };
         let own = self.overrides.iter().find(concerns)?;
-        Some(Quote { price: own.price.clone(), known: true, entry: format!("policy/{name}"), context: 0 })
+        let (entry, name) = (format!("policy/{name}"), name.to_owned());
+        Some(Quote { price: own.price.clone(), known: true, entry, name, context: 0 })
     }
 }
 
@@ -147,10 +202,14 @@ fn in_book(names: &[String], query: &PriceQuery<'_>) -> Option<Quote> {
 
 fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
     let model: Model = provider.model(name).or_else(|| provider.model(&dashed_date(name)?))?;
+    let (price, has_tier) = model.price(query.tier, query.at)?;
+    let tier = Some(query.tier).filter(|_| !has_tier);
+    let times = provider.times(model.id, tier, query.place).unwrap_or(1_000);
+    let price = if times == 1_000 { price } else { price.times(times) };
     // An entry without any rate says nothing: unknown must not mean free.
-    let price = model.price(query.tier, query.at).filter(Price::is_stated)?;
+    let price = Some(price).filter(Price::is_stated)?;
     let entry = format!("{}/{}", provider.id, model.id);
-    Some(Quote { price, known: true, entry, context: model.context })
+    Some(Quote { price, known: true, entry, name: name.to_owned(), context: model.context })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.

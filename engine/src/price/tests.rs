@@ -9,7 +9,7 @@ use wildmatch::WildMatch;
 const AT: EpochMs = EpochMs(1_795_348_800_000);
 
 fn query<'a>(provider: Option<&'a str>, requested: &'a str) -> PriceQuery<'a> {
-    PriceQuery { provider, requested, answered: "", tier: ServiceTier::Standard, at: AT }
+    PriceQuery { provider, requested, answered: "", tier: ServiceTier::Standard, place: "", at: AT }
 }
 
 fn quote(provider: Option<&str>, model: &str) -> Quote {
@@ -131,6 +131,158 @@ fn history_and_tiers_decide() {
     assert_eq!(four(ServiceTier::Standard), 12_500_000);
     assert_eq!(four(ServiceTier::Batch), 6_250_000);
     assert_eq!(four(ServiceTier::Priority), 21_250_000);
+}
+
+/// Dollars for a million of each of these, as price pages write them.
+fn usd(price: &Price, unit: Unit, input_tokens: u64) -> String {
+    unit.rate_text(price.rate(unit, input_tokens).unwrap_or(u64::MAX))
+}
+
+/// Numbers of the providers' public price pages, as genai-prices 0.2.3 took them over; each page stands beside.
+#[test]
+fn prices_are_those_of_the_public_pages() {
+    use Unit::*;
+    const PAGES: [&str; 5] = [
+        "https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing",
+        "https://developers.openai.com/api/docs/pricing",
+        "https://ai.google.dev/gemini-api/docs/pricing",
+        "https://aws.amazon.com/bedrock/pricing/",
+        "https://docs.perplexity.ai/guides/pricing",
+    ];
+    let [claude, openai, gemini, bedrock, perplexity] = PAGES;
+    let long = 300_000;
+    for (page, provider, model, tier, tokens, unit, price) in [
+        // Writes for 5 minutes are 1.25 times the input, for an hour twice, reads a tenth.
+        (claude, "anthropic", "claude-haiku-4-5", "", 0, Input, "1"),
+        (claude, "anthropic", "claude-haiku-4-5", "", 0, CacheWrite, "1.25"),
+        (claude, "anthropic", "claude-haiku-4-5", "", 0, CacheWrite1h, "2"),
+        (claude, "anthropic", "claude-haiku-4-5", "", 0, CacheRead, "0.1"),
+        (claude, "anthropic", "claude-haiku-4-5", "batch", 0, CacheWrite1h, "1"),
+        (claude, "anthropic", "claude-haiku-4-5", "", 0, WebSearches, "10"),
+        (claude, "anthropic", "claude-opus-4-8", "fast", 0, Output, "50"),
+        (openai, "openai", "gpt-5", "", 0, CacheRead, "0.125"),
+        (openai, "openai", "gpt-5", "flex", 0, CacheRead, "0.0625"),
+        (openai, "openai", "gpt-5", "flex", 0, Output, "5"),
+        (openai, "openai", "gpt-5", "priority", 0, Output, "20"),
+        (openai, "openai", "gpt-5", "batch", 0, Input, "0.625"),
+        (openai, "openai", "gpt-5", "", 0, WebSearches, "10"),
+        (openai, "openai", "gpt-5.4", "", 272_000, Input, "2.5"),
+        (openai, "openai", "gpt-5.4", "", 272_001, Input, "5"),
+        (openai, "openai", "gpt-5.4", "flex", 272_001, Input, "2.5"),
+        (openai, "openai", "gpt-audio", "", 0, InputAudio, "32"),
+        (openai, "openai", "gpt-audio", "", 0, OutputAudio, "64"),
+        (openai, "openai", "gpt-image-1", "", 0, InputImage, "10"),
+        (openai, "openai", "gpt-image-1", "", 0, CacheReadImage, "2.5"),
+        (gemini, "google", "gemini-2.5-pro", "", 200_000, Input, "1.25"),
+        (gemini, "google", "gemini-2.5-pro", "", 200_001, Input, "2.5"),
+        (gemini, "google", "gemini-2.5-pro", "", long, CacheRead, "0.25"),
+        (gemini, "google", "gemini-2.5-pro", "", long, Output, "15"),
+        (gemini, "google", "gemini-2.5-pro", "batch", long, Output, "7.5"),
+        (gemini, "google", "gemini-2.5-flash", "", 0, InputAudio, "1"),
+        (gemini, "google", "gemini-2.5-flash", "", 0, CacheReadAudio, "0.1"),
+        (gemini, "google", "gemini-2.5-flash", "", 0, WebSearches, "35"),
+        (gemini, "google", "gemini-3-flash-preview", "", 0, WebSearches, "14"),
+        // A tenth more in a geography than worldwide.
+        (bedrock, "aws", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", "", 0, Input, "3"),
+        (bedrock, "aws", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "", 0, Input, "3.3"),
+        (bedrock, "aws", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "", 0, Output, "16.5"),
+        (bedrock, "aws", "anthropic.claude-haiku-4-5-20251001-v1:0", "", 0, CacheWrite1h, "2.2"),
+        (bedrock, "aws", "amazon.nova-pro-v1:0", "", 0, CacheRead, "0.2"),
+        (perplexity, "perplexity", "sonar-pro", "", 0, Requests, "14"),
+    ] {
+        let query = PriceQuery { tier: ServiceTier::named(tier), ..query(Some(provider), model) };
+        let found = Prices::default().quote(&query);
+        assert!(found.known, "{model}");
+        assert_eq!(usd(&found.price, unit, tokens), price, "{model} {tier} {unit:?}: {page}");
+    }
+}
+
+/// Where no rates of the model's own are known for a tier or a place, the provider's multiple holds; see the
+/// sources in `prices/book.json`.
+#[test]
+fn tiers_and_places_cost_what_providers_say() {
+    use Unit::*;
+    let price = |provider, model, tier, place| {
+        let query = PriceQuery { tier: ServiceTier::named(tier), place, ..query(Some(provider), model) };
+        Prices::default().quote(&query).price
+    };
+    for (provider, model, tier, place, unit, expected) in [
+        ("google", "gemini-2.5-flash", "SERVICE_TIER_FLEX", "", Input, "0.15"),
+        ("google", "gemini-2.5-flash", "ON_DEMAND_PRIORITY", "", Output, "4.5"),
+        // Its own rates stand in the book.
+        ("google", "gemini-3.8-flash-tts", "priority", "", Input, "0.9"),
+        ("aws", "openai.gpt-oss-120b-1:0", "priority", "", Input, "0.2625"),
+        ("aws", "openai.gpt-oss-120b-1:0", "flex", "", Output, "0.3"),
+        // OpenAI's models on Azure have OpenAI's own rates; others do not.
+        ("azure", "gpt-4o", "priority", "", Input, "4.25"),
+        ("azure", "o1", "priority", "", Input, "30"),
+        ("anthropic", "claude-opus-4-8", "", "us", CacheRead, "0.55"),
+        ("anthropic", "claude-opus-4-8", "fast", "us", Output, "55"),
+        ("anthropic", "claude-opus-4-8", "", "us", WebSearches, "10"),
+        ("anthropic", "claude-opus-4-8", "", "global", Output, "25"),
+        ("anthropic", "claude-opus-4-8", "priority", "", Output, "25"),
+        ("google", "claude-sonnet-4-5@20250929", "", "regional", Input, "3.3"),
+        ("google", "claude-sonnet-4@20250514", "", "regional", Input, "3"),
+        ("google", "gemini-2.5-flash", "", "regional", Input, "0.3"),
+        ("groq", "llama-3.1-8b-instant", "flex", "", Input, "0.05"),
+        ("openai", "gpt-4o", "auto", "", Input, "2.5"),
+        ("openai", "gpt-4o", "default", "", Input, "2.5"),
+        ("openai", "gpt-4o", "scale", "", Input, "2.5"),
+    ] {
+        let found = usd(&price(provider, model, tier, place), unit, 0);
+        assert_eq!(found, expected, "{model} {tier} {place} {unit:?}");
+    }
+    // Long prompts too.
+    let long = price("google", "gemini-2.5-pro", "flex", "");
+    assert_eq!((usd(&long, Input, 0), usd(&long, Input, 300_000)), ("0.625".to_owned(), "1.25".to_owned()));
+}
+
+/// By the hour: <https://api-docs.deepseek.com/quick_start/pricing>, as it was until 2026.
+#[test]
+fn the_hour_of_the_day_decides_where_a_price_says_so() {
+    let at = |hour: i64| EpochMs(AT.0 + (hour - 12) * 3_600_000);
+    let flash = |hour| {
+        let query = PriceQuery { at: at(hour), ..query(Some("deepseek"), "deepseek-flash") };
+        usd(&Prices::default().quote(&query).price, Unit::Input, 0)
+    };
+    assert_eq!([0, 2, 5, 7, 12].map(flash), ["0.15", "0.3", "0.15", "0.3", "0.15"]);
+}
+
+#[test]
+fn cache_writes_of_both_kinds_are_charged_apart() {
+    let price = quote(Some("anthropic"), "claude-haiku-4-5").price;
+    // 1,000 read, 2,000 written, 500 of them for an hour, 700 new; 100 out, two searches.
+    let usage = Usage {
+        input: 3_700,
+        cache_read: 1_000,
+        cache_write: 2_000,
+        cache_write_1h: 500,
+        output: 100,
+        web_searches: 2,
+        ..Usage::default()
+    };
+    let nano = 700 * 1_000 + 1_000 * 100 + 1_500 * 1_250 + 500 * 2_000 + 100 * 5_000 + 2 * 10_000_000;
+    assert_eq!(price.cost(usage), NanoUsd(nano));
+}
+
+#[test]
+fn near_names_are_suggested() {
+    assert_eq!(models_like("gpt-4oo", Some("openai")).first().map(String::as_str), Some("openai/gpt-4o"));
+    assert!(models_like("claude-sonet-4-5", None).contains(&"anthropic/claude-sonnet-4-5".to_owned()));
+    assert!(models_like("", None).is_empty());
+    assert!(models_like("nothing-of-the-kind-at-all", None).is_empty());
+    assert!(is_provider("aws") && !is_provider("amazon") && providers().count() > 40);
+}
+
+/// What the documents say of the packed book's size is so.
+#[test]
+fn the_documents_state_the_size_of_the_book() {
+    let text = include_str!("../../../prices/README.md");
+    let size = crate::units::grouped(packed_bytes() as u64);
+    assert!(text.contains(&format!("**{size} bytes**")), "prices/README.md must say **{size} bytes**");
+    for fact in [PRICES_AS_OF, PRICES_VERSION] {
+        assert!(text.contains(fact), "prices/README.md must say {fact}");
+    }
 }
 
 #[test]

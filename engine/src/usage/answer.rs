@@ -13,6 +13,10 @@ pub struct Answer {
     pub model: String,
     /// The service tier that it was served in; empty if the answer does not say.
     pub(crate) service_tier: String,
+    /// How fast the machines were; empty if the answer does not say.
+    speed: String,
+    /// Where it was served; empty if the answer does not say.
+    place: String,
     /// The numbers stated.
     pub(crate) stated: Stated,
     /// An error came inside the answer.
@@ -40,6 +44,21 @@ impl Answer {
     /// Takes an event of the service tier's name.
     pub(crate) fn service_tier_event(&mut self, event: Event<'_>) {
         name_event(&mut self.service_tier, event);
+    }
+
+    /// Takes the service tier that stands in a header.
+    pub(crate) fn served_in(&mut self, tier: &[u8]) {
+        self.service_tier = String::from_utf8_lossy(tier.get(..NAME_MAX).unwrap_or(tier)).into_owned();
+    }
+
+    /// Takes an event of the speed's name.
+    pub(crate) fn speed_event(&mut self, event: Event<'_>) {
+        name_event(&mut self.speed, event);
+    }
+
+    /// Takes an event of the place's name.
+    pub(crate) fn place_event(&mut self, event: Event<'_>) {
+        name_event(&mut self.place, event);
     }
 
     /// Takes an event of a text to be noted.
@@ -86,6 +105,19 @@ fn name_event(name: &mut String, event: Event<'_>) {
     }
 }
 
+/// Who answered, and how it was served, as the answer says; empty where it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Served {
+    /// The model.
+    pub model: String,
+    /// The service tier.
+    pub service_tier: String,
+    /// How fast the machines were (Anthropic).
+    pub speed: String,
+    /// Where (Anthropic's `inference_geo`).
+    pub place: String,
+}
+
 /// An answer that is being read.
 #[derive(Debug)]
 pub struct AnswerReader {
@@ -116,6 +148,8 @@ impl AnswerReader {
         let answer = Answer {
             model: String::new(),
             service_tier: String::new(),
+            speed: String::new(),
+            place: String::new(),
             stated: Stated::default(),
             failed: false,
             note: Vec::new(),
@@ -159,10 +193,12 @@ impl AnswerReader {
         &self.sink.answer.model
     }
 
-    /// The service tier that it was served in; empty if it did not say.
+    /// Who answered, and how.
     #[must_use]
-    pub fn service_tier(&self) -> &str {
-        &self.sink.answer.service_tier
+    pub fn served(&self) -> Served {
+        let Answer { model, service_tier, speed, place, .. } = &self.sink.answer;
+        let [model, service_tier, speed, place] = [model, service_tier, speed, place].map(String::clone);
+        Served { model, service_tier, speed, place }
     }
 
     /// Whether an error came inside the answer.

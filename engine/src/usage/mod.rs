@@ -7,7 +7,7 @@ mod framing;
 mod sse;
 mod strip;
 
-pub use answer::{Answer, AnswerReader};
+pub use answer::{Answer, AnswerReader, Served};
 pub(crate) use strip::Strip;
 
 /// Tokens of one call. Totals include their parts, as in the public table genai-prices.
@@ -126,6 +126,8 @@ parts! {
     Citations,
     /// Web searches.
     WebSearches,
+    /// However many searches a prompt takes, one is charged.
+    SearchesByPrompt,
 }
 
 /// The numbers that a call's answer stated. Usage repeated in a stream is cumulative: each number

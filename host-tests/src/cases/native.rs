@@ -83,7 +83,7 @@ impl World {
             body,
             trailers: sending.trailers.clone().unwrap_or_default(),
         };
-        let method = header(":method").unwrap_or_default();
+        let method = dialect::effective_method(header(":method").unwrap_or_default(), header);
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
         let route = match dialect::recognise(method, host, path) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tokenstile_host::host::Module;
 
 pub(crate) mod demo;
+pub(crate) mod price;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod upstream;

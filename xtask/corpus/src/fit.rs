@@ -81,7 +81,9 @@ type Weights = Vec<f64>;
 /// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
 /// table does not fit. Prints `engine/weights.txt`; how well they do, on stderr.
 pub(crate) fn fit(rows: &[Row]) {
-    println!("# Thousandths of a token for each part of a prompt, by style and by family of models (`*`) or model.");
+    println!(
+        "# Thousandths of a token for each part of a prompt, by style and by family of models (`*`) or model."
+    );
     println!("# Made by `cargo xtask fit prompts`. Recordings, method and error: docs/accuracy.md.");
     let fitted = |row: &&Row| row.truth.is_some() && !row.style.is_empty();
     let mut styles: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
@@ -90,7 +92,8 @@ pub(crate) fn fit(rows: &[Row]) {
     }
     let documented: Weights = PromptPart::ALL.iter().map(|part| prior(*part)).collect();
     for (style, rows) in &styles {
-        let all = Solver { style, family: "", priors: &documented, strength: PRIOR_STRENGTH, free: Free::All };
+        let all =
+            Solver { style, family: "", priors: &documented, strength: PRIOR_STRENGTH, free: Free::All };
         let other = all.solve(rows);
         report(style, "*", rows, &all, &other);
         table(style, "*", &other);
@@ -133,7 +136,13 @@ fn is_home(row: &Row) -> bool {
 
 /// A provider's own table for a family, if it does better than those of the models on calls that it was not fitted
 /// to; and what its models add to that.
-fn at_provider(style: &str, family: &str, rows: &[&Row], nearest: &[f64], of_model: &BTreeMap<String, Weights>) {
+fn at_provider(
+    style: &str,
+    family: &str,
+    rows: &[&Row],
+    nearest: &[f64],
+    of_model: &BTreeMap<String, Weights>,
+) {
     if rows.len() < CALLS_MIN {
         return;
     }
@@ -333,8 +342,10 @@ impl Solver<'_> {
         let folds = rows.len().min(FOLDS);
         let mut crossed = Vec::new();
         for fold in 0..folds {
-            let (with, without): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(i, _)| i % folds == fold);
-            let [with, without] = [with, without].map(|rows| rows.into_iter().map(|(_, row)| *row).collect::<Vec<_>>());
+            let (with, without): (Vec<_>, Vec<_>) =
+                rows.iter().enumerate().partition(|(i, _)| i % folds == fold);
+            let [with, without] =
+                [with, without].map(|rows| rows.into_iter().map(|(_, row)| *row).collect::<Vec<_>>());
             crossed.extend(errors(&with, &self.solve(&without)));
         }
         mean(&crossed)

@@ -5,12 +5,13 @@
 
 mod fit;
 mod measure;
-mod recording;
 mod report;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use tokenstile_corpus::recording;
 
 /// Measure what the engine makes of recorded traffic.
 #[derive(Parser)]
@@ -42,9 +43,12 @@ struct Args {
     /// List no differences, only the tables.
     #[arg(long)]
     brief: bool,
+    /// Fail if a bar is missed.
+    #[arg(long)]
+    strict: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let oracle = recording::oracle(&args.folder)?;
     let mut rows = Vec::new();
@@ -60,16 +64,18 @@ fn main() -> Result<()> {
     })?;
     anyhow::ensure!(!rows.is_empty(), "no exchange matches; `--help` tells the filters");
     if args.json {
-        return report::json(&rows);
+        report::json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if args.fit {
         fit::fit(&rows);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     report::tables(&rows, args.by_model);
     if !args.brief {
         report::differences(&rows);
     }
     report::worst(&rows, args.worst);
-    Ok(())
+    let all_hold = report::bars(&rows);
+    Ok(if all_hold || !args.strict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

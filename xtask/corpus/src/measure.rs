@@ -1,9 +1,9 @@
 //! One exchange through the engine, as a proxy would show it, and what the oracle says of it.
 
-use crate::recording::{self, Exchange, Oracle, header};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tokenstile_corpus::recording::{self, Exchange, Oracle, header};
 use tokenstile_engine::dialect::{Edits, Facts, ModelAt, PromptPart, Recognised, Route, recognise, splice};
 use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier};
 use tokenstile_engine::units::EpochMs;
@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) provider: String,
     pub(crate) repo: String,
     pub(crate) verbatim: bool,
+    /// It posts something: what only reads is no inference, whatever the recording calls it.
+    pub(crate) posts: bool,
     pub(crate) status: u16,
     /// Our dialect; `free`, or empty if we let it pass unseen.
     pub(crate) recognised: String,
@@ -84,6 +86,7 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         provider: exchange.provider.clone(),
         repo: exchange.source_repo.clone(),
         verbatim: exchange.fidelity_request == "verbatim",
+        posts: exchange.method == "POST",
         status: exchange.response_status,
         recognised: String::new(),
         model: String::new(),
@@ -111,7 +114,9 @@ fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &
     // Some recorders kept what stands before a model in Gemini's paths.
     let recorded = exchange.model_requested.as_deref();
     let recorded = recorded.map(|recorded| recorded.strip_prefix("models/").unwrap_or(recorded));
-    row.model_right = recorded.map(|recorded| recorded == facts.model);
+    // Azure takes the deployment of the path, whatever the body names; the recordings know the body's.
+    let is_deployment = route.provider == Some("azure") && matches!(facts.model_at, ModelAt::Path(_));
+    row.model_right = recorded.map(|recorded| recorded == facts.model || is_deployment);
     let count = route.count_prompt(body, facts);
     row.estimate = Some(count.tokens);
     let parts = PromptPart::ALL.iter().map(|part| (part.name(), count.parts.get(*part)));
@@ -184,7 +189,11 @@ fn answered(
         (!differing.is_empty()).then(|| differing.join(", "))
     });
     if let Some(price) = oracle.and_then(|oracle| oracle.price.as_ref()) {
-        priced(row, price, route, model, &reader, usage.unwrap_or_default())?;
+        let mut usage = usage.unwrap_or_default();
+        // The oracle prices only the searches that it read.
+        let searches = oracle.and_then(|oracle| oracle.usage.as_ref()?.get("web_searches"));
+        usage.web_searches = searches.map_or(0, |count| *count as u64);
+        priced(row, price, route, model, &reader, usage)?;
     }
     let theirs = stated.and_then(|oracle| oracle.get("input_tokens")).map(|input| *input as u64);
     row.truth = usage.map(|usage| usage.input).or(theirs).filter(|input| *input > 0);
@@ -208,6 +217,7 @@ fn priced(
         answered: reader.model(),
         // The oracle knows the standard price only.
         tier: ServiceTier::Standard,
+        place: "",
         at: EpochMs(at.as_millisecond()),
     });
     let ours = quote.price.cost(usage).0 as f64 / 1e9;

@@ -11,52 +11,80 @@ use std::path::{Path, PathBuf};
 
 /// One recorded exchange.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Exchange {
-    pub(crate) id: String,
-    pub(crate) source_repo: String,
-    pub(crate) provider: String,
-    pub(crate) dialect: String,
-    pub(crate) method: String,
-    pub(crate) url_host: String,
-    pub(crate) url_path: String,
+pub struct Exchange {
+    /// Its name in reports.
+    pub id: String,
+    /// The repository that it was recorded by.
+    pub source_repo: String,
+    /// Who served, by simple rules: a guide.
+    pub provider: String,
+    /// The API spoken, by simple rules: a guide.
+    pub dialect: String,
+    /// `:method`.
+    pub method: String,
+    /// `:authority`.
+    pub url_host: String,
+    /// `:path`.
+    pub url_path: String,
+    /// The headers of the request.
+    #[serde(default)]
+    pub request_headers: Map<String, Value>,
     request_body: String,
     request_body_encoding: String,
-    pub(crate) response_status: u16,
-    pub(crate) response_headers: Map<String, Value>,
+    /// The status of the answer.
+    pub response_status: u16,
+    /// Its headers.
+    pub response_headers: Map<String, Value>,
     response_body: String,
     response_body_encoding: String,
-    pub(crate) fidelity_request: String,
-    pub(crate) model_requested: Option<String>,
+    /// `verbatim`, or re-dumped by the recorder.
+    pub fidelity_request: String,
+    /// The model asked for, if the recording knows it.
+    pub model_requested: Option<String>,
 }
 
 /// What the oracle says of an exchange.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Oracle {
+pub struct Oracle {
     id: String,
-    pub(crate) usage: Option<HashMap<String, f64>>,
-    pub(crate) price: Option<Price>,
+    /// Its numbers by genai-prices' names.
+    pub usage: Option<HashMap<String, f64>>,
+    /// What it costs, if it is priced.
+    pub price: Option<Price>,
 }
 
 /// What it costs.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Price {
-    pub(crate) total: f64,
-    pub(crate) priced_at: String,
-    pub(crate) matched_model: String,
+pub struct Price {
+    /// Dollars.
+    pub total: f64,
+    /// When, RFC 3339.
+    pub priced_at: String,
+    /// Its entry.
+    pub matched_model: String,
 }
 
 impl Exchange {
-    pub(crate) fn request(&self) -> Result<Vec<u8>> {
+    /// The body of the request.
+    ///
+    /// # Errors
+    /// It is no base64.
+    pub fn request(&self) -> Result<Vec<u8>> {
         decoded(&self.request_body, &self.request_body_encoding)
     }
 
-    pub(crate) fn response(&self) -> Result<Vec<u8>> {
+    /// The body of the answer.
+    ///
+    /// # Errors
+    /// It is no base64.
+    pub fn response(&self) -> Result<Vec<u8>> {
         decoded(&self.response_body, &self.response_body_encoding)
     }
 }
 
 /// A header by its name, whatever its case.
-pub(crate) fn header<'h>(headers: &'h Map<String, Value>, name: &str) -> Option<&'h str> {
+#[must_use]
+pub fn header<'h>(headers: &'h Map<String, Value>, name: &str) -> Option<&'h str> {
     let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     value.as_str().or_else(|| value.as_array()?.first()?.as_str())
 }
@@ -69,7 +97,10 @@ fn decoded(body: &str, encoding: &str) -> Result<Vec<u8>> {
 }
 
 /// The oracle by the id of its exchange.
-pub(crate) fn oracle(folder: &Path) -> Result<HashMap<String, Oracle>> {
+///
+/// # Errors
+/// A file cannot be read.
+pub fn oracle(folder: &Path) -> Result<HashMap<String, Oracle>> {
     let mut oracle = HashMap::new();
     for path in files(folder, "oracle.")? {
         lines(&path, |entry: Oracle| {
@@ -81,7 +112,10 @@ pub(crate) fn oracle(folder: &Path) -> Result<HashMap<String, Oracle>> {
 }
 
 /// Hands every exchange to `take`.
-pub(crate) fn exchanges(folder: &Path, mut take: impl FnMut(Exchange) -> Result<()>) -> Result<()> {
+///
+/// # Errors
+/// A file cannot be read, or `take` fails.
+pub fn exchanges(folder: &Path, mut take: impl FnMut(Exchange) -> Result<()>) -> Result<()> {
     let files = files(folder, "exchanges.")?;
     ensure!(!files.is_empty(), "`{}` has no exchanges.*.jsonl.zst", folder.display());
     files.iter().try_for_each(|path| lines(path, &mut take))

@@ -145,8 +145,13 @@ impl Errors {
     }
 }
 
+/// Whether the recording calls it an inference call of a dialect which is metered.
+fn is_metered(row: &&Row) -> bool {
+    METERED.contains(&row.dialect.as_str()) && row.posts
+}
+
 fn summary(rows: &[Row]) {
-    let metered = |row: &&Row| METERED.contains(&row.dialect.as_str());
+    let metered = is_metered;
     let all: Vec<&Row> = rows.iter().filter(metered).collect();
     let recognised = all.iter().filter(|row| !row.recognised.is_empty()).count();
     let oracle: Vec<&&Row> = all.iter().filter(|row| row.has_oracle).collect();
@@ -188,6 +193,87 @@ const BARS: [(&str, bool, Test); 4] = [
     ("all others", false, |row| !is_openai(row) && !is_anthropic(row) && !is_gemini(row)),
 ];
 
+/// One figure beside its bar.
+struct Bar {
+    name: String,
+    figure: String,
+    bar: &'static str,
+    holds: bool,
+}
+
+/// A share of calls that must be at least so high; of none it is missed, for nothing was shown.
+fn share(name: &str, good: usize, all: usize, least: f64, bar: &'static str) -> Bar {
+    let share = if all == 0 { f64::NAN } else { good as f64 / all as f64 };
+    let figure = format!("{good} of {all} ({:.2} %)", share * 100.0);
+    Bar { name: name.to_owned(), figure, bar, holds: share >= least }
+}
+
+/// An error that must be at most so high.
+fn error(name: String, error: f64, most: f64, bar: &'static str) -> Bar {
+    Bar { name, figure: percent(error), bar, holds: error <= most }
+}
+
+/// What the figures must reach, each with the figure; `true` if all do.
+pub(crate) fn bars(rows: &[Row]) -> bool {
+    let all: Vec<&Row> = rows.iter().filter(is_metered).collect();
+    let count = |test: &dyn Fn(&Row) -> bool| all.iter().filter(|row| test(row)).count();
+    let touched = rows.iter().filter(|row| row.dialect == "non-llm" && !row.recognised.is_empty()).count();
+    let faults = rows.iter().filter(|row| row.edit_fault.is_some()).count();
+    let mut bars = vec![
+        share("calls recognised", count(&|row| !row.recognised.is_empty()), all.len(), 1.0, "100 %"),
+        share(
+            "model right",
+            count(&|row| row.model_right == Some(true)),
+            count(&|row| row.model_right.is_some()),
+            1.0,
+            "100 %",
+        ),
+        share(
+            "usage equal to the oracle",
+            count(&equals_oracle),
+            count(&|row| row.has_oracle),
+            0.995,
+            "≥ 99.5 %",
+        ),
+        share(
+            "price equal to the oracle",
+            count(&|row| row.price_right == Some(true)),
+            count(&|row| row.price_right.is_some()),
+            0.99,
+            "≥ 99 %",
+        ),
+    ];
+    let limits = [
+        (0.01, "≤ 1 %", 0.06, "≤ 6 %"),
+        (0.04, "≤ 4 %", 0.15, "≤ 15 %"),
+        (0.04, "≤ 4 %", 0.15, "≤ 15 %"),
+        (0.06, "≤ 6 %", 0.25, "≤ 25 %"),
+    ];
+    for ((name, verbatim, test), (median, median_bar, p95, p95_bar)) in BARS.into_iter().zip(limits) {
+        let e = Errors::of(all.iter().copied().filter(|row| test(row) && (!verbatim || row.verbatim)));
+        bars.push(error(format!("estimates, {name}: median error"), e.median, median, median_bar));
+        bars.push(error(format!("estimates, {name}: p95"), e.p95, p95, p95_bar));
+    }
+    let far = Errors::of(all.iter().copied()).far_below;
+    bars.push(error("estimates below 80 % of the truth".to_owned(), far, 0.01, "≤ 1 %"));
+    for (name, count) in
+        [("paths without an LLM read or altered", touched), ("edits that change other bytes", faults)]
+    {
+        bars.push(Bar { name: name.to_owned(), figure: count.to_string(), bar: "0", holds: count == 0 });
+    }
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["", "figure", "bar", ""]);
+    for Bar { name, figure, bar, holds } in &bars {
+        table.add_row([name.as_str(), figure.as_str(), *bar, if *holds { "ok" } else { "MISSED" }]);
+    }
+    println!(
+        "\n{}",
+        table.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end()
+    );
+    bars.iter().all(|bar| bar.holds)
+}
+
 fn is_openai(row: &Row) -> bool {
     matches!(row.provider.as_str(), "openai" | "azure")
         && matches!(row.dialect.as_str(), "openai-chat" | "openai-responses")
@@ -204,7 +290,7 @@ fn is_gemini(row: &Row) -> bool {
 /// Every difference by id.
 pub(crate) fn differences(rows: &[Row]) {
     for row in rows {
-        let metered = METERED.contains(&row.dialect.as_str());
+        let metered = is_metered(&row);
         let say = |what: &str| println!("{} {} {} {}: {what}", row.id, row.dialect, row.provider, row.status);
         if metered && row.recognised.is_empty() {
             say("not recognised");

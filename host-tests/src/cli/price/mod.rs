@@ -1,0 +1,269 @@
+//! `tokenstile price`: what a model costs, or what a request would, by the very book and policy that the filter
+//! uses. Called by `main`. It owns the question; the answers are `model` and `request`.
+
+mod model;
+mod request;
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokenstile_engine::policy::Policy;
+use tokenstile_engine::price::{
+    PRICES_AS_OF, PRICES_VERSION, Price, ServiceTier, Unit, is_provider, providers,
+};
+use tokenstile_engine::units::{EpochMs, grouped};
+use tokenstile_engine::usage::Usage;
+
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile price claude-sonnet-4-5
+  tokenstile price gpt-4o --input 10000 --cached 4000 --output 500 --tier batch
+  tokenstile price chat-prod --provider azure --policy policy.json --format json
+  tokenstile price --request body.json --path /v1/messages --host api.anthropic.com
+
+Exit status: 0 if there is a price, 1 if the model is unknown or the request cannot be read, 2 for a mistake in
+the call or a file that cannot be read.";
+
+/// What is asked.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The model, as a request or an answer names it
+    #[arg(required_unless_present = "request", conflicts_with = "request")]
+    model: Option<String>,
+    /// Who serves it, as the price book names them (`openai`, `aws`, `google`, …); else the model's name tells
+    #[arg(long)]
+    provider: Option<String>,
+    /// A request instead of a model: its body, or one JSON line of a recorded exchange; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// Where the request goes
+    #[arg(long, requires = "request", value_name = "PATH")]
+    path: Option<String>,
+    /// The host that it goes to
+    #[arg(long, requires = "request", value_name = "HOST")]
+    host: Option<String>,
+    /// The policy whose prices, aliases and rules hold
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The day or time of the call, as 2026-11-30 or 2026-11-30T12:00:00Z; else now
+    #[arg(long, value_name = "DATE", value_parser = time)]
+    at: Option<EpochMs>,
+    /// How it is served
+    #[arg(long, value_parser = ["standard", "batch", "flex", "priority", "fast"])]
+    tier: Option<String>,
+    /// Where it must be served, if that costs more: `us` (Anthropic), `regional` (Claude on Vertex AI)
+    #[arg(long, default_value = "")]
+    place: String,
+    #[command(flatten)]
+    tokens: Tokens,
+    /// How to say it
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+/// Tokens of a call, to be priced. Totals include their parts.
+#[derive(clap::Args)]
+#[command(next_help_heading = "What a call uses")]
+struct Tokens {
+    /// All input tokens
+    #[arg(long, value_name = "N")]
+    input: Option<u64>,
+    /// Of these, read from the cache
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    cached: u64,
+    /// Of these, written to the cache
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    cache_write: u64,
+    /// Of the written ones, for an hour
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    cache_write_1h: u64,
+    /// Of the input, audio
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    input_audio: u64,
+    /// All output tokens
+    #[arg(long, value_name = "N")]
+    output: Option<u64>,
+    /// Of these, reasoning
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    reasoning: u64,
+    /// Of the output, audio
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    output_audio: u64,
+    /// Searches that the provider makes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    web_searches: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Text
+    Human,
+    /// One JSON object
+    Json,
+}
+
+/// What was found: the text and the object that say it, and whether it is right.
+struct Answer {
+    text: String,
+    json: Value,
+    right: bool,
+}
+
+pub(crate) fn run(args: &Args) -> ExitCode {
+    let answer = answer(args);
+    match answer {
+        Ok(Answer { text, json, right }) => {
+            match args.format {
+                Format::Human => print!("{text}"),
+                Format::Json => println!("{json:#}"),
+            }
+            ExitCode::from(u8::from(!right))
+        }
+        Err(message) => {
+            eprintln!("tokenstile: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn answer(args: &Args) -> Result<Answer, String> {
+    let policy = policy(args.policy.as_deref())?;
+    let asked = Asked {
+        provider: args.provider.as_deref().or(policy.provider.as_deref()),
+        tier: args.tier.as_deref().map(ServiceTier::named),
+        place: &args.place,
+        at: args.at.unwrap_or_else(now),
+        usage: args.tokens.usage(),
+        policy: &policy,
+    };
+    let known = |name: &str| is_provider(name) || policy.provider.as_deref() == Some(name);
+    if let Some(name) = args.provider.as_deref().filter(|name| !known(name)) {
+        let all: Vec<&str> = providers().collect();
+        return Err(format!("the price book knows no provider `{name}`; it knows {}", all.join(", ")));
+    }
+    match (&args.request, &args.model) {
+        (Some(file), _) => request::answer(&read(file)?, args.path.as_deref(), args.host.as_deref(), &asked),
+        (None, Some(model)) => Ok(model::answer(model, &asked)),
+        (None, None) => Err("a model or `--request` is needed; see `tokenstile price --help`".to_owned()),
+    }
+}
+
+/// What is known beside model or request.
+struct Asked<'a> {
+    provider: Option<&'a str>,
+    tier: Option<ServiceTier>,
+    place: &'a str,
+    at: EpochMs,
+    usage: Option<Usage>,
+    policy: &'a Policy,
+}
+
+impl Tokens {
+    /// `None` if nothing is asked.
+    fn usage(&self) -> Option<Usage> {
+        let usage = Usage {
+            input: self.input.unwrap_or(0).max(self.cached).max(self.cache_write).max(self.input_audio),
+            cache_read: self.cached,
+            cache_write: self.cache_write.max(self.cache_write_1h),
+            cache_write_1h: self.cache_write_1h,
+            input_audio: self.input_audio,
+            output: self.output.unwrap_or(0).max(self.reasoning).max(self.output_audio),
+            reasoning: self.reasoning,
+            output_audio: self.output_audio,
+            web_searches: self.web_searches,
+            ..Usage::default()
+        };
+        let asked = self.input.is_some() || self.output.is_some() || usage != Usage::default();
+        asked.then_some(usage)
+    }
+}
+
+fn policy(file: Option<&Path>) -> Result<Policy, String> {
+    let Some(file) = file else {
+        return Policy::parse(br#"{"version": 1, "name": "none"}"#).map_err(|errors| errors.to_string());
+    };
+    Policy::parse(&read(file)?).map_err(|errors| format!("`{}`: {errors}", file.display()))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes);
+        return read.map(|_| bytes).map_err(|error| format!("cannot read standard input: {error}"));
+    }
+    std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+}
+
+fn time(text: &str) -> Result<EpochMs, String> {
+    let at = match text.parse::<jiff::civil::Date>() {
+        Ok(date) if !text.contains('T') => {
+            date.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
+        }
+        _ => text.parse::<jiff::Timestamp>(),
+    };
+    let wrong = "a day is written as 2026-11-30, a time as 2026-11-30T12:00:00Z";
+    at.map(|at| EpochMs(at.as_millisecond())).map_err(|_| wrong.to_owned())
+}
+
+fn now() -> EpochMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EpochMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Where the prices come from, in a sentence.
+fn source() -> String {
+    format!(
+        "Prices of {PRICES_AS_OF}: genai-prices {PRICES_VERSION}, https://pypi.org/project/genai-prices/{PRICES_VERSION}/\n"
+    )
+}
+
+fn source_json() -> Value {
+    json!({
+        "as_of": PRICES_AS_OF,
+        "package": "genai-prices",
+        "version": PRICES_VERSION,
+        "source": format!("https://pypi.org/project/genai-prices/{PRICES_VERSION}/"),
+    })
+}
+
+/// All rates of a price for a call of so many input tokens, as texts by unit.
+fn rates(price: &Price, input_tokens: u64) -> Vec<(Unit, String)> {
+    let rate = |unit: &Unit| Some((*unit, unit.rate_text(price.rate(*unit, input_tokens)?)));
+    Unit::ALL.iter().filter_map(rate).collect()
+}
+
+/// `10,000 input (4,000 cache_read) and 500 output`.
+fn spelled(usage: &Usage) -> String {
+    let parts = |parts: &[(&str, u64)]| {
+        let some = parts.iter().filter(|(_, count)| *count > 0);
+        let some: Vec<String> = some.map(|(name, count)| format!("{} {name}", grouped(*count))).collect();
+        if some.is_empty() { String::new() } else { format!(" ({})", some.join(", ")) }
+    };
+    let input = parts(&[
+        ("cache_read", usage.cache_read),
+        ("cache_write", usage.cache_write),
+        ("cache_write_1h", usage.cache_write_1h),
+        ("input_audio", usage.input_audio),
+    ]);
+    let output = parts(&[("reasoning", usage.reasoning), ("output_audio", usage.output_audio)]);
+    let searches = match usage.web_searches {
+        0 => String::new(),
+        count => format!(" and {} web_searches", grouped(count)),
+    };
+    format!("{} input{input} and {} output{output}{searches}", grouped(usage.input), grouped(usage.output))
+}
+
+/// An amount as a decimal text: `0.0081`.
+fn dollars(nano_usd: i64) -> String {
+    let text = format!("{}.{:09}", nano_usd / 1_000_000_000, nano_usd % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A table without lines, its columns lined up.
+fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header).add_rows(rows);
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

@@ -1,0 +1,3 @@
+//! Recorded traffic, for the programs that measure over it.
+
+pub mod recording;
