@@ -14,8 +14,8 @@ use crate::json::{Container, Event, Key, Visitor};
 const HELD_MAX: usize = 8192;
 
 /// Passes a stream through, less the usage event.
-#[derive(Debug, Default)]
-pub(crate) struct Strip {
+#[derive(Debug)]
+pub struct Strip {
     held: Vec<u8>,
     /// The event at hand is too long: let it pass to its end.
     passing: bool,
@@ -24,13 +24,22 @@ pub(crate) struct Strip {
     after_cr: bool,
 }
 
+impl Default for Strip {
+    fn default() -> Self {
+        Self { held: Vec::new(), passing: false, line_is_empty: true, after_cr: false }
+    }
+}
+
 impl Strip {
-    pub(crate) fn new() -> Self {
-        Self { line_is_empty: true, ..Self::default() }
+    /// At the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// What of this chunk, and of what was held back, the client gets.
-    pub(crate) fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(chunk.len());
         for &byte in chunk {
             self.held.push(byte);
@@ -45,7 +54,8 @@ impl Strip {
     }
 
     /// The stream is over: an event that was cut is the client's.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
