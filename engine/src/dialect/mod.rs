@@ -18,7 +18,7 @@ mod target;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
-pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
+pub use facts::{Facts, Features, ModelAt, Opaque, Room, StreamUsage};
 pub use prompt::{Parts, PromptCount, PromptPart};
 pub use target::Target;
 pub use weights::stem as model_stem;

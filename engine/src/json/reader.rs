@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 128;
 /// Bytes of a key that are kept: longer than every key with a meaning.
 const KEY_MAX: usize = 64;
 /// Bytes of a number that are kept: enough for every count and price.
-const NUMBER_MAX: usize = 40;
+pub(super) const NUMBER_MAX: usize = 40;
 
 /// Why bytes are not one JSON document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
