@@ -223,6 +223,8 @@ struct Finder {
     include: Option<(bool, Range<usize>)>,
     /// A bound is an object or an array: no value to put another in its place.
     odd_bound: bool,
+    /// `include_usage` is something that no provider takes.
+    odd_include: bool,
 }
 
 /// An object in the body, or what stands in its place.
@@ -271,6 +273,7 @@ impl Finder {
             places: Vec::new(),
             include: None,
             odd_bound: false,
+            odd_include: false,
         }
     }
 
@@ -324,7 +327,7 @@ impl Finder {
     }
 
     fn stream_usage(&self) -> StreamUsage {
-        if !self.shape.stream_options || !self.facts.stream {
+        if !self.shape.stream_options || !self.facts.stream || self.odd_include {
             return StreamUsage::NotAsked;
         }
         match &self.include {
@@ -357,6 +360,7 @@ impl Finder {
         match (self.shape.field)(path) {
             Some(Field::StreamOptions | Field::BoundOwner) => self.place(path, kind),
             Some(Field::OutputBound) => self.odd_bound = true,
+            Some(Field::IncludeUsage) => self.odd_include = true,
             _ => {}
         }
     }
@@ -386,6 +390,7 @@ impl Finder {
             }
             (Field::Stream, Event::Bool(stream)) => self.facts.stream = stream,
             (Field::IncludeUsage, Event::Bool(asked)) => self.include = Some((asked, self.span.clone())),
+            (Field::IncludeUsage, Event::Number(_)) => self.odd_include = true,
             (Field::IncludeUsage, Event::Null) => self.include = Some((false, self.span.clone())),
             (Field::StreamOptions | Field::BoundOwner, Event::Null) => self.place(path, PlaceKind::Null),
             (Field::StreamOptions | Field::BoundOwner, Event::Number(_) | Event::Bool(_)) => {
@@ -413,6 +418,7 @@ impl Finder {
             Event::TextEnd { end } if field == Field::OutputBound => {
                 self.facts.output_bound_spans.push(self.span.start..end);
             }
+            Event::TextEnd { .. } if field == Field::IncludeUsage => self.odd_include = true,
             Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
                 self.place(path, PlaceKind::Odd);
             }

@@ -173,6 +173,16 @@ fn stream_options_that_are_no_object_are_left_alone() {
     }
 }
 
+/// Found by fuzzing: one that was a number stood twice after the edit.
+#[test]
+fn an_include_usage_that_is_no_truth_value_is_left_alone() {
+    for include in ["7", "\"true\"", "{}", "[true]"] {
+        let body = format!(r#"{{"model":"a","stream":true,"stream_options":{{"include_usage":{include}}}}}"#);
+        let facts = chat().read(body.as_bytes()).unwrap();
+        assert!(!facts.ask_for_usage(&mut Edits::default()), "{include}");
+    }
+}
+
 /// The model's field of a form: read, written again, and never from what one parser takes for content.
 #[test]
 fn a_form_has_one_model() {

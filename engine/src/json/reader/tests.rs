@@ -76,6 +76,26 @@ fn accepts_and_refuses_what_serde_json_does() {
     }
 }
 
+/// Found by fuzzing: beyond the bytes that are kept, anything was a number.
+#[test]
+fn a_number_has_one_grammar_however_long_it_is() {
+    let digits = "2".repeat(60);
+    for (number, is_one) in [
+        (digits.clone(), true),
+        (format!("-{digits}.{digits}e-{digits}"), true),
+        (format!("{digits}true"), false),
+        (format!("{digits}."), false),
+        (format!("{digits}e5.5"), false),
+        (format!("0{digits}"), false),
+        ("-".repeat(60), false),
+    ] {
+        for size in [1, 7, 1000] {
+            let pieces: Vec<&[u8]> = number.as_bytes().chunks(size).collect();
+            assert_eq!(read(&pieces).is_ok(), is_one, "{number} in pieces of {size}");
+        }
+    }
+}
+
 #[test]
 fn unescapes_surrogates_and_replaces_lone_ones() {
     assert_eq!(read(&[br#""\ud83d\ude00""#]), Ok(vec!["0 \"😀\"".to_owned()]));
