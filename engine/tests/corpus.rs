@@ -30,7 +30,7 @@ fn extent() -> Extent {
     if std::env::var_os("TOKENSTILE_CORPUS_ALL").is_some() {
         Extent { every: 1, whole_bytes: 8192, places: 500 }
     } else {
-        Extent { every: 3, whole_bytes: 2048, places: 12 }
+        Extent { every: 4, whole_bytes: 1024, places: 10 }
     }
 }
 

@@ -40,15 +40,21 @@ impl Strip {
     /// What of this chunk, and of what was held back, the client gets.
     #[must_use]
     pub fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(chunk.len());
-        for &byte in chunk {
-            self.held.push(byte);
-            if self.ends_event(byte) {
-                self.end_event(&mut out);
-            } else if self.passing || self.held.len() > HELD_MAX {
-                self.passing = true;
-                out.append(&mut self.held);
+        let mut out = Vec::with_capacity(self.held.len().saturating_add(chunk.len()));
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let line_end = memchr::memchr2(b'\n', b'\r', rest);
+            let (line, tail) = rest.split_at(line_end.map_or(rest.len(), |at| at.saturating_add(1)));
+            self.take(line, &mut out);
+            if line_end != Some(0) {
+                (self.line_is_empty, self.after_cr) = (false, false);
             }
+            if let (Some(_), Some(byte)) = (line_end, line.last())
+                && self.ends_event(*byte)
+            {
+                self.end_event(&mut out);
+            }
+            rest = tail;
         }
         out
     }
@@ -59,17 +65,21 @@ impl Strip {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether this byte closes an empty line.
+    /// Holds back what belongs to the event at hand, as long as that is short.
+    fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.passing |= self.held.len().saturating_add(bytes.len()) > HELD_MAX;
+        if self.passing {
+            out.append(&mut self.held);
+            out.extend_from_slice(bytes);
+        } else {
+            self.held.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether this line end closes an empty line.
     fn ends_event(&mut self, byte: u8) -> bool {
         let was_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-        match byte {
-            b'\n' if was_cr => false,
-            b'\n' | b'\r' => std::mem::replace(&mut self.line_is_empty, true),
-            _ => {
-                self.line_is_empty = false;
-                false
-            }
-        }
+        !(byte == b'\n' && was_cr) && std::mem::replace(&mut self.line_is_empty, true)
     }
 
     fn end_event(&mut self, out: &mut Vec<u8>) {
