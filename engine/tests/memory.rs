@@ -59,7 +59,7 @@ const LIMIT: usize = 64 * 1024;
 /// Proxies hand on what a read of the socket gave, mostly 16 KB.
 const CHUNK: usize = 16 * 1024;
 /// Enough for every buffer to be full several times.
-const ENDLESS: usize = 192 << 10;
+const ENDLESS: usize = 128 << 10;
 
 /// A beginning, and what follows for ever.
 fn hostile() -> Vec<(String, Vec<u8>, Vec<u8>)> {
@@ -125,7 +125,7 @@ fn one_answer_keeps_less_than_64_kb_of_any_input() {
         "application/json",
         "application/vnd.amazon.eventstream",
     ];
-    let places = [0_u8, 3, 10, 13, 16, 18, 20, 22];
+    let places = [0_u8, 10, 13, 16];
     let mut most = (0, String::new());
     for (name, begin, chunk) in hostile() {
         for kind in kinds {
@@ -142,14 +142,12 @@ fn one_answer_keeps_less_than_64_kb_of_any_input() {
                     let mut strip = Strip::new();
                     reader.feed(&begin);
                     let _ = strip.feed(&begin);
-                    for _ in 0..ENDLESS / CHUNK / if place == 0 { 1 } else { 4 } {
+                    for _ in 0..ENDLESS / CHUNK / if place == 0 { 1 } else { 3 } {
                         reader.feed(&chunk);
                         let _ = strip.feed(&chunk);
                     }
                 });
                 let what = format!("{} as {kind}: {name}", route.dialect.name);
-                // One chunk is on its way to the client.
-                let peak = peak.saturating_sub(CHUNK);
                 assert!(peak < LIMIT, "{peak} bytes: {what}");
                 most = most.max((peak, what));
             }

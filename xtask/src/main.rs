@@ -72,9 +72,10 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
-    /// Compare Envoy without a filter, with an empty one, and with ours.
+    /// Compare Envoy without a filter, with an empty one, and with ours; `bench engine` measures the
+    /// engine's parts.
     Bench {
-        /// Arguments handed to the measuring program, for example `--quick`.
+        /// `engine` and a filter of names; or arguments for the measuring program, for example `--quick`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench_args: Vec<String>,
     },

@@ -215,6 +215,8 @@ struct Finder {
     cut: Option<Key>,
     model: Vec<u8>,
     text: Vec<u8>,
+    /// The text at hand has a meaning.
+    is_wanted: bool,
     /// The place of the value at hand, and of the places where something can be put in.
     span: Range<usize>,
     root: Option<Place>,
@@ -268,6 +270,7 @@ impl Finder {
             cut: None,
             model: Vec::new(),
             text: Vec::new(),
+            is_wanted: false,
             span: 0..0,
             root: None,
             places: Vec::new(),
@@ -459,10 +462,15 @@ impl Visitor for Finder {
     }
 
     fn event(&mut self, path: &[Key], event: Event<'_>) {
+        // Most bytes of a body are texts without a meaning here.
+        if !self.is_wanted && matches!(event, Event::Text(_) | Event::TextEnd { .. }) {
+            return;
+        }
         if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
             self.facts.features = self.facts.features.and((self.shape.uses)(path));
         }
         let field = (self.shape.field)(path);
+        self.is_wanted = field.is_some();
         match (field, event) {
             (_, Event::Begin(container)) => self.begin(path, container),
             (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {

@@ -3,7 +3,7 @@
 //! Strict where parsers differ (trailing bytes, missing commas, number grammar), so that a body it
 //! accepts has one meaning. Depth and key length are bounded; nothing else is kept.
 
-use super::text::{Escape, Unescape};
+use super::text::{self, Escape, Unescape};
 use super::{Container, Event, Key, Number, Visitor};
 
 /// Deeper nesting than any real request; a provider's own parser gives up in this region as well.
@@ -244,6 +244,15 @@ impl Reader {
             self.text_piece(lone.as_bytes(), visitor);
             self.text_piece(rest.get(..plain).unwrap_or_default(), visitor);
             return Ok(plain);
+        }
+        // Most escapes have two bytes, and both are here.
+        if let Some([b'\\', byte]) = rest.get(..2)
+            && let Some(decoded) = text::simple(*byte)
+        {
+            let lone = self.unescape.flush();
+            self.text_piece(lone.as_bytes(), visitor);
+            self.text_piece(&[decoded], visitor);
+            return Ok(2);
         }
         if rest.first() == Some(&b'\\') {
             self.unescape.state = Escape::Backslash;

@@ -92,7 +92,20 @@ impl Strip {
     }
 }
 
+/// Whether an object named `usage` may stand there: most events have none, or `null`, and are not read for it.
+fn may_state_usage(event: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"usage\"";
+    memchr::memmem::find_iter(event, NAME).any(|at| {
+        let behind = event.get(at.saturating_add(NAME.len())..).unwrap_or_default();
+        let value = behind.trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"{"))
+    })
+}
+
 fn is_usage_alone(event: &[u8]) -> bool {
+    if !may_state_usage(event) {
+        return false;
+    }
     let (mut splitter, mut documents) = (sse::Splitter::default(), Documents::new());
     let mut found = Found::default();
     splitter.feed(event, |part| {
