@@ -37,8 +37,9 @@ enum Mark {
     Counted(u64),
 }
 
-/// Finding a certain border costs as much as counting some ten thousand bytes.
-const FULL: usize = 1 << 16;
+/// Finding a certain border costs as much as counting some ten thousand bytes, and two windows with all else that is
+/// kept of a stream must stay below 64 KB.
+const FULL: usize = 1 << 14;
 /// A certain border is looked for so far from the end, then farther.
 const BACK: usize = 256;
 

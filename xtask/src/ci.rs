@@ -11,7 +11,7 @@ use std::{env, fs, path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{envoy, root, sh, wasm};
+use crate::{envoy, fuzz, root, sh, wasm};
 
 /// How a step that did not fail has ended.
 enum Outcome {
@@ -22,10 +22,11 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("format", format),
     ("clippy, native", clippy_native),
     ("clippy, wasm32", clippy_wasm),
+    ("fuzz targets compile", fuzz_targets),
     ("wasm build", build),
     ("tests", test),
     ("docs", docs),
@@ -76,6 +77,11 @@ fn clippy_native() -> Result<Outcome> {
 
 fn clippy_wasm() -> Result<Outcome> {
     wasm::lint()?;
+    Ok(Outcome::Done)
+}
+
+fn fuzz_targets() -> Result<Outcome> {
+    fuzz::check()?;
     Ok(Outcome::Done)
 }
 

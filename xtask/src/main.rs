@@ -1,4 +1,4 @@
-//! The command line of this repository: `cargo xtask build | test | demo | ci | bench`.
+//! The command line of this repository: `cargo xtask build | test | demo | ci | bench | …`.
 //!
 //! It owns what a contributor types, and nothing else: each command is a few calls of cargo, of
 //! Envoy and of the `tokenstile` binary. It knows no policy, no budget and no proxy-wasm. It is
@@ -10,6 +10,7 @@ mod corpus;
 mod debian;
 mod demo;
 mod envoy;
+mod fuzz;
 mod prices;
 mod sh;
 mod test;
@@ -76,9 +77,18 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Compare Envoy without a filter, with an empty one, and with ours.
+    /// Fuzz the engine, with seeds from recorded traffic where `$TOKENSTILE_CORPUS` names some.
+    Fuzz {
+        /// The targets, files in engine/fuzz/fuzz_targets; every one if none is named.
+        targets: Vec<String>,
+        /// Seconds for each.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
+    /// Compare Envoy without a filter, with an empty one, and with ours; `bench engine` measures the
+    /// engine's parts.
     Bench {
-        /// Arguments handed to the measuring program, for example `--quick`.
+        /// `engine` and a filter of names; or arguments for the measuring program, for example `--quick`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench_args: Vec<String>,
     },
@@ -103,6 +113,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ci { only } => ci::run(&only),
         Command::Prices { version, latest, check } => prices::run(version.as_deref(), latest, check),
         Command::Corpus { corpus_args } => corpus::run(&corpus_args),
+        Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),
     }

@@ -38,8 +38,19 @@ pub(crate) enum Way {
 pub(crate) fn build(only: Option<Way>) -> Result<PathBuf> {
     let (way, toolchain) = first_way(only)?;
     println!("building tokenstile.wasm: {} …", describe(way));
-    sh::run(&mut toolchain.command("build"))?;
+    sh::run(&mut toolchain.command("build", PACKAGE))?;
     publish(way, &toolchain)
+}
+
+/// Builds another package of ours in the same way, and gives the path of its module.
+pub(crate) fn build_package(package: &str) -> Result<PathBuf> {
+    let (_, toolchain) = first_way(None)?;
+    sh::run(&mut toolchain.command("build", package))?;
+    Ok(root()
+        .join("target/wasm")
+        .join(TARGET)
+        .join("release")
+        .join(format!("{}.wasm", package.replace('-', "_"))))
 }
 
 /// Checks the filter as it is compiled for wasm32, warnings denied: by clippy, or by the compiler
@@ -47,7 +58,7 @@ pub(crate) fn build(only: Option<Way>) -> Result<PathBuf> {
 pub(crate) fn lint() -> Result<()> {
     let (way, toolchain) = first_way(None)?;
     let word = if way == Way::Debian { "rustc" } else { "clippy" };
-    sh::run(toolchain.command(word).args(["--", "--deny", "warnings"]))
+    sh::run(toolchain.command(word, PACKAGE).args(["--", "--deny", "warnings"]))
 }
 
 /// The first way whose preparation succeeds.
@@ -117,11 +128,11 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    /// `cargo word` with all that both kinds of toolchain need to compile the filter.
-    fn command(&self, word: &str) -> Command {
+    /// `cargo word` with all that both kinds of toolchain need to compile a package of ours.
+    fn command(&self, word: &str, package: &str) -> Command {
         let mut cargo = sh::cargo();
         cargo
-            .args([word, "--release", "--package", PACKAGE, "--target", TARGET, "--target-dir"])
+            .args([word, "--release", "--package", package, "--target", TARGET, "--target-dir"])
             .arg(root().join("target/wasm"));
         let mut flags = flags();
         if let Self::Debian(tools) = self {

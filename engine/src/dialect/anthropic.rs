@@ -39,6 +39,7 @@ pub(super) static COMPLETE: Dialect = Dialect {
         let ours = target.posts_to("/v1/complete");
         ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
     },
+    read: |body, route| read_json(body, route, COMPLETE_SHAPE),
     ..BASE
 };
 
@@ -72,7 +73,9 @@ fn on_vertex(target: &Target) -> Option<Found> {
 
 // --- the request ---
 
-pub(super) const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+pub(super) const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+
+const COMPLETE_SHAPE: Shape = Shape { bound: |_, _| &[K::MaxTokensToSample], ..SHAPE };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {

@@ -30,6 +30,7 @@ pub(super) static CONVERSE: Dialect =
 pub(super) static INVOKE: Dialect = Dialect {
     name: "bedrock-invoke",
     recognises: |target| found(target, "invoke", "invoke-with-response-stream"),
+    read: |body, route| read_json(body, route, INVOKE_SHAPE),
     ..BASE
 };
 
@@ -54,7 +55,24 @@ fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+const SHAPE: Shape =
+    Shape { field, uses, bound: |_, _| &[K::InferenceConfig, K::MaxTokensCamel], ..Shape::PLAIN };
+
+const INVOKE_SHAPE: Shape = Shape { bound: |_, model| invoke_bound(model), ..SHAPE };
+
+/// Each family has its own name for it; a profile's ARN does not say which family it is.
+fn invoke_bound(model: &str) -> &'static [K] {
+    let has = |words: &[&str]| words.iter().any(|word| model.contains(word));
+    match () {
+        () if has(&["titan"]) => &[K::TextGenerationConfig, K::MaxTokenCount],
+        () if has(&["nova"]) => &[K::InferenceConfig, K::MaxTokensCamel],
+        () if has(&["llama"]) => &[K::MaxGenLen],
+        () if has(&["anthropic", "mistral", "cohere", "deepseek", "ai21", "openai", "qwen"]) => {
+            &[K::MaxTokens]
+        }
+        () => &[],
+    }
+}
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -69,16 +87,8 @@ fn field(path: &[K]) -> Option<Field> {
         // of `invoke` it is a header, which the answer repeats.
         [K::ServiceTierCamel, K::Type] => Field::ServiceTier,
         [K::ServiceTierCamel] => Field::Once,
-        [
-            K::Messages
-            | K::System
-            | K::Tools
-            | K::ToolConfig
-            | K::InferenceConfig
-            | K::TextGenerationConfig
-            | K::Prompt
-            | K::InputText,
-        ] => Field::Once,
+        [K::InferenceConfig | K::TextGenerationConfig] => Field::BoundOwner,
+        [K::Messages | K::System | K::Tools | K::ToolConfig | K::Prompt | K::InputText] => Field::Once,
         _ => return None,
     })
 }

@@ -37,7 +37,7 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {

@@ -59,11 +59,32 @@ impl Facts {
                 let with = serde_json::Value::from(model).to_string().into_bytes();
                 edits.body.push(Splice { range: range.clone(), with });
             }
+            // A line end would end the field's value, and more may follow it.
+            ModelAt::Form(_) if model.contains(char::is_control) => return false,
+            ModelAt::Form(range) => {
+                edits.body.push(Splice { range: range.clone(), with: model.as_bytes().to_vec() });
+            }
             ModelAt::Path(range) => {
                 let with = percent_encoded(model).into_bytes();
                 edits.path.push(Splice { range: range.clone(), with });
             }
         }
+        true
+    }
+
+    /// States another bound for the output of one choice, by every name by which the request states one, or by
+    /// the API's own where it states none; `false` if there is no place for it.
+    #[must_use]
+    pub fn set_output_bound(&self, tokens: u64, edits: &mut Edits) -> bool {
+        if self.output_bound_spans.is_empty() {
+            let Some(room) = &self.output_bound_room else { return false };
+            let with = format!("{}{tokens}{}", room.before, room.after).into_bytes();
+            edits.body.push(Splice { range: room.range.clone(), with });
+            return true;
+        }
+        let with = tokens.to_string().into_bytes();
+        let spans = self.output_bound_spans.iter();
+        edits.body.extend(spans.map(|range| Splice { range: range.clone(), with: with.clone() }));
         true
     }
 

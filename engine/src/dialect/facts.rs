@@ -14,8 +14,10 @@ pub struct Facts {
     pub model_at: ModelAt,
     /// The request's own bound for the output tokens of one choice; the highest where it states several.
     pub output_bound: Option<u64>,
-    /// Where bounds stand in the body.
+    /// Where bounds stand in the body, whatever their value.
     pub output_bound_spans: Vec<Range<usize>>,
+    /// Where one can be put in, if none stands there.
+    pub output_bound_room: Option<Room>,
     /// How many answers are asked for at once: choices, candidates, images.
     pub choices: u64,
     /// Whether the answer shall be streamed.
@@ -44,8 +46,21 @@ pub enum ModelAt {
     Nowhere,
     /// In the body: this string value, quotes included.
     Body(Range<usize>),
+    /// In a form's field: this value.
+    Form(Range<usize>),
     /// In the path as sent: this part of it.
     Path(Range<usize>),
+}
+
+/// Where a value can be put into a body, and what must stand around it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// What it replaces; mostly nothing.
+    pub range: Range<usize>,
+    /// The value's name, and the object around it if there is none yet.
+    pub before: String,
+    /// What closes that.
+    pub after: String,
 }
 
 /// How a request asks that its stream states usage (`stream_options.include_usage`).
@@ -131,8 +146,10 @@ pub(crate) enum Field {
     EndUser,
     /// The tokens that thinking may take.
     ThinkingBudget,
-    /// The object that has [`Field::IncludeUsage`].
+    /// The object at the top that has [`Field::IncludeUsage`].
     StreamOptions,
+    /// An object at the top that has [`Field::OutputBound`].
+    BoundOwner,
     /// Whether a stream shall state its usage.
     IncludeUsage,
     /// No fact here, but it decides about the prompt.
@@ -162,6 +179,9 @@ pub(crate) struct Shape {
     pub(crate) streams_unasked: bool,
     /// Whether there is output at all: embeddings have none.
     pub(crate) outputs: bool,
+    /// The path by which this API takes a bound for the output of this model, one or two keys long: it is put
+    /// in where a request states none. Empty if there is no such thing.
+    pub(crate) bound: fn(route: &Route, model: &str) -> &'static [Key],
 }
 
 impl Shape {
@@ -172,6 +192,7 @@ impl Shape {
         stream_options: false,
         streams_unasked: false,
         outputs: true,
+        bound: |_, _| &[],
     };
 }
 
@@ -200,20 +221,53 @@ struct Finder {
     twice: Option<Key>,
     /// A key that some servers take for one with a meaning, others not.
     odd: Option<Key>,
+    /// A number that decides, and is too long to be kept.
+    cut: Option<Key>,
     model: Vec<u8>,
     text: Vec<u8>,
+    /// The text at hand has a meaning.
+    is_wanted: bool,
     /// The place of the value at hand, and of the places where something can be put in.
     span: Range<usize>,
     root: Option<Place>,
-    options: Option<Place>,
+    /// The objects at the top into which something can be put.
+    places: Vec<(Key, Place)>,
     include: Option<(bool, Range<usize>)>,
+    /// A bound is an object or an array: no value to put another in its place.
+    odd_bound: bool,
+    /// `include_usage` is something that no provider takes.
+    odd_include: bool,
 }
 
 /// An object in the body, or what stands in its place.
 struct Place {
     span: Range<usize>,
-    is_object: bool,
-    is_empty: bool,
+    kind: PlaceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceKind {
+    /// `{}`
+    Empty,
+    /// An object that has a key.
+    Filled,
+    Null,
+    /// What no provider takes there.
+    Odd,
+}
+
+impl Place {
+    /// Room for `value` as the first in this object, or as the only one in a new one.
+    fn room(&self, before: &str, after: &str) -> Option<Room> {
+        let inside = self.span.start.saturating_add(1);
+        let (range, open, close) = match self.kind {
+            PlaceKind::Empty => (inside..inside, "", ""),
+            PlaceKind::Filled => (inside..inside, "", ","),
+            PlaceKind::Null => (self.span.clone(), "{", "}"),
+            PlaceKind::Odd => return None,
+        };
+        Some(Room { range, before: format!("{open}{before}"), after: format!("{after}{close}") })
+    }
 }
 
 impl Finder {
@@ -224,12 +278,16 @@ impl Finder {
             seen: Vec::new(),
             twice: None,
             odd: None,
+            cut: None,
             model: Vec::new(),
             text: Vec::new(),
+            is_wanted: false,
             span: 0..0,
             root: None,
-            options: None,
+            places: Vec::new(),
             include: None,
+            odd_bound: false,
+            odd_include: false,
         }
     }
 
@@ -240,7 +298,10 @@ impl Finder {
         if let Some(key) = self.odd {
             return Err(Opaque(format!("the key `{}` is written in other letters", key.name())));
         }
-        if !self.root.as_ref().is_some_and(|root| root.is_object) {
+        if let Some(key) = self.cut {
+            return Err(Opaque(format!("the number `{}` is too long", key.name())));
+        }
+        if !self.root.as_ref().is_some_and(|root| root.kind != PlaceKind::Odd) {
             return Err(Opaque("the body is no JSON object".to_owned()));
         }
         if let Some(model) = &route.model {
@@ -259,50 +320,86 @@ impl Finder {
         }
         self.facts.stream = route.stream.unwrap_or(self.facts.stream);
         self.facts.stream_usage = self.stream_usage();
+        if self.odd_bound {
+            self.facts.output_bound_spans.clear();
+        } else if self.facts.output_bound_spans.is_empty() {
+            self.facts.output_bound_room = self.bound_room(route);
+        }
         Ok(self.facts)
     }
 
+    /// Where this API's bound for the output can be put in.
+    fn bound_room(&self, route: &Route) -> Option<Room> {
+        let path = (self.shape.bound)(route, &self.facts.model);
+        let (name, owner) = path.split_last()?;
+        let name = format!("\"{}\":", name.name());
+        let root = self.root.as_ref()?;
+        match owner.first() {
+            None => root.room(&name, ""),
+            Some(owner) => match self.places.iter().find(|(key, _)| is_spelling_of(*key, *owner)) {
+                Some((_, place)) => place.room(&name, ""),
+                None => root.room(&format!("\"{}\":{{{name}", owner.name()), "}"),
+            },
+        }
+    }
+
     fn stream_usage(&self) -> StreamUsage {
-        const ASK: &str = r#""include_usage":true"#;
-        if !self.shape.stream_options || !self.facts.stream {
+        if !self.shape.stream_options || !self.facts.stream || self.odd_include {
             return StreamUsage::NotAsked;
         }
-        let after_brace = |place: &Place| place.span.start.saturating_add(1);
-        match (&self.include, &self.options, &self.root) {
-            (Some((true, _)), ..) => StreamUsage::Asked,
-            (Some((false, span)), ..) => StreamUsage::Absent(span.clone(), "true"),
-            (None, Some(options), _) if options.is_object => {
-                let at = after_brace(options);
-                let with = if options.is_empty { ASK } else { r#""include_usage":true,"# };
-                StreamUsage::Absent(at..at, with)
-            }
-            (None, Some(options), _) => {
-                StreamUsage::Absent(options.span.clone(), r#"{"include_usage":true}"#)
-            }
-            (None, None, Some(root)) => {
-                let at = after_brace(root);
-                StreamUsage::Absent(at..at, r#""stream_options":{"include_usage":true},"#)
-            }
-            (None, None, None) => StreamUsage::NotAsked,
+        match &self.include {
+            Some((true, _)) => return StreamUsage::Asked,
+            Some((false, span)) => return StreamUsage::Absent(span.clone(), "true"),
+            None => {}
         }
+        let options = self.places.iter().find(|(key, _)| *key == Key::StreamOptions).map(|(_, place)| place);
+        let Some(place) = options.or(self.root.as_ref()) else { return StreamUsage::NotAsked };
+        let inside = place.span.start.saturating_add(1);
+        let with = match (options.is_some(), place.kind) {
+            (_, PlaceKind::Odd) => return StreamUsage::NotAsked,
+            (true, PlaceKind::Null) => {
+                return StreamUsage::Absent(place.span.clone(), r#"{"include_usage":true}"#);
+            }
+            (true, PlaceKind::Empty) => r#""include_usage":true"#,
+            (true, PlaceKind::Filled) => r#""include_usage":true,"#,
+            // A body that asks for a stream is not empty.
+            (false, _) => r#""stream_options":{"include_usage":true},"#,
+        };
+        StreamUsage::Absent(inside..inside, with)
     }
 
     fn begin(&mut self, path: &[Key], container: Container) {
-        let place =
-            Place { span: self.span.clone(), is_object: container == Container::Object, is_empty: true };
+        let kind = if container == Container::Object { PlaceKind::Empty } else { PlaceKind::Odd };
         if path.is_empty() {
-            self.root = Some(place);
-        } else if (self.shape.field)(path) == Some(Field::StreamOptions) {
-            self.options = Some(place);
+            self.root = Some(Place { span: self.span.clone(), kind });
+            return;
+        }
+        match (self.shape.field)(path) {
+            Some(Field::StreamOptions | Field::BoundOwner) => self.place(path, kind),
+            Some(Field::OutputBound) => self.odd_bound = true,
+            Some(Field::IncludeUsage) => self.odd_include = true,
+            _ => {}
         }
     }
 
-    fn scalar(&mut self, field: Field, event: Event<'_>) {
+    fn place(&mut self, path: &[Key], kind: PlaceKind) {
+        let place = Place { span: self.span.clone(), kind };
+        self.places.extend(path.last().map(|key| (*key, place)));
+    }
+
+    fn scalar(&mut self, field: Field, path: &[Key], event: Event<'_>) {
+        if let Event::Number(n) = event
+            && n.is_cut()
+        {
+            self.cut = path.last().copied();
+        }
+        if field == Field::OutputBound && event != Event::End {
+            self.facts.output_bound_spans.push(self.span.clone());
+        }
         match (field, event) {
+            // The newer name wins where both stand; both are bounds, so the higher one is safe.
             (Field::OutputBound, Event::Number(n)) => {
-                // The newer name wins where both stand; both are bounds, so the higher one is safe.
                 self.facts.output_bound = self.facts.output_bound.max(n.as_count());
-                self.facts.output_bound_spans.push(self.span.clone());
             }
             (Field::ThinkingBudget, Event::Number(n)) => self.facts.thinking_budget = n.as_count(),
             (Field::Choices, Event::Number(n)) => {
@@ -310,15 +407,17 @@ impl Finder {
             }
             (Field::Stream, Event::Bool(stream)) => self.facts.stream = stream,
             (Field::IncludeUsage, Event::Bool(asked)) => self.include = Some((asked, self.span.clone())),
+            (Field::IncludeUsage, Event::Number(_)) => self.odd_include = true,
             (Field::IncludeUsage, Event::Null) => self.include = Some((false, self.span.clone())),
-            (Field::StreamOptions, Event::Null) => {
-                self.options = Some(Place { span: self.span.clone(), is_object: false, is_empty: true });
+            (Field::StreamOptions | Field::BoundOwner, Event::Null) => self.place(path, PlaceKind::Null),
+            (Field::StreamOptions | Field::BoundOwner, Event::Number(_) | Event::Bool(_)) => {
+                self.place(path, PlaceKind::Odd);
             }
             _ => {}
         }
     }
 
-    fn text(&mut self, field: Field, event: Event<'_>) {
+    fn text(&mut self, field: Field, path: &[Key], event: Event<'_>) {
         let is_model = field == Field::Model;
         match event {
             Event::TextBegin { at } => {
@@ -332,6 +431,13 @@ impl Finder {
             }
             Event::TextEnd { end } if is_model => {
                 self.facts.model_at = ModelAt::Body(self.span.start..end);
+            }
+            Event::TextEnd { end } if field == Field::OutputBound => {
+                self.facts.output_bound_spans.push(self.span.start..end);
+            }
+            Event::TextEnd { .. } if field == Field::IncludeUsage => self.odd_include = true,
+            Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
+                self.place(path, PlaceKind::Odd);
             }
             Event::TextEnd { .. } => {
                 let text = String::from_utf8_lossy(&self.text).into_owned();
@@ -368,9 +474,13 @@ impl Visitor for Finder {
     }
 
     fn key(&mut self, path: &[Key], name: &[u8]) {
-        let owner = path.split_last().map_or(&[][..], |(_, owner)| owner);
-        if let Some(options) = &mut self.options {
-            options.is_empty &= (self.shape.field)(owner) != Some(Field::StreamOptions);
+        let owner = match path {
+            [_] => self.root.as_mut(),
+            [top, _] => self.places.iter_mut().find(|(key, _)| key == top).map(|(_, place)| place),
+            _ => None,
+        };
+        if let Some(place) = owner.filter(|place| place.kind == PlaceKind::Empty) {
+            place.kind = PlaceKind::Filled;
         }
         if (self.shape.field)(path).is_some() {
             if self.seen.iter().any(|seen| seen == path) {
@@ -379,23 +489,35 @@ impl Visitor for Finder {
                 self.seen.push(path.to_vec());
             }
         } else if let Some(key) = folded(name) {
+            let owner = path.split_last().map_or(&[][..], |(_, owner)| owner);
             let meant = [owner, &[key]].concat();
             self.odd = self.odd.or((self.shape.field)(&meant).map(|_| key));
         }
     }
 
     fn event(&mut self, path: &[Key], event: Event<'_>) {
+        // Most bytes of a body are texts without a meaning here.
+        if !self.is_wanted && matches!(event, Event::Text(_) | Event::TextEnd { .. }) {
+            return;
+        }
         if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
             self.facts.features = self.facts.features.and((self.shape.uses)(path));
         }
         let field = (self.shape.field)(path);
+        self.is_wanted = field.is_some();
         match (field, event) {
             (_, Event::Begin(container)) => self.begin(path, container),
             (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {
-                self.text(field, event);
+                self.text(field, path, event);
             }
-            (Some(field), _) => self.scalar(field, event),
+            (Some(field), _) => self.scalar(field, path, event),
             (None, _) => {}
         }
     }
+}
+
+/// Whether two keys are the same but for `camelCase` and `snake_case`.
+fn is_spelling_of(key: Key, other: Key) -> bool {
+    let letters = |key: Key| key.name().bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase());
+    letters(key).eq(letters(other))
 }

@@ -61,12 +61,13 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+const SHAPE: Shape =
+    Shape { field, uses, bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
         [K::GenerationConfig | K::GenerationConfigSnake, rest @ ..] => match rest {
-            [] => Field::Once,
+            [] => Field::BoundOwner,
             [K::MaxOutputTokens | K::MaxOutputTokensSnake] => Field::OutputBound,
             [K::CandidateCount | K::CandidateCountSnake] => Field::Choices,
             [K::ThinkingConfig | K::ThinkingConfigSnake, K::ThinkingBudget | K::ThinkingBudgetSnake] => {

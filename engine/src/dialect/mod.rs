@@ -21,7 +21,7 @@ mod target;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
-pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
+pub use facts::{Facts, Features, ModelAt, Opaque, Room, StreamUsage};
 pub use parts::{Parts, PromptPart};
 pub use prompt::PromptCount;
 pub use target::Target;

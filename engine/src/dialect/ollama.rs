@@ -36,14 +36,16 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape = Shape { field, uses, streams_unasked: true, ..Shape::PLAIN };
+const SHAPE: Shape =
+    Shape { field, uses, streams_unasked: true, bound: |_, _| &[K::Options, K::NumPredict], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
         [K::Model] => Field::Model,
         [K::Options, K::NumPredict] => Field::OutputBound,
         [K::Stream] => Field::Stream,
-        [K::Messages | K::Tools | K::Prompt | K::System | K::Options | K::Input] => Field::Once,
+        [K::Options] => Field::BoundOwner,
+        [K::Messages | K::Tools | K::Prompt | K::System | K::Input] => Field::Once,
         _ => return None,
     })
 }

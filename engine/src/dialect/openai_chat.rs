@@ -4,7 +4,7 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json,
+    Dialect, Features, Field, Found, NO_HEADERS, Route, Shape, Target, azure, no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -36,7 +36,17 @@ pub(super) static WRITER: Dialect = Dialect {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, stream_options: true, ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, stream_options: true, bound, ..Shape::PLAIN };
+
+/// OpenAI's newer models refuse `max_tokens`, and many others do not know `max_completion_tokens`:
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_completion_tokens>.
+fn bound(route: &Route, model: &str) -> &'static [K] {
+    let is_openai = match route.provider {
+        Some(provider) => matches!(provider, "openai" | "azure"),
+        None => ["gpt-", "chatgpt-", "o1", "o3", "o4"].iter().any(|name| model.starts_with(name)),
+    };
+    if is_openai { &[K::MaxCompletionTokens] } else { &[K::MaxTokens] }
+}
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {

@@ -86,18 +86,31 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
     let mut delimiter = b"\r\n".to_vec();
     delimiter.extend_from_slice(boundary);
     let mut facts = Facts { choices: 1, ..Facts::default() };
-    let mut rest = body.get(first..).unwrap_or_default();
+    let mut at = first;
     let (mut models, mut named) = (0_u32, 0_usize);
-    while let Some(end) = memchr::memmem::find(rest, &delimiter) {
-        let part = rest.get(..end).unwrap_or_default();
+    let mut is_closed = false;
+    for end in memchr::memmem::find_iter(body, &delimiter) {
+        let part = body.get(at..end).unwrap_or_default();
         named = named.saturating_add(usize::from(field(part).is_some()));
-        if let Some((b"model", value)) = field(part) {
-            models = models.saturating_add(1);
-            facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
-        } else if let Some((b"stream", b"true")) = field(part) {
-            facts.stream = true;
+        match field(part) {
+            Some((b"model", value)) => {
+                models = models.saturating_add(1);
+                facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
+                facts.model_at = ModelAt::Form(end.saturating_sub(value.len())..end);
+            }
+            Some((b"stream", b"true")) => facts.stream = true,
+            _ => {}
         }
-        rest = rest.get(end.saturating_add(delimiter.len())..).unwrap_or_default();
+        at = end.saturating_add(delimiter.len());
+        // A longer line is content for some parsers and a boundary for others.
+        let behind = body.get(at..).unwrap_or_default();
+        if is_closed || !(behind.starts_with(b"\r\n") || behind.starts_with(b"--")) {
+            return Err(Opaque("a line of the form begins like its boundary".to_owned()));
+        }
+        is_closed = behind.starts_with(b"--");
+    }
+    if !is_closed {
+        return Err(Opaque("the form does not end".to_owned()));
     }
     // Parts that stand between other boundaries, or whose name is written in another way, are someone else's to
     // read: the header may name another boundary than the first line, and what precedes it is no part then.

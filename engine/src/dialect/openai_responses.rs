@@ -24,7 +24,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     refusal: openai::refusal,
 };
 
-const SHAPE: Shape = Shape { field, uses, ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxOutputTokensSnake], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {

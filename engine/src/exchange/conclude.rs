@@ -185,7 +185,9 @@ impl Exchange {
         let why_not = match self.facts.as_ref().map(|facts| &facts.model_at) {
             None => Some("the body could not be read, so its model cannot be changed"),
             Some(ModelAt::Nowhere) => Some("this request names no model that could be changed"),
-            Some(ModelAt::Body(_)) if !self.body_editable => Some("this proxy cannot change request bodies"),
+            Some(ModelAt::Body(_) | ModelAt::Form(_)) if !self.body_editable => {
+                Some("this proxy cannot change request bodies")
+            }
             Some(ModelAt::Path(_)) if !self.path_editable => {
                 Some("the path has left already; `hold_headers` keeps it until the decision")
             }

@@ -33,9 +33,36 @@ impl Key {
     /// The key with this unescaped name.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
-        let found = NAMES.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
-        found.ok().and_then(|at| NAMES.get(at)).map_or(Self::Other, |(_, key)| *key)
+        let known = name.first().and_then(|first| {
+            let first = usize::from(*first);
+            NAMES.get(*STARTS.get(first)?..*STARTS.get(first.checked_add(1)?)?)
+        });
+        let known = known.unwrap_or_default();
+        let found = known.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
+        found.ok().and_then(|at| known.get(at)).map_or(Self::Other, |(_, key)| *key)
     }
+}
+
+/// Where the names begin whose first byte is this one, and behind the last byte, where all end: few names share
+/// a first byte, so a search among these takes half the steps.
+const STARTS: [usize; 257] = starts();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "computed by the compiler, which would stop"
+)]
+const fn starts() -> [usize; 257] {
+    let mut starts = [0; 257];
+    let (mut byte, mut at) = (0, 0);
+    while byte < starts.len() {
+        while at < NAMES.len() && (NAMES[at].0.as_bytes()[0] as usize) < byte {
+            at += 1;
+        }
+        starts[byte] = at;
+        byte += 1;
+    }
+    starts
 }
 
 // In the order of their bytes (capitals first): they are searched by halves.

@@ -51,10 +51,20 @@ pub enum Container {
 pub struct Number<'a>(pub &'a str);
 
 impl Number<'_> {
+    /// Whether its value is unknown: what follows the bytes that are kept may be an exponent. Digits alone are
+    /// larger than any count already.
+    #[must_use]
+    pub fn is_cut(self) -> bool {
+        self.0.len() >= reader::NUMBER_MAX && !self.0.bytes().all(|b| b.is_ascii_digit())
+    }
+
     /// The number as a count: whole and not negative, whichever way it was written (`1e3`, `10.0`).
     /// Larger than `u64` becomes `u64::MAX`: a bound that large bounds nothing.
     #[must_use]
     pub fn as_count(self) -> Option<u64> {
+        if self.is_cut() {
+            return None;
+        }
         if let Ok(count) = self.0.parse::<u64>() {
             return Some(count);
         }

@@ -3,7 +3,7 @@
 //! Strict where parsers differ (trailing bytes, missing commas, number grammar), so that a body it
 //! accepts has one meaning. Depth and key length are bounded; nothing else is kept.
 
-use super::text::{Escape, Unescape};
+use super::text::{self, Escape, Unescape};
 use super::{Container, Event, Key, Number, Visitor};
 
 /// Deeper nesting than any real request; a provider's own parser gives up in this region as well.
@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 128;
 /// Bytes of a key that are kept: longer than every key with a meaning.
 const KEY_MAX: usize = 64;
 /// Bytes of a number that are kept: enough for every count and price.
-const NUMBER_MAX: usize = 40;
+pub(super) const NUMBER_MAX: usize = 40;
 
 /// Why bytes are not one JSON document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Reader {
     containers: Vec<Container>,
     unescape: Unescape,
     scratch: Vec<u8>,
-    scratch_overflow: bool,
+    number: NumberState,
     offset: usize,
     /// Where the number or literal at hand began.
     scalar_at: usize,
@@ -89,7 +89,7 @@ impl Reader {
             containers: Vec::with_capacity(16),
             unescape: Unescape::default(),
             scratch: Vec::with_capacity(KEY_MAX),
-            scratch_overflow: false,
+            number: NumberState::Begin,
             offset: 0,
             scalar_at: 0,
         }
@@ -102,7 +102,6 @@ impl Reader {
         self.containers.clear();
         self.unescape = Unescape::default();
         self.scratch.clear();
-        self.scratch_overflow = false;
         self.offset = 0;
     }
 
@@ -189,7 +188,7 @@ impl Reader {
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
                 self.scratch.clear();
                 self.scratch.push(byte);
-                self.scratch_overflow = false;
+                self.number = NumberState::Begin.behind(byte);
                 self.scalar_at = self.offset;
                 self.state = State::InScalar;
             }
@@ -246,6 +245,15 @@ impl Reader {
             self.text_piece(rest.get(..plain).unwrap_or_default(), visitor);
             return Ok(plain);
         }
+        // Most escapes have two bytes, and both are here.
+        if let Some([b'\\', byte]) = rest.get(..2)
+            && let Some(decoded) = text::simple(*byte)
+        {
+            let lone = self.unescape.flush();
+            self.text_piece(lone.as_bytes(), visitor);
+            self.text_piece(&[decoded], visitor);
+            return Ok(2);
+        }
         if rest.first() == Some(&b'\\') {
             self.unescape.state = Escape::Backslash;
         } else {
@@ -288,8 +296,9 @@ impl Reader {
             return Ok(0);
         }
         let room = NUMBER_MAX.saturating_sub(self.scratch.len()).min(part);
-        self.scratch_overflow |= room < part;
         self.scratch.extend_from_slice(rest.get(..room).unwrap_or_default());
+        let part_bytes = rest.get(..part).unwrap_or_default();
+        self.number = part_bytes.iter().fold(self.number, |state, byte| state.behind(*byte));
         Ok(part)
     }
 
@@ -298,12 +307,8 @@ impl Reader {
             b"true" => Event::Bool(true),
             b"false" => Event::Bool(false),
             b"null" => Event::Null,
-            // Longer than any count: whatever it is, it must not pass for a small one.
-            [b'-', ..] if self.scratch_overflow => Event::Number(Number("-1")),
-            [b'0'..=b'9', ..] if self.scratch_overflow => Event::Number(Number("1e400")),
             number => {
-                let valid = !self.scratch_overflow && is_number(number);
-                let text = std::str::from_utf8(number).ok().filter(|_| valid);
+                let text = std::str::from_utf8(number).ok().filter(|_| self.number.is_whole());
                 Event::Number(Number(text.ok_or_else(|| self.unexpected())?))
             }
         };
@@ -314,28 +319,41 @@ impl Reader {
     }
 }
 
-/// The number grammar of RFC 8259 section 6.
-fn is_number(bytes: &[u8]) -> bool {
-    let digits = |s: &[u8]| s.iter().take_while(|b| b.is_ascii_digit()).count();
-    let mut rest = bytes.strip_prefix(b"-").unwrap_or(bytes);
-    let whole = digits(rest);
-    if whole == 0 || (whole > 1 && rest.first() == Some(&b'0')) {
-        return false;
-    }
-    rest = rest.get(whole..).unwrap_or_default();
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let n = digits(fraction);
-        if n == 0 {
-            return false;
+/// How much of a number was read, by the grammar of RFC 8259, section 6. Kept apart from its bytes: a number may be
+/// longer than what is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NumberState {
+    Begin,
+    Minus,
+    /// A zero at the beginning: no digit may follow.
+    Zero,
+    Digits,
+    Point,
+    Fraction,
+    Exponent,
+    ExponentSign,
+    ExponentDigits,
+    Invalid,
+}
+
+impl NumberState {
+    const fn behind(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Begin, b'-') => Self::Minus,
+            (Self::Begin | Self::Minus, b'0') => Self::Zero,
+            (Self::Begin | Self::Minus | Self::Digits, b'0'..=b'9') => Self::Digits,
+            (Self::Zero | Self::Digits, b'.') => Self::Point,
+            (Self::Point | Self::Fraction, b'0'..=b'9') => Self::Fraction,
+            (Self::Zero | Self::Digits | Self::Fraction, b'e' | b'E') => Self::Exponent,
+            (Self::Exponent, b'+' | b'-') => Self::ExponentSign,
+            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => Self::ExponentDigits,
+            _ => Self::Invalid,
         }
-        rest = fraction.get(n..).unwrap_or_default();
     }
-    if let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) {
-        let unsigned =
-            exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
-        return digits(unsigned) > 0 && digits(unsigned) == unsigned.len();
+
+    const fn is_whole(self) -> bool {
+        matches!(self, Self::Zero | Self::Digits | Self::Fraction | Self::ExponentDigits)
     }
-    rest.is_empty()
 }
 
 #[cfg(test)]

@@ -43,6 +43,19 @@ impl Decoded {
     }
 }
 
+/// What this byte behind a backslash stands for, if that is one character.
+pub(super) const fn simple(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'"' | b'\\' | b'/' => byte,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
+}
+
 impl Unescape {
     /// Takes the next byte of an escape; gives what it completed.
     pub(super) fn step(&mut self, byte: u8) -> Result<Decoded, JsonError> {
@@ -68,15 +81,7 @@ impl Unescape {
     }
 
     fn simple(&mut self, byte: u8) -> Result<Decoded, JsonError> {
-        let c = match byte {
-            b'"' | b'\\' | b'/' => char::from(byte),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            _ => return Err(JsonError::Escape),
-        };
+        let c = char::from(simple(byte).ok_or(JsonError::Escape)?);
         self.state = Escape::None;
         let mut out = self.flush();
         out.push(c);

@@ -21,6 +21,8 @@ pub struct Answer {
     pub(crate) stated: Stated,
     /// An error came inside the answer.
     pub(crate) failed: bool,
+    /// The name at hand, as far as it was read.
+    name: Vec<u8>,
     /// Small room for a dialect between two events of one document: a name whose number follows.
     pub(crate) note: Vec<u8>,
     /// The number whose name follows.
@@ -38,12 +40,12 @@ const NOTE_MAX: usize = 64;
 impl Answer {
     /// Takes an event of the model's name.
     pub(crate) fn model_event(&mut self, event: Event<'_>) {
-        name_event(&mut self.model, event);
+        name_event(&mut self.name, &mut self.model, event);
     }
 
     /// Takes an event of the service tier's name.
     pub(crate) fn service_tier_event(&mut self, event: Event<'_>) {
-        name_event(&mut self.service_tier, event);
+        name_event(&mut self.name, &mut self.service_tier, event);
     }
 
     /// Takes the service tier that stands in a header.
@@ -53,21 +55,19 @@ impl Answer {
 
     /// Takes an event of the speed's name.
     pub(crate) fn speed_event(&mut self, event: Event<'_>) {
-        name_event(&mut self.speed, event);
+        name_event(&mut self.name, &mut self.speed, event);
     }
 
     /// Takes an event of the place's name.
     pub(crate) fn place_event(&mut self, event: Event<'_>) {
-        name_event(&mut self.place, event);
+        name_event(&mut self.name, &mut self.place, event);
     }
 
     /// Takes an event of a text to be noted.
     pub(crate) fn note_event(&mut self, event: Event<'_>) {
         match event {
             Event::TextBegin { .. } => self.note.clear(),
-            Event::Text(piece) if self.note.len().saturating_add(piece.len()) <= NOTE_MAX => {
-                self.note.extend_from_slice(piece);
-            }
+            Event::Text(piece) => push_up_to(NOTE_MAX, &mut self.note, piece),
             _ => {}
         }
     }
@@ -95,12 +95,12 @@ impl Answer {
     }
 }
 
-fn name_event(name: &mut String, event: Event<'_>) {
+/// A piece may end inside a character, so a name becomes a text when it is whole.
+fn name_event(open: &mut Vec<u8>, name: &mut String, event: Event<'_>) {
     match event {
-        Event::TextBegin { .. } => name.clear(),
-        Event::Text(piece) if name.len().saturating_add(piece.len()) <= NAME_MAX => {
-            name.push_str(&String::from_utf8_lossy(piece));
-        }
+        Event::TextBegin { .. } => open.clear(),
+        Event::Text(piece) => push_up_to(NAME_MAX, open, piece),
+        Event::TextEnd { .. } => *name = String::from_utf8_lossy(open).into_owned(),
         _ => {}
     }
 }
@@ -116,6 +116,12 @@ pub struct Served {
     pub speed: String,
     /// Where (Anthropic's `inference_geo`).
     pub place: String,
+}
+
+/// As much as there is room for: the same however the text is cut.
+fn push_up_to(max: usize, into: &mut Vec<u8>, piece: &[u8]) {
+    let room = max.saturating_sub(into.len()).min(piece.len());
+    into.extend_from_slice(piece.get(..room).unwrap_or_default());
 }
 
 /// An answer that is being read.
@@ -152,6 +158,7 @@ impl AnswerReader {
             place: String::new(),
             stated: Stated::default(),
             failed: false,
+            name: Vec::new(),
             note: Vec::new(),
             noted: None,
             counter,

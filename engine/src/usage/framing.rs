@@ -42,9 +42,10 @@ impl Framing {
         !matches!(self, Self::Unreadable)
     }
 
-    pub(super) fn feed(&mut self, chunk: &[u8], visitor: &mut impl Visitor) {
+    pub(super) fn feed(&mut self, mut chunk: &[u8], visitor: &mut impl Visitor) {
         if let Self::Unknown(documents) = self {
-            let Some(first) = chunk.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
+            chunk = chunk.trim_ascii_start();
+            let Some(first) = chunk.first() else { return };
             let documents = std::mem::replace(documents, Documents::new());
             *self = match first {
                 b'{' | b'[' => Self::Json(documents),

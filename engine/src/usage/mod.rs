@@ -8,7 +8,7 @@ mod sse;
 mod strip;
 
 pub use answer::{Answer, AnswerReader, Served};
-pub(crate) use strip::Strip;
+pub use strip::Strip;
 
 /// Tokens of one call. Totals include their parts, as in the public table genai-prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,8 +14,8 @@ use crate::json::{Container, Event, Key, Visitor};
 const HELD_MAX: usize = 8192;
 
 /// Passes a stream through, less the usage event.
-#[derive(Debug, Default)]
-pub(crate) struct Strip {
+#[derive(Debug)]
+pub struct Strip {
     held: Vec<u8>,
     /// The event at hand is too long: let it pass to its end.
     passing: bool,
@@ -24,42 +24,62 @@ pub(crate) struct Strip {
     after_cr: bool,
 }
 
+impl Default for Strip {
+    fn default() -> Self {
+        Self { held: Vec::new(), passing: false, line_is_empty: true, after_cr: false }
+    }
+}
+
 impl Strip {
-    pub(crate) fn new() -> Self {
-        Self { line_is_empty: true, ..Self::default() }
+    /// At the beginning of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// What of this chunk, and of what was held back, the client gets.
-    pub(crate) fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(chunk.len());
-        for &byte in chunk {
-            self.held.push(byte);
-            if self.ends_event(byte) {
-                self.end_event(&mut out);
-            } else if self.passing || self.held.len() > HELD_MAX {
-                self.passing = true;
-                out.append(&mut self.held);
+    #[must_use]
+    pub fn feed(&mut self, chunk: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.held.len().saturating_add(chunk.len()));
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let line_end = memchr::memchr2(b'\n', b'\r', rest);
+            let (line, tail) = rest.split_at(line_end.map_or(rest.len(), |at| at.saturating_add(1)));
+            self.take(line, &mut out);
+            if line_end != Some(0) {
+                (self.line_is_empty, self.after_cr) = (false, false);
             }
+            if let (Some(_), Some(byte)) = (line_end, line.last())
+                && self.ends_event(*byte)
+            {
+                self.end_event(&mut out);
+            }
+            rest = tail;
         }
         out
     }
 
     /// The stream is over: an event that was cut is the client's.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether this byte closes an empty line.
+    /// Holds back what belongs to the event at hand, as long as that is short.
+    fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.passing |= self.held.len().saturating_add(bytes.len()) > HELD_MAX;
+        if self.passing {
+            out.append(&mut self.held);
+            out.extend_from_slice(bytes);
+        } else {
+            self.held.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether this line end closes an empty line.
     fn ends_event(&mut self, byte: u8) -> bool {
         let was_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-        match byte {
-            b'\n' if was_cr => false,
-            b'\n' | b'\r' => std::mem::replace(&mut self.line_is_empty, true),
-            _ => {
-                self.line_is_empty = false;
-                false
-            }
-        }
+        !(byte == b'\n' && was_cr) && std::mem::replace(&mut self.line_is_empty, true)
     }
 
     fn end_event(&mut self, out: &mut Vec<u8>) {
@@ -72,7 +92,20 @@ impl Strip {
     }
 }
 
+/// Whether an object named `usage` may stand there: most events have none, or `null`, and are not read for it.
+fn may_state_usage(event: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"usage\"";
+    memchr::memmem::find_iter(event, NAME).any(|at| {
+        let behind = event.get(at.saturating_add(NAME.len())..).unwrap_or_default();
+        let value = behind.trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"{"))
+    })
+}
+
 fn is_usage_alone(event: &[u8]) -> bool {
+    if !may_state_usage(event) {
+        return false;
+    }
     let (mut splitter, mut documents) = (sse::Splitter::default(), Documents::new());
     let mut found = Found::default();
     splitter.feed(event, |part| {

@@ -1,5 +1,6 @@
 //! Answers of every framing, cut anywhere.
 
+use super::AnswerReader;
 use super::framing::{Documents, Framing};
 use crate::json::{Event, Key, Visitor};
 use proptest::prelude::*;
@@ -71,6 +72,24 @@ fn every_framing_is_read_however_it_is_cut() {
         for size in [1, 2, 7, 16_384] {
             let pieces: Vec<&[u8]> = stream.chunks(size).collect();
             assert_eq!(read(kind, &pieces), expected, "{kind} in pieces of {size}");
+        }
+    }
+}
+
+/// A name cut inside a character or beyond its longest, and white space before a stream without a type: each
+/// read differently once, by how it was cut.
+#[test]
+fn names_and_beginnings_are_the_same_however_they_are_cut() {
+    let chat = crate::dialect::recognise(b"POST", b"", b"/v1/chat/completions").metered().unwrap();
+    for (kind, stream, model) in [
+        ("text/event-stream", "data: {\"model\":\"größe\"}\n\n".to_owned(), "größe".to_owned()),
+        ("application/json", format!("{{\"model\":\"{}\"}}", "m".repeat(300)), "m".repeat(256)),
+        ("text/plain", "\n data: {\"model\":\"a\"}\n\n".to_owned(), "a".to_owned()),
+    ] {
+        for size in [1, 2, 7, 16_384] {
+            let mut reader = AnswerReader::new(chat.dialect, kind.as_bytes(), false, "");
+            stream.as_bytes().chunks(size).for_each(|piece| reader.feed(piece));
+            assert_eq!(reader.model(), model, "{stream} in pieces of {size}");
         }
     }
 }

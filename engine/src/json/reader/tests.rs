@@ -76,6 +76,66 @@ fn accepts_and_refuses_what_serde_json_does() {
     }
 }
 
+/// Found by fuzzing: beyond the bytes that are kept, anything was a number.
+#[test]
+fn a_number_has_one_grammar_however_long_it_is() {
+    let digits = "2".repeat(60);
+    for (number, is_one) in [
+        (digits.clone(), true),
+        (format!("-{digits}.{digits}e-{digits}"), true),
+        (format!("{digits}true"), false),
+        (format!("{digits}."), false),
+        (format!("{digits}e5.5"), false),
+        (format!("0{digits}"), false),
+        ("-".repeat(60), false),
+    ] {
+        for size in [1, 7, 1000] {
+            let pieces: Vec<&[u8]> = number.as_bytes().chunks(size).collect();
+            assert_eq!(read(&pieces).is_ok(), is_one, "{number} in pieces of {size}");
+        }
+    }
+}
+
+/// How much a reader hands on: events, and bytes of text.
+#[derive(Default)]
+struct Tally {
+    events: usize,
+    bytes: usize,
+}
+
+impl Visitor for Tally {
+    fn event(&mut self, _: &[Key], event: Event<'_>) {
+        self.events += 1;
+        if let Event::Text(piece) = event {
+            self.bytes += piece.len();
+        }
+    }
+}
+
+/// A hundred times the input makes a hundred times the work, whatever it is made of.
+#[test]
+fn work_grows_with_the_input_and_no_faster() {
+    let strings =
+        ["a", " ", "\\n", "[", "😀", "\\ud83d", "\\u0061", "iVBORw0KGgo"].map(|unit| ("\"", unit, "\""));
+    let structures =
+        [("[", "[],", "0]"), ("[", "{\"a\":1},", "0]"), ("[", "1,", "0]"), ("", " ", "1"), ("[", "\n", "]")];
+    for (begin, unit, end) in strings.into_iter().chain(structures) {
+        let tally = |bytes: usize| {
+            let text = format!("{begin}{}{end}", unit.repeat(bytes / unit.len()));
+            let (mut reader, mut tally) = (Reader::new(), Tally::default());
+            text.as_bytes().chunks(4096).for_each(|chunk| reader.feed(chunk, &mut tally).unwrap());
+            reader.finish(&mut tally).unwrap();
+            assert!(tally.bytes <= text.len() && tally.events <= text.len() + 2, "{unit}: {}", tally.events);
+            tally.events
+        };
+        let (small, large) = (tally(10_000), tally(1_000_000));
+        assert!(
+            large <= small * 101 + 400,
+            "{unit}: {small} events, and {large} of a hundred times the input"
+        );
+    }
+}
+
 #[test]
 fn unescapes_surrogates_and_replaces_lone_ones() {
     assert_eq!(read(&[br#""\ud83d\ude00""#]), Ok(vec!["0 \"😀\"".to_owned()]));
