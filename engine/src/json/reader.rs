@@ -12,6 +12,8 @@ const DEPTH_MAX: usize = 128;
 const KEY_MAX: usize = 64;
 /// Bytes of a number that are kept: enough for every count and price.
 pub(super) const NUMBER_MAX: usize = 40;
+/// A number of which too little was kept to know it: as long as what is kept, and no digits alone.
+const HIDDEN: &str = "0.00000000000000000000000000000000000000";
 
 /// Why bytes are not one JSON document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,7 +311,10 @@ impl Reader {
             b"null" => Event::Null,
             number => {
                 let text = std::str::from_utf8(number).ok().filter(|_| self.number.is_whole());
-                Event::Number(Number(text.ok_or_else(|| self.unexpected())?))
+                let text = text.ok_or_else(|| self.unexpected())?;
+                // What was not kept may be a fraction or an exponent behind digits alone: then nothing is known.
+                let is_hidden = text.len() >= NUMBER_MAX && self.number != NumberState::Digits;
+                Event::Number(Number(if is_hidden { HIDDEN } else { text }))
             }
         };
         visitor.at(self.scalar_at..self.offset);

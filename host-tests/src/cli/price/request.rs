@@ -194,6 +194,7 @@ const fn place(facts: &Facts) -> &'static str {
         ModelAt::Nowhere => "nowhere",
         ModelAt::Body(_) => "body",
         ModelAt::Path(_) => "path",
+        ModelAt::Form(_) => "form",
     }
 }
 
