@@ -1,4 +1,5 @@
-//! Packs `prices/book.json` for the filter. `src/price/book.rs` reads what is written here:
+//! Writes `weights.txt` as a table of Rust, and packs `prices/book.json` for the filter. `src/price/book.rs` reads
+//! what is written here:
 //!
 //! - a number is a LEB128 varint; a text is its length and its bytes; a list is its length and its items;
 //! - the file: the bytes of all prices, the prices, where the dearest one stands among them, providers;
@@ -56,8 +57,33 @@ fn main() {
     let book: Value = serde_json::from_str(&text).expect("prices/book.json is JSON");
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     std::fs::write(Path::new(&out).join("book.bin"), pack(&book)).expect("OUT_DIR can be written");
+    let weights = std::fs::read_to_string("weights.txt").expect("engine/weights.txt is in the repository");
+    println!("cargo::rerun-if-changed=weights.txt");
+    std::fs::write(Path::new(&out).join("weights.rs"), tables(&weights)).expect("OUT_DIR can be written");
     println!("cargo::rustc-env=TOKENSTILE_PRICES_AS_OF={}", text_of(&book["as_of"]));
     println!("cargo::rustc-env=TOKENSTILE_PRICES_VERSION={}", text_of(&book["version"]));
+}
+
+/// A line `chat gpt-4o* base=3000 text=1000` is a table.
+fn tables(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let tables = lines.map(|line| {
+        let mut words = line.split(' ');
+        let (style, name) = (words.next().unwrap(), words.next().expect("a style and a name"));
+        let weights = words.map(|word| {
+            let (part, weight) = word.split_once('=').expect("part=weight");
+            let weight: u64 = weight.parse().expect("thousandths of a token");
+            format!("(P::{}, {weight})", variant(part))
+        });
+        format!("(\"{style}\", \"{name}\", &[{}]),\n", weights.collect::<Vec<_>>().join(", "))
+    });
+    format!("pub(super) static TABLES: &[(&str, &str, Weights)] = &[\n{}];\n", tables.collect::<String>())
+}
+
+/// `any_tool` is `AnyTool`.
+fn variant(part: &str) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    part.split('_').map(word).collect()
 }
 
 /// The packed book, part by part.

@@ -1,7 +1,14 @@
-//! Images as they stand in JSON: base64, or a data URL, fed in pieces cut anywhere. Finds width and height in
-//! the header of PNG, JPEG, GIF and WebP without keeping the picture.
+//! Images and files as they stand in JSON: base64, or a data URL, fed in pieces cut anywhere. Finds width and
+//! height in the header of PNG, JPEG, GIF and WebP, how long a recording is and how many pages a PDF has, without
+//! keeping any of it.
 //!
 //! Formats: PNG (W3C, 11.2.2 IHDR), GIF89a (section 18), JPEG (ITU T.81, annex B: SOFn), WebP (RFC 9649).
+
+mod audio;
+mod pdf;
+
+use audio::Audio;
+use pdf::Pdf;
 
 /// Bytes of a header that are kept: PNG, GIF and WebP say their size within them.
 const HEAD: usize = 32;
@@ -15,6 +22,8 @@ pub(crate) struct Image {
     count: u32,
     head: Vec<u8>,
     jpeg: Jpeg,
+    audio: Audio,
+    pdf: Pdf,
     size: Option<(u32, u32)>,
     bytes: u64,
     /// Bytes behind the prefix, and those of them that base64 does not have.
@@ -104,6 +113,24 @@ impl Image {
         if self.size.is_none() && self.head.starts_with(&[0xFF, 0xD8]) {
             self.size = self.jpeg.byte(byte);
         }
+        self.audio.byte(byte);
+        if self.is_pdf() {
+            self.pdf.byte(byte);
+        }
+    }
+
+    fn is_pdf(&self) -> bool {
+        self.head.starts_with(b"%PDF")
+    }
+
+    /// How long it is, if it is a recording in a known format.
+    pub(crate) fn milliseconds(&self) -> Option<u64> {
+        self.audio.milliseconds()
+    }
+
+    /// How many pages it has, if it is a PDF that shows them.
+    pub(crate) fn pages(&self) -> Option<u64> {
+        Some(self.pdf.pages()).filter(|pages| self.is_pdf() && *pages > 0)
     }
 
     /// Width and height in pixels, if the header was seen.
@@ -114,6 +141,11 @@ impl Image {
     /// Whether it says that it is a text, or cannot be base64 and is no link.
     pub(crate) fn is_text(&self) -> bool {
         self.prefix != Prefix::Foreign && (self.kind.starts_with(b"text/") || self.strange > 0)
+    }
+
+    /// Whether it is a text that stands for itself.
+    pub(crate) fn is_plain_text(&self) -> bool {
+        self.strange > 0 && self.kind.is_empty() && self.prefix == Prefix::Body
     }
 
     /// The bytes of a text.

@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.claude.com/en/api/messages>, for Vertex
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -106,7 +106,7 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-pub(super) const COUNTING: Counting = Counting { adds, image, style: "anthropic" };
+pub(super) const COUNTING: Counting = Counting { adds, turn, image, style: "anthropic" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -114,8 +114,12 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,
         [K::Prompt] => Adds::Text,
-        [K::Thinking] => Adds::Thinking,
+        [K::Thinking, K::Type] => Adds::Thinking,
+        [K::OutputConfig, K::TaskBudget] => Adds::TaskBudget,
+        [K::Container | K::McpServers] => Adds::Elsewhere,
+        [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
@@ -125,8 +129,20 @@ fn adds(path: &[K]) -> Option<Adds> {
     })
 }
 
-/// Blocks of a message, and blocks inside a tool's result. Thinking of earlier turns is not counted:
-/// "Thinking blocks from previous turns are stripped", <https://docs.claude.com/en/docs/build-with-claude/extended-thinking>.
+/// "Thinking blocks from previous turns are stripped":
+/// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking>.
+fn turn(path: &[K]) -> Option<Turn> {
+    Some(match path {
+        [K::Messages, K::Item] => Turn::Message,
+        [K::Messages, K::Item, K::Role] => Turn::Role,
+        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => {
+            Turn::Words
+        }
+        _ => return None,
+    })
+}
+
+/// Blocks of a message, and blocks inside a tool's result.
 fn content(path: &[K]) -> Option<Adds> {
     Some(match path {
         [] | [K::Item, K::Text | K::Title] => Adds::Text,
@@ -134,8 +150,10 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::ToolUseId] => Adds::ToolResult,
         [K::Item, K::Name] => Adds::Text,
         [K::Item, K::Thinking] => Adds::Thoughts,
-        [K::Item, K::Signature | K::EncryptedContent] => Adds::Sealed,
+        [K::Item, K::Signature] => Adds::Sealed,
+        [K::Item, K::EncryptedContent] => Adds::SealedResult,
         [K::Item, K::Input, ..] => Adds::Json,
+        [K::Item, K::Citations, K::Enabled] => Adds::Citations,
         [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
         [K::Item, K::Content, rest @ ..] => return content(rest),
         _ => return None,
@@ -164,6 +182,9 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
             answer.service_tier_event(event);
         }
+        ([K::Usage, K::Iterations, rest @ ..] | [K::Message, K::Usage, K::Iterations, rest @ ..], _) => {
+            iteration(answer, rest, event)
+        }
         ([K::Usage, K::Speed] | [K::Message, K::Usage, K::Speed], _) => answer.speed_event(event),
         ([K::Usage, K::InferenceGeo] | [K::Message, K::Usage, K::InferenceGeo], _) => {
             answer.place_event(event);
@@ -180,6 +201,37 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             Event::Text(piece),
         ) => {
             answer.push_output(piece);
+        }
+        _ => {}
+    }
+}
+
+/// The inferences that made one answer. The totals are those of `message` alone; compaction and advisors come on
+/// top: <https://docs.claude.com/en/docs/build-with-claude/compaction#understanding-usage>.
+fn iteration(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    const PAIRS: [(Part, Part); 4] = [
+        (Part::ItemInput, Part::MoreInput),
+        (Part::ItemOutput, Part::MoreOutput),
+        (Part::ItemCacheRead, Part::MoreCacheRead),
+        (Part::ItemCacheWrite, Part::MoreCacheWrite),
+    ];
+    match (path, event) {
+        // A stream may state the list again: it is cumulative.
+        ([], Event::Begin(_)) => PAIRS.iter().for_each(|(_, more)| answer.stated.set(*more, 0)),
+        ([_], Event::Begin(_)) => {
+            PAIRS.iter().for_each(|(item, _)| answer.stated.set(*item, 0));
+            answer.note.clear();
+        }
+        ([_, K::Type], _) => answer.note_event(event),
+        ([_, K::InputTokens], Event::Number(n)) => answer.state(Part::ItemInput, n),
+        ([_, K::OutputTokens], Event::Number(n)) => answer.state(Part::ItemOutput, n),
+        ([_, K::CacheReadInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheRead, n),
+        ([_, K::CacheCreationInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheWrite, n),
+        ([_], Event::End) if [&b"compaction"[..], b"advisor_message"].contains(&answer.note.as_slice()) => {
+            for (item, more) in PAIRS {
+                let sum = answer.stated.or_zero(more).saturating_add(answer.stated.or_zero(item));
+                answer.stated.set(more, sum);
+            }
         }
         _ => {}
     }
@@ -203,13 +255,17 @@ fn part(path: &[K]) -> Option<Part> {
 pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     input.or(output)?;
-    let (read, write) = (stated.or_zero(Part::CacheRead), stated.or_zero(Part::CacheWrite));
+    let with_more = |part, more| stated.or_zero(part).saturating_add(stated.or_zero(more));
+    let (input, output) =
+        (with_more(Part::Input, Part::MoreInput), with_more(Part::Output, Part::MoreOutput));
+    let read = with_more(Part::CacheRead, Part::MoreCacheRead);
+    let write = with_more(Part::CacheWrite, Part::MoreCacheWrite);
     Some(Usage {
-        input: input.unwrap_or(0).saturating_add(read).saturating_add(write),
+        input: input.saturating_add(read).saturating_add(write),
         cache_read: read,
         cache_write: write,
         cache_write_1h: stated.or_zero(Part::CacheWrite1h).min(write),
-        output: output.unwrap_or(0),
+        output,
         reasoning: stated.or_zero(Part::Reasoning),
         web_searches: stated.or_zero(Part::WebSearches),
         ..Usage::default()

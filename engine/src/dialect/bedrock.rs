@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html> (a body of its own for each
 //! family under `invoke`; their names do not clash, so one reader takes them all).
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
@@ -102,9 +102,15 @@ fn uses(path: &[K]) -> Features {
 
 const COUNTING: Counting = Counting {
     adds,
+    turn,
     image: |model, size, low| (anthropic::COUNTING.image)(model, size, low),
     style: "converse",
 };
+
+/// The same as with Anthropic, whose thoughts are the only ones that come back.
+fn turn(path: &[K]) -> Option<Turn> {
+    (anthropic::COUNTING.turn)(path)
+}
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -123,6 +129,9 @@ fn adds(path: &[K]) -> Option<Adds> {
             [K::InputSchemaCamel, K::Json, rest @ ..] => Adds::Schema(rest.len()),
             _ => return None,
         },
+        [K::ToolConfig, K::ToolChoiceCamel, K::Any | K::Tool] => Adds::MustCall,
+        [K::AdditionalModelRequestFields, K::Thinking, K::Type] => Adds::Thinking,
+        [K::SingleEmbeddingParams, K::Text, K::Value] => Adds::Text,
         [K::OutputConfigCamel, K::TextFormat, K::Structure, ..] => Adds::Format,
         _ => return (anthropic::COUNTING.adds)(path),
     })
@@ -139,6 +148,7 @@ fn block(path: &[K]) -> Option<Adds> {
         | [.., K::Document, K::Source, K::Text]
         | [.., K::Document, K::Source, K::Content, K::Item, K::Text]
         | [.., K::Document, K::Name | K::Context] => Adds::Text,
+        [.., K::Document, K::Citations, K::Enabled] => Adds::Citations,
         [.., K::Image, K::Source, K::Bytes] => Adds::Image,
         [.., K::Document, K::Source, K::Bytes] => Adds::File,
         _ => return None,

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://docs.cohere.com/reference/chat>, <https://docs.cohere.com/reference/embed>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, count, no_turns};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Refusal, Written};
@@ -60,7 +60,7 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting { adds, image: openai::image, style: "cohere" };
+const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "cohere" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -82,6 +82,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::Function, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        [K::ToolChoice] => Adds::ToolChoice,
         [K::ResponseFormat, K::JsonSchema, ..] => Adds::Format,
         _ => return None,
     })

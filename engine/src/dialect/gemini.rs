@@ -4,7 +4,7 @@
 //! Shapes: <https://ai.google.dev/api/generate-content>. The APIs read Proto JSON, which takes every name in
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written};
@@ -121,7 +121,26 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, image, style: "gemini" };
+const COUNTING: Counting = Counting { adds, turn, image, style: "gemini" };
+
+/// A signature stands for the thoughts of its turn, which end with the user's next words:
+/// <https://ai.google.dev/gemini-api/docs/thought-signatures>.
+fn turn(path: &[K]) -> Option<Turn> {
+    Some(match path {
+        [K::Contents, K::Item] => Turn::Message,
+        [K::Contents, K::Item, K::Role] => Turn::Role,
+        [K::Contents, K::Item, K::Parts, K::Item, K::Text]
+        | [
+            K::Contents,
+            K::Item,
+            K::Parts,
+            K::Item,
+            K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake,
+            _,
+        ] => Turn::Words,
+        _ => return None,
+    })
+}
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
@@ -148,7 +167,22 @@ fn adds(path: &[K]) -> Option<Adds> {
                 _ => return None,
             }
         }
+        [
+            K::Tools,
+            K::Item,
+            K::GoogleSearch
+            | K::GoogleSearchSnake
+            | K::GoogleSearchRetrieval
+            | K::UrlContext
+            | K::UrlContextSnake,
+        ] => Adds::SearchTool,
         [K::Tools, K::Item, _] => Adds::ServerTool,
+        [K::CachedContent | K::CachedContentSnake] => Adds::Elsewhere,
+        [
+            K::ToolConfig | K::ToolConfigSnake,
+            K::FunctionCallingConfig | K::FunctionCallingConfigSnake,
+            K::Mode,
+        ] => Adds::ToolChoice,
         [
             K::GenerationConfig | K::GenerationConfigSnake,
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
@@ -170,25 +204,30 @@ fn part_of(path: &[K]) -> Option<Adds> {
             [] => Adds::ToolCall,
             [K::Name] => Adds::Text,
             [K::Args | K::Response, ..] => Adds::Json,
-            [K::Parts, K::Item, K::InlineData | K::InlineDataSnake, K::Data] => Adds::Image,
+            [K::Parts, K::Item, rest @ ..] => return data_of(rest),
             _ => return None,
         },
+        _ => return data_of(path),
+    })
+}
+
+fn data_of(path: &[K]) -> Option<Adds> {
+    Some(match path {
         [K::InlineData | K::InlineDataSnake, K::Data] => Adds::Image,
         [K::FileData | K::FileDataSnake, K::FileUri | K::FileUriSnake] => Adds::Image,
         _ => return None,
     })
 }
 
-/// 258 tokens an image whose sides are 384 pixels at most, else 258 for each tile of 768 pixels:
-/// <https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>.
-fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
-    let Some((width, height)) = size else { return 258 };
-    if width <= 384 && height <= 384 {
-        return 258;
+/// Gemini 3 spends 1,120 tokens an image at most (<https://ai.google.dev/gemini-api/docs/media-resolution>), and 1,088
+/// to 1,102 as recorded; Gemini 2 spends 258 (<https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>). The
+/// tiles of which that page speaks were not charged for in any recording, up to 400 x 301 pixels.
+fn image(model: &str, _: Option<(u32, u32)>, _: bool) -> u64 {
+    if model.contains("gemini-2") || model.contains("gemini-1") || model.contains("embedding") {
+        258
+    } else {
+        1_100
     }
-    // The tile's side is two thirds of the shorter side, between 256 and 768 pixels.
-    let side = (width.min(height).saturating_mul(2) / 3).clamp(256, 768);
-    u64::from(width.div_ceil(side)).saturating_mul(u64::from(height.div_ceil(side))).saturating_mul(258)
 }
 
 // --- the answer ---

@@ -4,6 +4,7 @@ mod anthropic;
 mod azure;
 mod bedrock;
 mod cohere;
+mod counter;
 mod edit;
 mod facts;
 mod gemini;
@@ -13,13 +14,16 @@ mod openai_chat;
 mod openai_media;
 mod openai_responses;
 mod openai_text;
+mod parts;
 mod prompt;
+mod schema;
 mod target;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
 pub use facts::{Facts, Features, ModelAt, Opaque, StreamUsage};
-pub use prompt::{Parts, PromptCount, PromptPart};
+pub use parts::{Parts, PromptPart};
+pub use prompt::PromptCount;
 pub use target::Target;
 pub use weights::stem as model_stem;
 

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://docs.ollama.com/api>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, count, no_turns};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Refusal, Written};
@@ -58,7 +58,7 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting { adds, image: openai::image, style: "ollama" };
+const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "ollama" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {

@@ -2,7 +2,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/chat>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
     Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json,
 };
@@ -68,12 +68,12 @@ fn uses(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, image: openai::image, style: "chat" };
+const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "chat" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
-        [K::Messages, K::Item, K::Role | K::Content | K::Refusal]
+        [K::Messages, K::Item, K::Content | K::Refusal]
         | [K::Messages, K::Item, K::Content, K::Item, K::Text | K::Refusal]
         | [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
         | [K::Messages, K::Item, K::FunctionCall, K::Name | K::Arguments] => Adds::Text,
@@ -83,12 +83,19 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Detail] => Adds::Detail,
         [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileDataSnake] => Adds::File,
-        [K::Tools, K::Item, K::Function] | [K::Functions, K::Item] => Adds::Tool,
+        [K::Tools, K::Item] | [K::Functions, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Function, K::Name] | [K::Functions, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Description] | [K::Functions, K::Item, K::Description] => {
             Adds::ToolText
         }
+        [K::Messages, K::Item, K::Content, K::Item, K::InputAudio, K::Data] => Adds::File,
+        [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileId] => Adds::Elsewhere,
+        [K::ToolChoice] | [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::ToolChoice, K::Function, K::Name] | [K::FunctionCall, K::Name] => Adds::ForcedTool,
+        // OpenRouter asks for thoughts by an object, and offers searches.
+        [K::Reasoning, K::Effort | K::MaxTokens | K::Enabled] | [K::ReasoningEffort] => Adds::Thinking,
+        [K::WebSearchOptions | K::Plugins | K::SearchParameters] => Adds::Elsewhere,
         [K::Messages, K::Item, K::ToolCallId] => Adds::ToolResult,
         [K::Messages, K::Item, K::ToolCalls] => Adds::Calls,
         [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..]

@@ -3,7 +3,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/images>, `/audio`; RFC 7578 for forms.
 
-use super::prompt::{Adds, Counting, PromptCount, count};
+use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
     Dialect, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
     openai, read_json,
@@ -149,6 +149,7 @@ const COUNTING: Counting = Counting {
         [K::Prompt | K::Input | K::Instructions] => Some(Adds::Text),
         _ => None,
     },
+    turn: no_turns,
     image: openai::image,
     style: "text",
 };

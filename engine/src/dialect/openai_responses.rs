@@ -3,7 +3,7 @@
 //! Shapes: <https://platform.openai.com/docs/api-reference/responses>. A `previous_response_id` or a
 //! `conversation` brings a history that is not seen here: the estimate is of what is seen.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
@@ -50,24 +50,38 @@ fn uses(path: &[K]) -> Features {
     }
 }
 
-const COUNTING: Counting = Counting { adds, image: openai::image, style: "responses" };
+const COUNTING: Counting = Counting { adds, turn, image: openai::image, style: "responses" };
+
+/// "Reasoning items … from before the last user message" are dropped:
+/// <https://platform.openai.com/docs/guides/reasoning#keeping-reasoning-items-in-context>.
+fn turn(path: &[K]) -> Option<Turn> {
+    Some(match path {
+        [K::Input, K::Item] => Turn::Message,
+        [K::Input, K::Item, K::Role] => Turn::Role,
+        [K::Input, K::Item, K::Content] | [K::Input, K::Item, K::Content, K::Item, K::Text] => Turn::Words,
+        _ => return None,
+    })
+}
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Input | K::Instructions] | [K::Input, K::Item] => Adds::Message,
-        [K::Input, K::Item, K::Role | K::Content | K::Name | K::Arguments | K::Output | K::Input]
-        | [K::Input, K::Item, K::Content | K::Output | K::Summary, K::Item, K::Text | K::Refusal] => {
-            Adds::Text
-        }
+        [K::Input, K::Item, K::Content | K::Name | K::Arguments | K::Output | K::Input]
+        | [K::Input, K::Item, K::Content | K::Output, K::Item, K::Text | K::Refusal] => Adds::Text,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::ImageUrl] => Adds::Image,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
         [K::Tools, K::Item] => Adds::Tool,
+        [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
         [K::Tools, K::Item, K::Format, K::Definition] => Adds::ToolText,
+        [K::Input, K::Item, K::Summary] => Adds::NoMessage,
         [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
+        [K::Input, K::Item, K::Content, K::Item, K::FileUrl] => Adds::File,
+        [K::PreviousResponseId | K::Conversation | K::Prompt] => Adds::Elsewhere,
+        [K::ToolChoice] | [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
         [K::Input, K::Item, K::CallId] => Adds::ToolCall,
         [K::Text, K::Format, K::Name | K::Description] | [K::Text, K::Format, K::Schema, ..] => Adds::Format,

@@ -4,7 +4,7 @@
 //! Shapes: <https://platform.openai.com/docs/api-reference/completions>, `/embeddings`,
 //! <https://docs.cohere.com/reference/rerank>.
 
-use super::prompt::{Adds, Counting, count};
+use super::prompt::{Adds, Counting, count, no_turns};
 use super::{Dialect, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
@@ -79,7 +79,7 @@ const EMBEDDINGS_SHAPE: Shape = Shape {
     ..Shape::PLAIN
 };
 
-const PLAIN: Counting = Counting { adds, image: openai::image, style: "text" };
+const PLAIN: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "text" };
 
 fn adds(path: &[K]) -> Option<Adds> {
     match path {

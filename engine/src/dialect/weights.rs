@@ -1,16 +1,20 @@
 //! Which table weighs the parts of a prompt: by the way in which the API takes it, and by the model.
 
-#[path = "weight_tables.rs"]
-mod tables;
-
-use super::prompt::{PromptPart as P, Weights, bare_model};
+use super::parts::PromptPart as P;
+use super::prompt::{Weights, bare_model};
 use crate::price::without_date;
+
+/// `engine/weights.txt`, as `build.rs` writes it.
+mod tables {
+    use super::{P, Weights};
+    include!(concat!(env!("OUT_DIR"), "/weights.rs"));
+}
 
 /// Text as it is and little around it: for those of whom nothing was recorded.
 const PLAIN: Weights = &[
     (P::Base, 3_000),
     (P::Text, 1_000),
-    (P::Messages, 3_000),
+    (P::Messages, 4_000),
     (P::ToolText, 1_000),
     (P::Tools, 8_000),
     (P::Properties, 5_000),
@@ -33,14 +37,43 @@ const PLAIN: Weights = &[
 /// Only the text: embeddings, completions, speech.
 const BARE: Weights = &[(P::Text, 1_000), (P::Images, 1_000), (P::FileBytes, 83), (P::JsonText, 1_000)];
 
-/// The table for a style and a model: its own, its family's, or the one of all models in that style.
-pub(super) fn of(style: &str, stem: &str, family: &str) -> Weights {
-    let named = |family: &str| {
+/// Google's models count as they do in their own API, whoever translates; and OpenRouter reports "native token
+/// counts" (<https://openrouter.ai/docs/use-cases/usage-accounting>), which are those of Responses for some of OpenAI's.
+pub(super) fn native_style(style: &'static str, provider: Option<&str>, family: &str) -> &'static str {
+    match (style, provider, family) {
+        ("chat" | "responses", _, "gemini-2" | "gemini-3") => "gemini",
+        ("chat", Some("openrouter"), "gpt-5" | "o") => "responses",
+        _ => style,
+    }
+}
+
+/// The table for a style and a model: its own, its family's, or the one of all models in that style. Some providers
+/// put prompts of the same style and model together otherwise: theirs come first.
+pub(super) fn of(style: &str, provider: Option<&str>, stem: &str, family: &str) -> Weights {
+    let all = format!("{family}*");
+    let named = |wanted_style: &str, wanted: &str| {
         let mut tables = tables::TABLES.iter();
-        tables.find(|(of, name, _)| (*of, *name) == (style, family)).map(|(.., weights)| *weights)
+        tables
+            .find(|(style, name, _)| (*style, *name) == (wanted_style, wanted))
+            .map(|(.., weights)| *weights)
     };
+    let at_provider = provider.and_then(|provider| {
+        let style = format!("{style}@{provider}");
+        named(&style, stem).or_else(|| named(&style, &all))
+    });
     let plain = if style == "text" { BARE } else { PLAIN };
-    named(stem).or_else(|| named(&format!("{family}*"))).or_else(|| named("*")).unwrap_or(plain)
+    at_provider
+        .or_else(|| named(style, stem))
+        .or_else(|| named(style, &all))
+        .or_else(|| named(style, "*"))
+        .unwrap_or(plain)
+}
+
+/// Whether tools that must not be called (`tool_choice: "none"`) are left out of the prompt: so it is with the
+/// servers of open models, as recorded; OpenAI, Anthropic, Google and Cohere charge for them.
+pub(super) fn drops_tools_not_to_be_called(style: &str, family: &str) -> bool {
+    let charge = ["gpt", "o", "claude", "gemini"];
+    style == "chat" && !charge.iter().any(|name| family.split('-').next() == Some(*name))
 }
 
 /// Models whose prompts are put together alike. The first whose mark the name has.
@@ -64,9 +97,25 @@ pub(super) fn family(bare_model: &str) -> &'static str {
         ("deepseek", "deepseek"),
         ("qwen", "qwen"),
         ("qwq", "qwen"),
+        ("llama-guard", "llama-guard"),
+        ("llama-4", "llama-4"),
+        ("llama4", "llama-4"),
+        // From 3.1 on the template states dates.
+        ("llama-3.", "llama-3.1"),
+        ("llama3-1", "llama-3.1"),
+        ("llama3-2", "llama-3.1"),
+        ("llama3-3", "llama-3.1"),
+        ("llama3.", "llama-3.1"),
         ("llama", "llama"),
+        ("hermes-4", "hermes-4"),
+        ("grok-code", "grok-code"),
+        ("grok-4-fast", "grok-4-fast"),
+        ("grok-4-1", "grok-4-fast"),
+        ("grok-4.1", "grok-4-fast"),
+        ("grok-4", "grok-4"),
         ("grok", "grok"),
         ("command", "command"),
+        ("nova-2", "nova-2"),
         ("nova", "nova"),
         ("kimi", "kimi"),
         ("glm", "glm"),
@@ -75,10 +124,10 @@ pub(super) fn family(bare_model: &str) -> &'static str {
         ("palmyra", "palmyra"),
         ("mistral", "mistral"),
         ("ministral", "mistral"),
-        ("mixtral", "mistral"),
+        ("mixtral", "mixtral"),
         ("codestral", "mistral"),
-        ("devstral", "mistral"),
-        ("magistral", "mistral"),
+        ("devstral", "devstral"),
+        ("magistral", "magistral"),
         ("pixtral", "mistral"),
         ("voxtral", "mistral"),
     ];

@@ -106,6 +106,22 @@ parts! {
     OutputAudio,
     /// Images in the output.
     OutputImage,
+    /// Input of one inference among several that made this answer, and all that the totals leave out.
+    ItemInput,
+    /// The same of output.
+    ItemOutput,
+    /// The same of what the cache gave.
+    ItemCacheRead,
+    /// The same of what the cache took.
+    ItemCacheWrite,
+    /// See `ItemInput`.
+    MoreInput,
+    /// See `ItemInput`.
+    MoreOutput,
+    /// See `ItemInput`.
+    MoreCacheRead,
+    /// See `ItemInput`.
+    MoreCacheWrite,
     /// Tokens of citations.
     Citations,
     /// Web searches.

@@ -12,8 +12,10 @@ use tokenstile_engine::dialect::{PromptPart, model_stem};
 /// What a part weighs where the recordings say nothing.
 const PRIOR: &[(PromptPart, f64)] = &[
     (PromptPart::Base, 3.0),
+    (PromptPart::AnyTool, 3.0),
+    (PromptPart::MustTool, 3.0),
     (PromptPart::Text, 1.0),
-    (PromptPart::Messages, 3.0),
+    (PromptPart::Messages, 4.0),
     (PromptPart::ToolText, 1.0),
     (PromptPart::NamedTools, 8.0),
     (PromptPart::Properties, 4.0),
@@ -30,8 +32,11 @@ const PRIOR: &[(PromptPart, f64)] = &[
     (PromptPart::ToolCalls, 6.0),
     (PromptPart::ToolResults, 3.0),
     (PromptPart::Images, 1.0),
+    (PromptPart::UnseenImages, 600.0),
+    (PromptPart::AudioMs, 0.03),
+    (PromptPart::Pages, 600.0),
     (PromptPart::FileBytes, 0.05),
-    (PromptPart::SealedBytes, 0.1),
+    (PromptPart::SealedBytes, 0.15),
 ];
 /// How much the prior counts against one recorded call.
 const PRIOR_STRENGTH: f64 = 0.02;
@@ -41,11 +46,31 @@ const LEFT_OUT: &[PromptPart] = &[PromptPart::Calls, PromptPart::Tools];
 const FAMILY_STRENGTH: f64 = 0.05;
 /// By how much a model's own table must lessen the mean error.
 const GAIN_MIN: f64 = 0.02;
-/// Fewer calls than this make no table.
+/// Families whose tokenizer is public, and the one of them with the most calls.
+const OPENAI: &[&str] = &["gpt-4", "gpt-4o", "gpt-5", "o"];
+/// See there.
+const OPENAI_FIRST: &str = "gpt-4o";
+/// Fewer calls than this make no table of all parts, or none at all.
 const CALLS_MIN: usize = 8;
+/// See there.
+const TEMPLATE_CALLS_MIN: usize = 2;
+/// What a model's template puts around everything.
+const TEMPLATE: &[PromptPart] = &[PromptPart::Base, PromptPart::AnyTool, PromptPart::MustTool];
+/// Fewer calls than this say nothing of how a table does on repositories that it was not fitted to.
+const REPORTED_CALLS_MIN: usize = 40;
+/// In how many parts calls are divided to see how well a table does on those that it was not fitted to.
+const FOLDS: usize = 4;
 /// Shorter prompts than this count as this long: a token more or less is no error.
 const SHORT: f64 = 20.0;
 
+/// Rounds in which all calls count alike, so that one that the prior happens to fit does not bind the others to it.
+const ROUNDS_ALL_ALIKE: i32 = 4;
+/// Rounds in which calls that are far off still count.
+const ROUNDS_FAR: i32 = 12;
+/// An error from which a count is wrong.
+const WRONG: f64 = 0.1;
+/// An error below which none is smaller.
+const NEAR: f64 = 0.004;
 /// An error from which a call counts less, at first and in the end.
 const FAR_AT_FIRST: f64 = 3.0;
 /// The same.
@@ -53,53 +78,106 @@ const FAR: f64 = 0.5;
 
 type Weights = Vec<f64>;
 
-/// Between what a weight must lie: text is text, whatever stands around it.
-const fn bounds(part: PromptPart) -> (f64, f64) {
-    match part {
-        PromptPart::Text => (0.9, 1.1),
-        PromptPart::Messages => (0.0, 20.0),
-        PromptPart::FileBytes | PromptPart::SealedBytes => (0.0, 0.5),
-        _ => (0.0, f64::INFINITY),
-    }
-}
-
 /// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
-/// table does not fit. Prints `weight_tables.rs`; how well they do, on stderr.
+/// table does not fit. Prints `engine/weights.txt`; how well they do, on stderr.
 pub(crate) fn fit(rows: &[Row]) {
     println!(
-        "//! Made by `cargo xtask fit`: thousandths of a token. Recordings, method and error: docs/accuracy.md.\n"
+        "# Thousandths of a token for each part of a prompt, by style and by family of models (`*`) or model."
     );
-    println!("use super::{{P, Weights}};\n");
-    println!("pub(super) static TABLES: &[(&str, &str, Weights)] = &[");
-    let fitted = |row: &&Row| row.truth.is_some() && !row.style.is_empty() && row.style != "text";
+    println!("# Made by `cargo xtask fit prompts`. Recordings, method and error: docs/accuracy.md.");
+    let fitted = |row: &&Row| row.truth.is_some() && !row.style.is_empty();
     let mut styles: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in rows.iter().filter(fitted) {
         styles.entry(row.style).or_default().push(row);
     }
     let documented: Weights = PromptPart::ALL.iter().map(|part| prior(*part)).collect();
     for (style, rows) in &styles {
-        let other = solve(rows, &documented, PRIOR_STRENGTH);
-        report(style, "*", rows, &other, &documented, PRIOR_STRENGTH);
+        let all =
+            Solver { style, family: "", priors: &documented, strength: PRIOR_STRENGTH, free: Free::All };
+        let other = all.solve(rows);
+        report(style, "*", rows, &all, &other);
         table(style, "*", &other);
-        for (family, rows) in grouped(rows, |row| row.family.to_owned()) {
+        let mut families = grouped(rows, |row| row.family.to_owned());
+        // The family with the most calls of those whose tokenizer is public goes first: the others take after it.
+        let first = families.remove_entry(OPENAI_FIRST);
+        let mut openai: Option<Weights> = None;
+        for (family, rows) in first.into_iter().chain(families) {
             let mut nearest = other.clone();
-            if family != "other" && rows.len() >= CALLS_MIN {
-                nearest = solve(&rows, &documented, PRIOR_STRENGTH);
-                report(style, &format!("{family}*"), &rows, &nearest, &documented, PRIOR_STRENGTH);
+            let priors = openai.as_ref().filter(|_| OPENAI.contains(&family.as_str()));
+            let solver = Solver { family: &family, priors: priors.unwrap_or(&documented), ..all };
+            let home: Vec<&Row> = rows.iter().filter(|row| is_home(row)).copied().collect();
+            let home = if home.len() >= CALLS_MIN { &home } else { &rows };
+            if family != "other" && home.len() >= CALLS_MIN {
+                nearest = solver.solve(home);
+                report(style, &format!("{family}*"), home, &solver, &nearest);
                 table(style, &format!("{family}*"), &nearest);
             }
+            if family == OPENAI_FIRST {
+                openai = Some(nearest.clone());
+            }
+            let mut of_model = BTreeMap::new();
             for (stem, rows) in grouped(&rows, |row| model_stem(&row.model)) {
-                let own = solve(&rows, &nearest, FAMILY_STRENGTH);
-                // A table must earn its place.
-                if rows.len() >= CALLS_MIN && mean_error(&rows, &own) + GAIN_MIN < mean_error(&rows, &nearest)
-                {
-                    report(style, &stem, &rows, &own, &nearest, FAMILY_STRENGTH);
-                    table(style, &stem, &own);
+                let own = model(style, &family, &stem, &rows, &nearest);
+                of_model.insert(stem, own.unwrap_or_else(|| nearest.clone()));
+            }
+            for (provider, rows) in grouped(&rows, |row| row.host.unwrap_or_default().to_owned()) {
+                if !provider.is_empty() {
+                    at_provider(&format!("{style}@{provider}"), &family, &rows, &nearest, &of_model);
                 }
             }
         }
     }
-    println!("];");
+}
+
+/// Whether OpenAI's own servers took it, or Azure's: others put its models' prompts together otherwise.
+fn is_home(row: &Row) -> bool {
+    OPENAI.contains(&row.family) && matches!(row.provider.as_str(), "openai" | "azure")
+}
+
+/// A provider's own table for a family, if it does better than those of the models on calls that it was not fitted
+/// to; and what its models add to that.
+fn at_provider(
+    style: &str,
+    family: &str,
+    rows: &[&Row],
+    nearest: &[f64],
+    of_model: &BTreeMap<String, Weights>,
+) {
+    if rows.len() < CALLS_MIN {
+        return;
+    }
+    let of = |row: &&Row| of_model.get(&model_stem(&row.model)).map_or(nearest, Vec::as_slice).to_vec();
+    let known: Vec<f64> = rows.iter().flat_map(|row| errors(&[row], &of(row))).collect();
+    let solver = Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free: Free::All };
+    if solver.crossed_error(rows) + GAIN_MIN >= mean(&known) {
+        return;
+    }
+    let own = solver.solve(rows);
+    report(style, &format!("{family}*"), rows, &solver, &own);
+    table(style, &format!("{family}*"), &own);
+    for (stem, rows) in grouped(rows, |row| model_stem(&row.model)) {
+        model(style, family, &stem, &rows, &own);
+    }
+}
+
+/// A model's own table, if it does better on calls that it was not fitted to.
+fn model(style: &str, family: &str, stem: &str, rows: &[&Row], nearest: &[f64]) -> Option<Weights> {
+    if rows.len() < TEMPLATE_CALLS_MIN {
+        return None;
+    }
+    let free = |free| Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free };
+    let mut solvers = vec![free(Free::Template)];
+    if rows.len() >= CALLS_MIN {
+        solvers.push(free(Free::All));
+    }
+    let crossed = solvers.iter().map(|solver| (solver.crossed_error(rows), solver));
+    let (error, best) = crossed.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    // A table must earn its place.
+    (error + GAIN_MIN < mean(&errors(rows, nearest))).then(|| {
+        let own = best.solve(rows);
+        table(style, stem, &own);
+        own
+    })
 }
 
 fn grouped<'r>(rows: &[&'r Row], name: impl Fn(&Row) -> String) -> BTreeMap<String, Vec<&'r Row>> {
@@ -111,18 +189,10 @@ fn grouped<'r>(rows: &[&'r Row], name: impl Fn(&Row) -> String) -> BTreeMap<Stri
 }
 
 fn table(style: &str, name: &str, weights: &[f64]) {
-    println!("    (\n        \"{style}\",\n        \"{name}\",\n        &[");
-    for (part, weight) in PromptPart::ALL.iter().zip(weights) {
-        let thousandths = (weight * 1000.0).round() as u64;
-        if thousandths > 0 {
-            println!("            (P::{part:?}, {}),", with_underscores(thousandths));
-        }
-    }
-    println!("        ],\n    ),");
-}
-
-fn with_underscores(n: u64) -> String {
-    if n < 1000 { n.to_string() } else { format!("{}_{:03}", with_underscores(n / 1000), n % 1000) }
+    let thousandths = weights.iter().map(|weight| (weight * 1000.0).round() as u64);
+    let parts = PromptPart::ALL.iter().zip(thousandths).filter(|(_, weight)| *weight > 0);
+    let parts: String = parts.map(|(part, weight)| format!(" {}={weight}", part.name())).collect();
+    println!("{style} {name}{parts}");
 }
 
 /// What each row has of each part.
@@ -139,66 +209,160 @@ fn prior(part: PromptPart) -> f64 {
     PRIOR.iter().find(|(known, _)| *known == part).map_or(0.0, |(_, weight)| *weight)
 }
 
-fn solve(rows: &[&Row], priors: &[f64], strength: f64) -> Weights {
-    let a = matrix(rows);
-    let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
-    let n = PromptPart::ALL.len();
-    let mut x = priors.to_vec();
-    for round in 0..40 {
-        let w = weigh(&a, &y, &x, if round < 10 { FAR_AT_FIRST } else { FAR });
-        // The strength of the prior: some of the evidence of a mean call that has the part.
-        let pull: Vec<f64> = (0..n)
-            .map(|j| {
-                let with: Vec<f64> = a
-                    .iter()
-                    .zip(&w)
-                    .filter(|(line, _)| line[j] > 0.0)
-                    .map(|(line, w)| w * line[j] * line[j])
-                    .collect();
-                if with.is_empty() { 1.0 } else { strength * with.iter().sum::<f64>() / with.len() as f64 }
-            })
-            .collect();
-        descend(&a, &y, &w, priors, &pull, &mut x);
+/// Whose rule for images is in the dialects.
+fn documented_images(family: &str) -> bool {
+    family.starts_with("claude") || family.starts_with("gemini")
+}
+
+/// Which weights a fit may change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Free {
+    /// All of them.
+    All,
+    /// What the model's template puts around everything: for models of which little was recorded.
+    Template,
+}
+
+/// How a table is fitted.
+#[derive(Clone, Copy)]
+struct Solver<'a> {
+    style: &'a str,
+    family: &'a str,
+    /// What a part weighs where the recordings say nothing.
+    priors: &'a [f64],
+    strength: f64,
+    free: Free,
+}
+
+impl Solver<'_> {
+    /// Both ways to begin can end in a corner of their own: the better one is taken.
+    fn solve(&self, rows: &[&Row]) -> Weights {
+        let [near_prior, near_all] = [0, ROUNDS_ALL_ALIKE].map(|alike| self.solve_from(rows, alike));
+        let [badness, other] = [&near_prior, &near_all].map(|weights| {
+            let errors = errors(rows, weights);
+            let wrong = errors.iter().filter(|error| **error > WRONG).count();
+            mean(&errors) + wrong as f64 / errors.len() as f64
+        });
+        if badness <= other { near_prior } else { near_all }
     }
-    x
+
+    fn solve_from(&self, rows: &[&Row], alike: i32) -> Weights {
+        let a = matrix(rows);
+        let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
+        let mut x = self.priors.to_vec();
+        for (j, weight) in x.iter_mut().enumerate() {
+            let (least, most) = self.bounds(j);
+            *weight = weight.clamp(least, most);
+        }
+        for round in 0..40 {
+            let w = if round < alike {
+                y.iter().map(|y| y.max(SHORT).powi(-2)).collect()
+            } else if round < alike + ROUNDS_FAR {
+                weigh(&a, &y, &x, NEAR.max(0.5_f64.powi(round - alike)), FAR_AT_FIRST)
+            } else {
+                weigh(&a, &y, &x, NEAR, FAR)
+            };
+            // The strength of the prior: some of the evidence of a mean call that has the part.
+            let pull: Vec<f64> = (0..x.len())
+                .map(|j| {
+                    let with: Vec<f64> = a
+                        .iter()
+                        .zip(&w)
+                        .filter(|(line, _)| line[j] > 0.0)
+                        .map(|(line, w)| w * line[j] * line[j])
+                        .collect();
+                    let mean = with.iter().sum::<f64>() / with.len() as f64;
+                    if with.is_empty() { 1.0 } else { self.strength * mean }
+                })
+                .collect();
+            self.descend(&a, &y, &w, &pull, &mut x);
+        }
+        x
+    }
+
+    /// Between what a weight must lie: text is text, whatever stands around it.
+    fn bounds(&self, j: usize) -> (f64, f64) {
+        let part = PromptPart::ALL[j];
+        if self.free == Free::Template && !TEMPLATE.contains(&part) {
+            return (self.priors[j], self.priors[j]);
+        }
+        // OpenAI's tokenizer is public, and what stands around a message is documented.
+        let exact = OPENAI.contains(&self.family);
+        let documented = exact && self.style.starts_with("chat") && self.family.starts_with("gpt-4");
+        match part {
+            PromptPart::Text if exact && self.free == Free::All => (1.0, 1.0),
+            PromptPart::Images if exact || documented_images(self.family) => (1.0, 1.0),
+            PromptPart::Base if documented => (3.0, 3.0),
+            // Three, and one for the role.
+            PromptPart::Messages if documented => (4.0, 4.0),
+            // Only Anthropic's models are told in words that they may think.
+            PromptPart::Thinking | PromptPart::ThinkingTools | PromptPart::AdaptiveThinking
+                if !self.family.starts_with("claude") =>
+            {
+                (0.0, 0.0)
+            }
+            PromptPart::Text => (0.9, 1.1),
+            PromptPart::Messages => (0.0, 20.0),
+            PromptPart::FileBytes | PromptPart::SealedBytes => (0.0, 0.5),
+            _ => (0.0, f64::INFINITY),
+        }
+    }
+
+    /// Coordinate descent: the best weight for each part in turn.
+    fn descend(&self, a: &[Vec<f64>], y: &[f64], w: &[f64], pull: &[f64], x: &mut [f64]) {
+        let mut rest: Vec<f64> = a.iter().zip(y).map(|(line, y)| y - dot(line, x)).collect();
+        let bounds: Vec<(f64, f64)> = (0..x.len()).map(|j| self.bounds(j)).collect();
+        for _ in 0..300 {
+            let mut moved = 0.0_f64;
+            for j in 0..x.len() {
+                let (least, most) = bounds[j];
+                if least == most {
+                    continue;
+                }
+                let (mut top, mut bottom) = (pull[j] * (self.priors[j] - x[j]), pull[j]);
+                for (i, line) in a.iter().enumerate().filter(|(_, line)| line[j] != 0.0) {
+                    top += w[i] * line[j] * rest[i];
+                    bottom += w[i] * line[j] * line[j];
+                }
+                let step = (x[j] + top / bottom).clamp(least, most) - x[j];
+                if step != 0.0 {
+                    x[j] += step;
+                    a.iter().zip(&mut rest).for_each(|(line, rest)| *rest -= line[j] * step);
+                    moved = moved.max(step.abs());
+                }
+            }
+            if moved < 1e-5 {
+                break;
+            }
+        }
+    }
+
+    /// The mean error on calls that the fit did not see: each part of the calls by a fit to the others.
+    fn crossed_error(&self, rows: &[&Row]) -> f64 {
+        let folds = rows.len().min(FOLDS);
+        let mut crossed = Vec::new();
+        for fold in 0..folds {
+            let (with, without): (Vec<_>, Vec<_>) =
+                rows.iter().enumerate().partition(|(i, _)| i % folds == fold);
+            let [with, without] =
+                [with, without].map(|rows| rows.into_iter().map(|(_, row)| *row).collect::<Vec<_>>());
+            crossed.extend(errors(&with, &self.solve(&without)));
+        }
+        mean(&crossed)
+    }
 }
 
 /// The weight of each call for the next round.
-fn weigh(a: &[Vec<f64>], y: &[f64], x: &[f64], far: f64) -> Vec<f64> {
+fn weigh(a: &[Vec<f64>], y: &[f64], x: &[f64], near: f64, far: f64) -> Vec<f64> {
     let weight = |(line, y): (&Vec<f64>, &f64)| {
         // Half is as wrong as twice.
         let ours = dot(line, x);
         let scale = y.min(ours).max(SHORT);
         let error = (ours - y).abs() / scale;
         // A call that is far off is so by what nobody sees: it must not draw the others after it.
-        scale.powi(-2) / error.max(0.004) / (1.0 + (error / far).powi(2))
+        scale.powi(-2) / error.max(near) / (1.0 + (error / far).powi(2))
     };
     a.iter().zip(y).map(weight).collect()
-}
-
-/// Coordinate descent: the best weight for each part in turn, none below zero.
-fn descend(a: &[Vec<f64>], y: &[f64], w: &[f64], priors: &[f64], pull: &[f64], x: &mut [f64]) {
-    let mut rest: Vec<f64> = a.iter().zip(y).map(|(line, y)| y - dot(line, x)).collect();
-    for _ in 0..300 {
-        let mut moved = 0.0_f64;
-        for j in 0..x.len() {
-            let (mut top, mut bottom) = (pull[j] * (priors[j] - x[j]), pull[j]);
-            for (i, line) in a.iter().enumerate().filter(|(_, line)| line[j] != 0.0) {
-                top += w[i] * line[j] * rest[i];
-                bottom += w[i] * line[j] * line[j];
-            }
-            let (least, most) = bounds(PromptPart::ALL[j]);
-            let step = (x[j] + top / bottom).clamp(least, most) - x[j];
-            if step != 0.0 {
-                x[j] += step;
-                a.iter().zip(&mut rest).for_each(|(line, rest)| *rest -= line[j] * step);
-                moved = moved.max(step.abs());
-            }
-        }
-        if moved < 1e-5 {
-            break;
-        }
-    }
 }
 
 fn dot(line: &[f64], x: &[f64]) -> f64 {
@@ -206,21 +370,20 @@ fn dot(line: &[f64], x: &[f64]) -> f64 {
 }
 
 /// Errors on the calls themselves, and on each repository by weights that were fitted without it.
-fn report(style: &str, family: &str, rows: &[&Row], weights: &[f64], priors: &[f64], strength: f64) {
-    let own = errors(rows, weights);
+fn report(style: &str, name: &str, rows: &[&Row], solver: &Solver<'_>, weights: &[f64]) {
     let repos: BTreeSet<&str> = rows.iter().map(|row| row.repo.as_str()).collect();
     let mut crossed = Vec::new();
-    for repo in &repos {
+    for repo in repos.iter().filter(|_| rows.len() >= REPORTED_CALLS_MIN) {
         let (with, without): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.repo == *repo);
         if without.len() >= CALLS_MIN {
-            crossed.extend(errors(&with, &solve(&without, priors, strength)));
+            crossed.extend(errors(&with, &solver.solve(&without)));
         }
     }
     eprintln!(
-        "{style}/{family}: {} calls of {} repositories, error {}, of repositories not fitted {}",
+        "{style}/{name}: {} calls of {} repositories, error {}, of repositories not fitted {}",
         rows.len(),
         repos.len(),
-        quantiles(own),
+        quantiles(errors(rows, weights)),
         quantiles(crossed)
     );
 }
@@ -234,8 +397,8 @@ fn errors(rows: &[&Row], weights: &[f64]) -> Vec<f64> {
 }
 
 /// The mean error, each error 100 % at most.
-fn mean_error(rows: &[&Row], weights: &[f64]) -> f64 {
-    errors(rows, weights).into_iter().map(|error| error.min(1.0)).sum::<f64>() / rows.len() as f64
+fn mean(errors: &[f64]) -> f64 {
+    errors.iter().map(|error| error.min(1.0)).sum::<f64>() / errors.len() as f64
 }
 
 fn quantiles(mut errors: Vec<f64>) -> String {

@@ -46,6 +46,10 @@ pub(crate) struct Row {
     pub(crate) style: &'static str,
     /// The same.
     pub(crate) family: &'static str,
+    /// The provider as the engine knows it by the host.
+    pub(crate) host: Option<&'static str>,
+    /// More belongs to the prompt than stands in the request.
+    pub(crate) is_partial: bool,
     /// The provider's own prompt tokens.
     pub(crate) truth: Option<u64>,
 }
@@ -99,6 +103,8 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         parts: BTreeMap::new(),
         style: "",
         family: "",
+        host: None,
+        is_partial: false,
         truth: None,
     }
 }
@@ -117,6 +123,8 @@ fn read(row: &mut Row, exchange: &Exchange, route: &Route, body: &[u8], facts: &
     row.parts = parts.filter(|(_, count)| *count > 0).collect();
     row.style = count.style;
     row.family = count.family;
+    row.host = route.provider;
+    row.is_partial = count.is_partial;
     row.edit_fault = edit_fault(exchange, route, body, facts);
 }
 
