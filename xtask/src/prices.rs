@@ -39,7 +39,7 @@ pub(crate) fn run(version: Option<&str>, latest: bool, check: bool) -> Result<()
             bail!("{wanted} gives other facts in {}; `cargo xtask prices` takes them", changed.join(" and "));
         }
         changed => {
-            println!("{wanted}: {} changed; prices/README.md says what else to do", changed.join(" and "))
+            println!("{wanted}: {} changed; prices/README.md says what else to do", changed.join(" and "));
         }
     }
     Ok(())

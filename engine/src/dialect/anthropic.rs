@@ -186,7 +186,7 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             answer.service_tier_event(event);
         }
         ([K::Usage, K::Iterations, rest @ ..] | [K::Message, K::Usage, K::Iterations, rest @ ..], _) => {
-            iteration(answer, rest, event)
+            iteration(answer, rest, event);
         }
         ([K::Usage, K::Speed] | [K::Message, K::Usage, K::Speed], _) => answer.speed_event(event),
         ([K::Usage, K::InferenceGeo] | [K::Message, K::Usage, K::InferenceGeo], _) => {

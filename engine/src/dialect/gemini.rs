@@ -47,6 +47,18 @@ pub(super) static COUNT: Dialect = Dialect {
 
 fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     let last = target.segment_from_end(0).filter(|_| target.posts())?;
+    if target.segment_from_end(1).is_some_and(|service| is_service(&service.text)) {
+        // The same methods by gRPC, whose messages are not read here: the policy's rule for such bodies holds.
+        let streams = last.is("StreamGenerateContent");
+        let ours = verbs.iter().any(|verb| last.is(verb));
+        let stream = Some(streams);
+        return ours.then(|| Found {
+            provider: Some("google"),
+            model_is_optional: true,
+            stream,
+            ..Found::default()
+        });
+    }
     let (name, verb) = last.text.rsplit_once(':')?;
     let above = target.segment_from_end(1)?.text.to_ascii_lowercase();
     let is_model = ["models", "tunedmodels", "endpoints"].contains(&above.as_str())
@@ -57,6 +69,13 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     let model = super::model_before_colon(last, name);
     let stream = Some(verb.eq_ignore_ascii_case("streamGenerateContent"));
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
+}
+
+/// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
+/// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
+fn is_service(segment: &str) -> bool {
+    let name = segment.to_ascii_lowercase();
+    name.starts_with("google.") && name.ends_with("service")
 }
 
 // --- the request ---

@@ -76,6 +76,27 @@ fn models_in_paths_are_recognised_as_servers_route_them() {
     }
 }
 
+/// Google serves its methods by gRPC at the same hosts: recognised, and left to the rule for what cannot be read.
+#[test]
+fn gemini_by_grpc_is_not_a_way_around_the_meter() {
+    for (method, name) in [
+        ("GenerateContent", "gemini-generate"),
+        ("StreamGenerateContent", "gemini-generate"),
+        ("EmbedContent", "gemini-embed"),
+    ] {
+        for service in [
+            "google.ai.generativelanguage.v1beta.GenerativeService",
+            "google.cloud.aiplatform.v1.PredictionService",
+        ] {
+            let route = route("POST", &format!("/{service}/{method}")).unwrap();
+            assert_eq!(route.dialect.name, name);
+            assert!(route.read(b"\0\0\0\0\x05\x0a\x03abc").is_err());
+        }
+    }
+    assert!(route("POST", "/google.longrunning.Operations/GetOperation").is_none());
+    assert!(route("POST", "/google.ai.generativelanguage.v1beta.GenerativeService/CountTokens").is_none());
+}
+
 /// Methods are words of upper case; some servers do not mind, and some let a header say another.
 #[test]
 fn no_method_goes_around_the_meter() {
