@@ -80,6 +80,9 @@ pub(super) fn image(model: &str, size: Option<(u32, u32)>, low: bool) -> u64 {
     if let Some((_, factor)) = patches.iter().find(|(name, _)| model.starts_with(name)) {
         return patches_of(width, height).saturating_mul(*factor) / 1000;
     }
+    if is_mistral(model) {
+        return patches_of_mistral(width, height);
+    }
     let (base, tile) = match model {
         m if m.starts_with("gpt-4o-mini") => (2833, 5667),
         m if m.starts_with("gpt-5") => (70, 140),
@@ -93,6 +96,23 @@ pub(super) fn image(model: &str, size: Option<(u32, u32)>, low: bool) -> u64 {
 fn patches_of(width: u32, height: u32) -> u64 {
     let count = u64::from(width.div_ceil(32)).saturating_mul(u64::from(height.div_ceil(32)));
     count.min(1_536)
+}
+
+fn is_mistral(model: &str) -> bool {
+    ["mistral", "pixtral", "ministral", "magistral"].iter().any(|name| model.starts_with(name))
+}
+
+/// Squares of 28 pixels, and one token more a row, within 1,540 pixels: as recorded, and as the vision encoders of
+/// Mistral Small 3.1 and later are configured
+/// (<https://huggingface.co/mistralai/Mistral-Small-3.1-24B-Instruct-2503/blob/main/params.json>).
+fn patches_of_mistral(width: u32, height: u32) -> u64 {
+    let longest = width.max(height);
+    let scaled = |side: u32| {
+        let side = u64::from(side);
+        if longest > 1_540 { side.saturating_mul(1_540).checked_div(u64::from(longest)).unwrap_or(side) } else { side }
+    };
+    let [columns, rows] = [scaled(width), scaled(height)].map(|side| side.div_ceil(28));
+    columns.saturating_add(1).saturating_mul(rows)
 }
 
 /// Squares of 512 pixels, after scaling into 2,048 pixels and the shorter side to 768.

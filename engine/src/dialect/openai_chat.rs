@@ -68,7 +68,7 @@ fn uses(path: &[K]) -> Features {
         [K::Tools | K::Functions] => Features::TOOLS,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl] => Features::VISION,
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio] => Features::AUDIO,
-        [K::Messages, K::Item, K::Content, K::Item, K::File] => Features::FILES,
+        [K::Messages, K::Item, K::Content, K::Item, K::File | K::DocumentUrl] => Features::FILES,
         [K::ResponseFormat, K::JsonSchema] => Features::JSON_SCHEMA,
         [K::Reasoning | K::ReasoningEffort] => Features::REASONING,
         [K::Logprobs] => Features::LOGPROBS,
@@ -100,6 +100,8 @@ fn adds(path: &[K]) -> Option<Adds> {
             Adds::ToolText
         }
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio, K::Data] => Adds::File,
+        // Mistral's own.
+        [K::Messages, K::Item, K::Content, K::Item, K::DocumentUrl | K::InputAudio] => Adds::File,
         [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileId] => Adds::Elsewhere,
         [K::ToolChoice] | [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::ToolChoice, K::Function, K::Name] | [K::FunctionCall, K::Name] => Adds::ForcedTool,

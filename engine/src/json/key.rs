@@ -130,6 +130,7 @@ keys! {
     Description = "description",
     Detail = "detail",
     Document = "document",
+    DocumentUrl = "document_url",
     Documents = "documents",
     Echo = "echo",
     Effort = "effort",
