@@ -109,7 +109,11 @@ fn patches_of_mistral(width: u32, height: u32) -> u64 {
     let longest = width.max(height);
     let scaled = |side: u32| {
         let side = u64::from(side);
-        if longest > 1_540 { side.saturating_mul(1_540).checked_div(u64::from(longest)).unwrap_or(side) } else { side }
+        if longest > 1_540 {
+            side.saturating_mul(1_540).checked_div(u64::from(longest)).unwrap_or(side)
+        } else {
+            side
+        }
     };
     let [columns, rows] = [scaled(width), scaled(height)].map(|side| side.div_ceil(28));
     columns.saturating_add(1).saturating_mul(rows)
