@@ -41,6 +41,7 @@
     )
 )]
 
+mod block;
 mod classes;
 mod count;
 mod counter;

@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 
+use crate::Encoding;
+use crate::block;
 use crate::greedy::{self, Memory, words};
 use crate::vocabulary::Vocabulary;
 use crate::window::Window;
@@ -27,6 +29,57 @@ pub(crate) fn count(vocabulary: &'static Vocabulary, text: &[u8], at: usize, end
     }
 }
 
+/// Counts pieces from `at` on for as long as they are plain (`block`) and `each` wants more; returns where it stopped.
+#[inline(always)]
+pub(crate) fn plain(
+    encoding: Encoding,
+    text: &[u8],
+    mut at: usize,
+    mut each: impl FnMut(Plain, u64) -> bool,
+) -> usize {
+    let vocabulary = encoding.vocabulary();
+    let mut tail = [0xFF; block::BYTES];
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let block = match rest.first_chunk::<{ block::BYTES }>() {
+            Some(block) => block,
+            None => {
+                tail = [0xFF; block::BYTES];
+                tail.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                &tail
+            }
+        };
+        if block.first().is_none_or(|byte| *byte >= 0x80) {
+            return at;
+        }
+        let starts = block::starts(encoding, block);
+        let (mut left, mut start) = (starts.places, 0_usize);
+        while left != 0 {
+            let end = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let tokens = match block.get(start..).and_then(<[u8]>::first_chunk) {
+                Some(chunk) if end - start <= SHORT => seen(vocabulary, *chunk, end - start),
+                _ => encode(vocabulary, block.get(start..end).unwrap_or_default()),
+            };
+            let plain = Plain { letters: starts.letters >> start, digits: starts.digits >> start };
+            start = end;
+            if !each(plain, tokens) {
+                return at + start;
+            }
+        }
+        if start == 0 {
+            return at;
+        }
+        at += start;
+    }
+}
+
+/// A piece of ASCII.
+pub(crate) struct Plain {
+    letters: u64,
+    digits: u64,
+}
+
 const INDEX_BITS: u32 = 14;
 /// Above the 15 bytes of the piece: 4 bits of count, the encoding, and a bit that no empty slot has.
 const COUNT: u32 = 56;
@@ -46,34 +99,44 @@ thread_local! {
 /// `rest` is the text from the piece on.
 #[inline]
 fn short(vocabulary: &'static Vocabulary, rest: &[u8], piece: &[u8]) -> u64 {
-    let [low, high] = key(rest, piece, vocabulary.id);
+    let chunk = rest.first_chunk().copied().unwrap_or_else(|| {
+        let mut chunk = [0; 16];
+        chunk.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+        chunk
+    });
+    seen(vocabulary, chunk, piece.len())
+}
+
+/// The tokens of the first bytes of `chunk`.
+#[inline(always)]
+fn seen(vocabulary: &'static Vocabulary, chunk: [u8; 16], len: usize) -> u64 {
+    let [low, high] = key(chunk, len, vocabulary.id);
     SEEN.with(|slots| {
-        let Some([kept_low, kept_high]) = slots.get(index(low, high)) else {
-            return encode(vocabulary, piece);
-        };
+        let Some(slot) = slots.get(index(low, high)) else { return 0 };
+        let [kept_low, kept_high] = slot;
         let kept = kept_high.get();
         if kept_low.get() == low && kept & !(0xF << COUNT) == high {
             return (kept >> COUNT) & 0xF;
         }
-        let tokens = encode(vocabulary, piece);
-        kept_low.set(low);
-        kept_high.set(high | tokens << COUNT);
-        tokens
+        unseen(vocabulary, chunk, len, slot)
     })
 }
 
-/// The bytes of a piece, filled up with bytes that UTF-8 does not have, and its encoding.
-#[inline]
-fn key(rest: &[u8], piece: &[u8], encoding: u8) -> [u64; 2] {
-    let [low, high] = match rest.first_chunk() {
-        Some(chunk) => halves(*chunk),
-        None => {
-            let mut chunk = [0; 16];
-            chunk.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            halves(chunk)
-        }
-    };
-    let [fill_low, fill_high] = FILLING.get(piece.len()).copied().unwrap_or_default();
+#[inline(never)]
+fn unseen(vocabulary: &'static Vocabulary, chunk: [u8; 16], len: usize, slot: &Slot) -> u64 {
+    let [low, high] = key(chunk, len, vocabulary.id);
+    let tokens = encode(vocabulary, chunk.get(..len).unwrap_or_default());
+    let [kept_low, kept_high] = slot;
+    kept_low.set(low);
+    kept_high.set(high | tokens << COUNT);
+    tokens
+}
+
+/// The first bytes of `chunk`, filled up with bytes that UTF-8 does not have, and the encoding.
+#[inline(always)]
+fn key(chunk: [u8; 16], len: usize, encoding: u8) -> [u64; 2] {
+    let [low, high] = halves(chunk);
+    let [fill_low, fill_high] = FILLING.get(len).copied().unwrap_or_default();
     [low | fill_low, (high | fill_high) & !TOP_BYTE | u64::from(encoding) << ENCODING | 1 << USED]
 }
 
