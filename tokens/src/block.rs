@@ -31,9 +31,13 @@ pub(crate) fn starts(encoding: Encoding, block: &[u8; BYTES]) -> Starts {
     let letter = upper | lower;
     let space = (white | blank) & !newline;
     let symbol = !(letter | digit | white | blank | high);
-    // What is left to `split`: characters beyond ASCII; white space before a line end, which may go on behind it; and
-    // apostrophes.
+    // What is left to `split`: characters beyond ASCII, white space before a line end, apostrophes.
     let mut odd = high | space & newline >> 1;
+    // White space behind a line end belongs to it if another line end follows: adding its first bit carries to its end.
+    let (behind, unknown) = space.overflowing_add(space & newline << 1);
+    if unknown || behind & !space & (newline | high) != 0 {
+        odd |= newline;
+    }
     if quote != 0 {
         odd |= contractions(block, quote);
     }

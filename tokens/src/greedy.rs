@@ -73,7 +73,7 @@ fn candidate(
     }
     let end = at.saturating_add(below - 1).min(text.len());
     let longest = vocabulary.longest(text.get(at..end)?)?;
-    if longest.len >= RUN_TOKEN && run.as_ref().is_none_or(|run| run.range.end <= at) {
+    if longest.len >= RUN_TOKEN && text.get(at) == text.get(at + 1) && run.as_ref().is_none_or(|run| run.range.end <= at) {
         *run = Run::new(vocabulary, text, at);
     }
     Some(longest)

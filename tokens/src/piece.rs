@@ -168,12 +168,11 @@ fn index(low: u64, high: u64) -> usize {
 /// A piece that fits on the stack together with what `greedy` remembers of it.
 #[inline(never)]
 fn encode(vocabulary: &Vocabulary, piece: &[u8]) -> u64 {
-    match vocabulary.longest(piece) {
-        Some(token) if token.len == piece.len() => 1,
-        _ => {
-            let (mut taken, mut dead) = ([0; words(LONG)], [0; words(LONG)]);
-            let memory = &mut Memory::new(&mut taken, &mut dead);
-            greedy::count(vocabulary, piece, 0, None, memory).unwrap_or(piece.len() as u64)
-        }
-    }
+    let tokens = if piece.len() < 64 {
+        greedy::count(vocabulary, piece, 0, None, &mut Memory::new(&mut [0], &mut [0]))
+    } else {
+        let (mut taken, mut dead) = ([0; words(LONG)], [0; words(LONG)]);
+        greedy::count(vocabulary, piece, 0, None, &mut Memory::new(&mut taken, &mut dead))
+    };
+    tokens.unwrap_or(piece.len() as u64)
 }
