@@ -25,7 +25,9 @@ pub(crate) struct Starts {
 /// Where pieces begin in a block that begins with one, as far as that is certain, the first one not among them.
 #[inline]
 pub(crate) fn starts(encoding: Encoding, block: &[u8; BYTES]) -> Starts {
-    let [a, b, c, d, _] = block.as_chunks::<16>().0 else { return Starts { places: 0, letters: 0, digits: 0 } };
+    let [a, b, c, d, _] = block.as_chunks::<16>().0 else {
+        return Starts { places: 0, letters: 0, digits: 0 };
+    };
     let masks = Masks::new([a, b, c, d]);
     let Masks { upper, lower, digit, white, blank, newline, high, quote, slash } = masks;
     let letter = upper | lower;

@@ -154,7 +154,8 @@ impl Places {
     /// A base for these offsets, as near to the unit `own` as there is room.
     fn take(&mut self, offsets: &[usize], own: usize) -> usize {
         let few = offsets.len() <= FEW;
-        let base = (if few { self.nearby(offsets, own) } else { None }).unwrap_or_else(|| self.first(offsets));
+        let base =
+            (if few { self.nearby(offsets, own) } else { None }).unwrap_or_else(|| self.first(offsets));
         set(&mut self.bases, base);
         for offset in offsets {
             set(&mut self.units, base + offset);
