@@ -71,7 +71,7 @@ fn candidate(
     dead: &Places,
     runs: &mut Option<Box<Runs>>,
 ) -> Option<(Token, bool)> {
-    if runs.is_some() || run::begins(text, at) {
+    if runs.is_some() || (below != usize::MAX && run::begins(text, at)) {
         let runs = runs.get_or_insert_with(|| Box::new(Runs::new()));
         if runs.enter(vocabulary, text, at) {
             return runs.candidate(vocabulary, text, at, last, below, dead.from(at - start + 1));

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use crate::Encoding;
 use crate::block;
 use crate::greedy::{self, Memory, words};
+use crate::scripts::Script;
 use crate::vocabulary::Vocabulary;
 use crate::window::Window;
 
@@ -61,7 +62,8 @@ pub(crate) fn plain(
                 Some(chunk) if end - start <= SHORT => seen(vocabulary, *chunk, end - start),
                 _ => encode(vocabulary, block.get(start..end).unwrap_or_default()),
             };
-            let plain = Plain { letters: starts.letters >> start, digits: starts.digits >> start };
+            let plain =
+                Plain { letters: starts.letters >> start, digits: starts.digits >> start, len: end - start };
             start = end;
             if !each(plain, tokens) {
                 return at + start;
@@ -74,13 +76,28 @@ pub(crate) fn plain(
     }
 }
 
-/// A piece of ASCII.
+/// A piece of ASCII: which of its bytes are letters and digits (with those of later pieces), and its length.
 pub(crate) struct Plain {
     letters: u64,
     digits: u64,
+    len: usize,
 }
 
-const INDEX_BITS: u32 = 14;
+impl Plain {
+    /// Its kind of text; what `Script::of_piece` would say.
+    #[inline(always)]
+    pub(crate) const fn script(&self) -> Script {
+        if self.digits & 1 != 0 {
+            Script::Numbers
+        } else if self.letters & (if self.len > 1 { 3 } else { 1 }) != 0 {
+            Script::Ascii
+        } else {
+            Script::Symbols
+        }
+    }
+}
+
+const SLOTS: usize = 27 * 1024;
 /// Above the 15 bytes of the piece: 4 bits of count, the encoding, and a bit that no empty slot has.
 const COUNT: u32 = 56;
 const ENCODING: u32 = 60;
@@ -93,7 +110,7 @@ type Slot = [Cell<u64>; 2];
 thread_local! {
     /// Short pieces seen lately: 256 KB, zero at start, so not in the file. In a VM without threads this is a
     /// plain static.
-    static SEEN: [Slot; 1 << INDEX_BITS] = const { [const { [const { Cell::new(0) }; 2] }; 1 << INDEX_BITS] };
+    static SEEN: [Slot; SLOTS] = const { [const { [const { Cell::new(0) }; 2] }; SLOTS] };
 }
 
 /// `rest` is the text from the piece on.
@@ -162,7 +179,7 @@ static FILLING: [[u64; 2]; 16] = {
 #[inline]
 fn index(low: u64, high: u64) -> usize {
     let mixed = low ^ high.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
-    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - INDEX_BITS)) as usize
+    ((mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) * SLOTS as u64 >> 32) as usize
 }
 
 /// A piece that fits on the stack together with what `greedy` remembers of it.
