@@ -129,7 +129,7 @@ fn lay_out(trie: &Trie) -> Vec<u8> {
 }
 
 /// A node with no more units than this finds room anywhere.
-const FEW: usize = 2;
+const FEW: usize = 16;
 
 /// Which units and which bases are taken, 64 to a word.
 struct Places {
