@@ -39,12 +39,13 @@ pub(crate) fn plain(
     mut each: impl FnMut(Plain, u64) -> bool,
 ) -> usize {
     let vocabulary = encoding.vocabulary();
-    let mut tail = [0xFF; block::BYTES];
+    let mut tail;
     loop {
         let rest = text.get(at..).unwrap_or_default();
         let block = match rest.first_chunk::<{ block::BYTES }>() {
             Some(block) => block,
             None => {
+                // Behind the text stands what no piece of ASCII goes on with.
                 tail = [0xFF; block::BYTES];
                 tail.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
                 &tail

@@ -1,4 +1,4 @@
-//! The command line of this repository: `cargo xtask build | test | demo | ci | bench`.
+//! The command line of this repository: `cargo xtask build | test | demo | ci | bench | fit`.
 //!
 //! It owns what a contributor types, and nothing else: each command is a few calls of cargo, of
 //! Envoy and of the `tokenstile` binary. It knows no policy, no budget and no proxy-wasm. It is
@@ -10,6 +10,7 @@ mod corpus;
 mod debian;
 mod demo;
 mod envoy;
+mod fit;
 mod sh;
 mod test;
 mod wasm;
@@ -63,9 +64,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         corpus_args: Vec<String>,
     },
-    /// Compare Envoy without a filter, with an empty one, and with ours.
+    /// Fit the numbers of the repository that come from recorded traffic ($TOKENSTILE_CORPUS), and print them.
+    Fit {
+        /// What is fitted.
+        #[arg(value_enum)]
+        what: fit::What,
+    },
+    /// Compare Envoy without a filter, with an empty one, and with ours; or, with `tokens`, token counters.
     Bench {
-        /// Arguments handed to the measuring program, for example `--quick`.
+        /// `tokens`, or arguments handed to the program that measures Envoys, for example `--quick`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench_args: Vec<String>,
     },
@@ -89,6 +96,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
         Command::Ci { only } => ci::run(&only),
         Command::Corpus { corpus_args } => corpus::run(&corpus_args),
+        Command::Fit { what } => fit::run(what),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),
     }
