@@ -198,3 +198,40 @@ impl Sixteen {
 const HIGH: u64 = 0x8080_8080_8080_8080;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 const ONES: u64 = 0x0101_0101_0101_0101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::Splitter;
+
+    /// The last five are not ASCII.
+    const PARTS: &[&str] = &[
+        "a", "B", "word", "Name", "s", "ll", "re", "'", "1", "23", "4567890", " ", "  ", "      ", "\t",
+        "\n", "\r\n", "/", "//", ".", "()", "_", "\u{1f}", "\u{b}", "\0", "\u{7f}", "é", "\u{a0}",
+        "\u{3000}", "中", "\u{301}",
+    ];
+
+    #[test]
+    fn pieces_are_those_of_the_splitter() {
+        let (mut seed, mut found) = (5_u64, 0);
+        for round in 0..100_000 {
+            let mut text = String::new();
+            let parts = if round % 2 == 0 { PARTS.len() } else { PARTS.len() - 5 };
+            while text.len() < BYTES {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(PARTS[(seed >> 33) as usize % parts]);
+            }
+            for encoding in [Encoding::Cl100k, Encoding::O200k] {
+                let mut places = starts(encoding, text.as_bytes().first_chunk().unwrap()).places;
+                let (mut splitter, mut at) = (Splitter::new(text.as_bytes()), 0);
+                while places != 0 {
+                    at = encoding.split(&mut splitter, at);
+                    assert_eq!(at, places.trailing_zeros() as usize, "{encoding:?} {text:?}");
+                    places &= places - 1;
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 500_000, "only {found} pieces");
+    }
+}

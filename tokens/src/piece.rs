@@ -109,7 +109,7 @@ const TOP_BYTE: u64 = 0xFF << COUNT;
 type Slot = [Cell<u64>; 2];
 
 thread_local! {
-    /// Short pieces seen lately: 256 KB, zero at start, so not in the file. In a VM without threads this is a
+    /// Short pieces seen lately: 432 KB, zero at start, so not in the file. In a VM without threads this is a
     /// plain static.
     static SEEN: [Slot; SLOTS] = const { [const { [const { Cell::new(0) }; 2] }; SLOTS] };
 }

@@ -103,10 +103,10 @@ impl Runs {
             return Some((token, false));
         }
         let longest = ahead.min(below - 1).min(TOKEN_BYTES_MAX);
-        let mut left = table.tokens & (u128::MAX >> (TOKEN_BYTES_MAX - longest)) & !dead;
         if longest == 0 {
             return None;
         }
+        let mut left = table.tokens & (u128::MAX >> (TOKEN_BYTES_MAX - longest)) & !dead;
         let Some(last) = last else { return Some((table.token(vocabulary, left.checked_ilog2()?)?, true)) };
         let slot = (last.rank as usize ^ usize::from(table.byte) << 3) % FOLLOWERS;
         let followers = self.followers.get_mut(slot)?;
