@@ -3,6 +3,13 @@
 //!
 //! Three ways, by length. A short piece is looked up among the pieces seen lately. Else `greedy` counts it; and for a
 //! very long one `window` has it done part by part.
+//!
+//! In prose one short piece in twenty is not found, and it costs as much as the other nineteen together. So the number of
+//! slots counts (16 Ki to 27 Ki: + 5 % on English; to 32 Ki: + 15 %, but more than 4 MB in all), and so does the
+//! straightest way to a hit: two pieces a slot were found more often and yet 25 % slower, with a branch or without,
+//! and moving what is driven out to the neighbouring slot was 15 % slower.
+
+#![expect(clippy::arithmetic_side_effects, reason = "places in a text, far from overflow; tests would stop")]
 
 use std::cell::Cell;
 
@@ -180,7 +187,8 @@ static FILLING: [[u64; 2]; 16] = {
 #[inline]
 fn index(low: u64, high: u64) -> usize {
     let mixed = low ^ high.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
-    ((mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) * SLOTS as u64 >> 32) as usize
+    let hash = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    (hash.wrapping_mul(SLOTS as u64) >> 32) as usize
 }
 
 /// A piece that fits on the stack together with what `greedy` remembers of it.

@@ -6,8 +6,10 @@ use std::time::Instant;
 /// A way to count in cl100k (0) or o200k (1): the seconds that it took, and the tokens.
 pub(crate) struct Way<'w> {
     pub(crate) name: &'static str,
-    pub(crate) count: Box<dyn FnMut(u32, &str) -> (f64, u64) + 'w>,
+    pub(crate) count: Count<'w>,
 }
+
+type Count<'w> = Box<dyn FnMut(u32, &str) -> (f64, u64) + 'w>;
 
 /// So many texts are counted by one way before it is another's turn: taking turns text by text would let the slow ones
 /// empty the processor's caches for the fast one, and whatever else the machine does should still meet all alike.
