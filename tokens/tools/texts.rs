@@ -146,7 +146,8 @@ pub(crate) fn hostile(kind: &str, bytes: usize) -> String {
         match kind {
             "letters" => text.push(char::from(b'a' + random.below(26) as u8)),
             "rulers" => {
-                text.push_str(&["-", "=", "*", "#", "/"][random.below(5)].repeat(20 + random.below(400)))
+                let byte = ["-", "=", "*", "#", "/"][random.below(5)];
+                text.push_str(&byte.repeat(20 + random.below(400)));
             }
             "dashes" => text.push('-'),
             "blanks" => text.push(' '),
