@@ -10,13 +10,14 @@
 
 #[path = "../../engine/benches/bodies/mod.rs"]
 mod bodies;
+#[path = "../../engine/benches/cpu/mod.rs"]
+mod cpu;
 
 use bodies::Body;
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use serde_json::Value;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::Duration;
 use wasmtime::{Engine, Instance, Memory, Module, Store, TypedFunc};
 
 const PARTS: [&str; 4] = ["read", "count", "splice", "usage"];
@@ -54,14 +55,10 @@ fn main() {
     let module = PathBuf::from(
         std::env::var_os("TOKENSTILE_ENGINE_WASM").expect("start me by `cargo xtask bench engine`"),
     );
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = cpu::criterion().configure_from_args();
     let mut vm = Vm::new(&module);
     for part in PARTS {
         let mut group = criterion.benchmark_group(format!("wasm {part}"));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(50))
-            .measurement_time(Duration::from_millis(200));
         let run = vm.part(part);
         for (name, body) in bodies_of(part) {
             vm.open(&body);
