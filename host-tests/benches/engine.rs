@@ -101,25 +101,22 @@ fn report() {
         });
         println!("| {name} | {} |", cells.join(" | "));
     }
-    println!(
-        "\nLinear? Cost of a byte at 1 MB against 10 KB, native / wasm:\n\n| text | {} |",
-        PARTS.join(" | ")
-    );
+    println!("\nLinear? What a byte costs at 1 MB against 10 KB, and against 100 KB; native / wasm:\n");
+    println!("| text | {} |", PARTS.join(" | "));
     println!("| --- |{}", " --- |".repeat(PARTS.len()));
     for text in names.iter().filter_map(|name| name.strip_suffix(" 1 MB")) {
         let cells = PARTS.map(|part| {
-            let growth = |place| {
-                let (small, large) =
-                    (cell(place, part, &format!("{text} 10 KB")), cell(place, part, &format!("{text} 1 MB")));
+            let growth = |place, from: &str| {
+                let small = cell(place, part, &format!("{text} {from}"));
+                let large = cell(place, part, &format!("{text} 1 MB"));
                 small.zip(large).map_or("–".to_owned(), |(small, large)| format!("{:.1}", large / small))
             };
-            format!("{} / {}", growth("native"), growth("wasm"))
+            let both = |from| format!("{} / {}", growth("native", from), growth("wasm", from));
+            format!("{}, {}", both("10 KB"), both("100 KB"))
         });
         println!("| {text} | {} |", cells.join(" | "));
     }
-    println!(
-        "\nµs a body in the VM, beside what the whole prototype of performance.md cost in Envoy (V8):\n"
-    );
+    println!("\nµs a body in the VM, beside what a prototype of the whole filter cost in Envoy (V8):\n");
     for (name, prototype) in [("chat 1 KB", 65), ("chat 10 KB", 105), ("chat 100 KB", 153)] {
         let bytes = |part: &str| {
             bodies_of(part).into_iter().find(|(other, _)| other == name).map(|body| body.1.len())
