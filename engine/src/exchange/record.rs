@@ -82,6 +82,9 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The caller is exempt: `shadow` says what its budgets would have done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
     /// What budgets in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
@@ -152,6 +155,7 @@ impl Exchange {
             model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
+            exempt: self.exempt,
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),

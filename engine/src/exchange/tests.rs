@@ -3,6 +3,7 @@
 use super::*;
 use crate::dialect::{Edits, recognise};
 use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use crate::policy::Head;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -39,7 +40,7 @@ impl Shop {
 
     fn call(&self) -> Exchange {
         let dialect = recognise(b"POST", b"api.openai.com", b"/v1/chat/completions").metered().unwrap();
-        let identity = Identity::of(&self.policy.identity, 0, |_| None);
+        let identity = Identity::of(&self.policy, Head::default());
         Exchange::new(self.policy.clone(), dialect, identity, NOON)
     }
 
