@@ -117,7 +117,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
 }
 
 /// Examples of `tokenstile price` with their output, run.
