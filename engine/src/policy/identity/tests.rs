@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
-fn policy(change: Value, sources: &[&str]) -> Policy {
+fn policy(change: &Value, sources: &[&str]) -> Policy {
     let mut policy = json!({"version": 1, "name": "t", "identity": {"who": sources}});
     policy.as_object_mut().unwrap().extend(change.as_object().cloned().unwrap_or_default());
     Policy::parse(policy.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{errors}"))
@@ -30,7 +30,7 @@ fn read(policy: &Policy, path: &str, headers: Headers<'_>, told: Option<&[u8]>) 
 }
 
 fn value(source: &str, path: &str, headers: Headers<'_>) -> String {
-    read(&policy(json!({}), &[source]), path, headers, None).0
+    read(&policy(&json!({}), &[source]), path, headers, None).0
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn each_source_yields_what_it_names() {
 
 #[test]
 fn the_proxy_is_asked_only_for_what_nothing_before_has_told() {
-    let policy = policy(json!({}), &["header:x-user", "jwt:org.id", "client_ip"]);
+    let policy = policy(&json!({}), &["header:x-user", "jwt:org.id", "client_ip"]);
     assert_eq!(read(&policy, "/", &[("x-user", b"ana")], None), ("ana".to_owned(), vec![]));
     let place = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "jwt_payload", "org", "id"];
     let claim = Ask::Property(place.map(str::to_owned).to_vec());
@@ -85,7 +85,7 @@ fn the_proxy_is_asked_only_for_what_nothing_before_has_told() {
 /// What Envoy's metadata looks like on the way: no types, numbers as floats.
 #[test]
 fn properties_are_what_their_bytes_mean() {
-    let value = |source, told: &[u8]| read(&policy(json!({}), &[source]), "/", &[], Some(told)).0;
+    let value = |source, told: &[u8]| read(&policy(&json!({}), &[source]), "/", &[], Some(told)).0;
     let cases: &[(&str, &[u8], &str)] = &[
         ("jwt:sub", b"ana", "ana"),
         ("jwt:sub", b"abcdefgh", "abcdefgh"),
@@ -111,7 +111,7 @@ fn properties_are_what_their_bytes_mean() {
 
 #[test]
 fn a_payload_header_takes_the_place_of_metadata() {
-    let policy = policy(json!({"jwt": {"payload_header": "X-Jwt-Payload"}}), &["jwt:sub"]);
+    let policy = policy(&json!({"jwt": {"payload_header": "X-Jwt-Payload"}}), &["jwt:sub"]);
     let payload = URL_SAFE_NO_PAD.encode(r#"{"sub":"ana"}"#);
     let header: Headers<'_> = &[("x-jwt-payload", payload.as_bytes())];
     assert_eq!(read(&policy, "/", header, Some(b"no")), ("ana".to_owned(), vec![]));
@@ -123,7 +123,7 @@ fn a_payload_header_takes_the_place_of_metadata() {
 
 #[test]
 fn what_a_client_puts_into_x_forwarded_for_does_not_count() {
-    let policy = policy(json!({"trusted_hops": 1}), &["client_ip"]);
+    let policy = policy(&json!({"trusted_hops": 1}), &["client_ip"]);
     let ip = |headers| read(&policy, "/", headers, None).0;
     assert_eq!(ip(&[("x-forwarded-for", b"203.0.113.7")]), "203.0.113.7");
     assert_eq!(ip(&[("x-forwarded-for", b"6.6.6.6, 203.0.113.7")]), "203.0.113.7");
@@ -160,7 +160,7 @@ fn api_keys_are_hashes_of_the_key_itself() {
 /// Where the provider does not look, a key is nobody's: it could be another one in each call.
 #[test]
 fn each_dialects_own_key_comes_first() {
-    let policy = policy(json!({}), &["api_key"]);
+    let policy = policy(&json!({}), &["api_key"]);
     let headers: Vec<_> =
         [("authorization", "Bearer junk"), ("x-api-key", "sk-a"), ("x-goog-api-key", "sk-g")]
             .map(|(name, key)| (name.as_bytes().to_vec(), key.as_bytes().to_vec()))
@@ -190,7 +190,7 @@ fn cookies_are_hashes_too() {
 #[test]
 fn the_body_is_heard_last_and_comes_in_its_order() {
     let policy =
-        policy(json!({}), &["header:x-user", "body:/user", "body:/metadata/user_id", "value:nobody"]);
+        policy(&json!({}), &["header:x-user", "body:/user", "body:/metadata/user_id", "value:nobody"]);
     assert_eq!(policy.pointers.len(), 2);
     let found = |headers: Headers<'_>, user: Option<&str>, metadata: Option<&str>| {
         let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.to_vec())).collect();
@@ -262,7 +262,7 @@ proptest! {
         for source in ["header:x-user", "api_key", "jwt:sub", "jwt_unverified:a.b", "client_ip", "path_segment:2",
             "query:user", "cookie:sid", "body:/user", "trace_id", "mtls_subject", "property:a.b"] {
             for change in [json!({"trusted_hops": hops}), json!({"jwt": {"payload_header": "x-jwt-payload"}})] {
-                let policy = policy(change, &[source]);
+                let policy = policy(&change, &[source]);
                 let mut reader = IdentityReader::new(&policy, head);
                 while reader.wants().is_some() {
                     reader.answer(told.as_deref());
