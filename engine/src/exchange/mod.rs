@@ -68,6 +68,8 @@ pub enum Decision {
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// The answer is shortened.
+    Clamp,
     /// A cheaper model serves.
     Downgrade,
     /// It was refused.
@@ -81,6 +83,7 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Deny => "deny",
         }
@@ -104,6 +107,8 @@ pub struct Exchange {
     /// It was not even seen.
     unseen: bool,
     prompt_tokens: u64,
+    /// More belongs to the prompt than stands in the request.
+    prompt_is_partial: bool,
     /// The price of the call as asked for.
     quote: OnceCell<Quote>,
     /// The prompt is estimated, and has this many tokens at most.
@@ -140,6 +145,7 @@ impl Exchange {
             unread: None,
             unseen: false,
             prompt_tokens: 0,
+            prompt_is_partial: false,
             quote: OnceCell::new(),
             prompt_bound: None,
             body_editable: true,
@@ -156,7 +162,7 @@ impl Exchange {
         }
     }
 
-    /// This host cannot replace bodies: downgrades fall to the next step.
+    /// This host cannot replace bodies: steps that would change them fall to the next step.
     pub const fn body_is_read_only(&mut self) {
         self.body_editable = false;
     }
@@ -191,7 +197,7 @@ impl Exchange {
                 self.prompt_bound = self.bound(body, &facts);
                 self.prompt_tokens = match self.prompt_bound {
                     Some(_) => by_length(body),
-                    None => self.route.count_prompt(body, &facts).tokens,
+                    None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
             }
@@ -242,12 +248,20 @@ impl Exchange {
             .then(|| tokenstile_tokens::upper_bound(body.len() as u64).saturating_add(UNSEEN_TOKENS_MAX))
     }
 
+    fn counted(&mut self, body: &[u8], facts: &Facts) -> u64 {
+        let count = self.route.count_prompt(body, facts);
+        self.prompt_is_partial = count.is_partial;
+        count.tokens
+    }
+
     /// The body once more, after [`Next::Count`].
     pub fn count(&mut self, body: &[u8], now: EpochMs) -> Next {
-        let Some(facts) = self.facts.as_ref().filter(|_| self.state == State::Reserving) else {
+        if self.state != State::Reserving {
             return Next::Nothing;
-        };
-        self.prompt_tokens = self.route.count_prompt(body, facts).tokens;
+        }
+        let Some(facts) = self.facts.take() else { return Next::Nothing };
+        self.prompt_tokens = self.counted(body, &facts);
+        self.facts = Some(facts);
         self.prompt_bound = None;
         self.plan(now);
         Next::Reserve
@@ -339,7 +353,7 @@ impl Exchange {
     /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
     /// asked for. `on_error` decides.
     pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
-        self.outcome.undo_downgrade();
+        self.outcome.undo_edits();
         self.body_editable = false;
         self.strip = None;
         self.fail(why, now)
@@ -444,6 +458,10 @@ impl Exchange {
         if let (Some(facts), Some(model)) = (&self.facts, &self.outcome.served_model) {
             // `cheaper` has made sure that there is a place for it.
             let _ = facts.set_model(model, &mut edits);
+        }
+        if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
+            // `shorter` has made sure that there is a place for it.
+            let _ = facts.set_output_bound(bound, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)

@@ -77,7 +77,7 @@ pub struct Record {
     pub model_served: String,
     /// The model that the answer names.
     pub model_answered: String,
-    /// `allow`, `warn`, `downgrade` or `deny`.
+    /// `allow`, `warn`, `clamp`, `downgrade` or `deny`.
     pub decision: &'static str,
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +85,9 @@ pub struct Record {
     /// The caller is exempt: `shadow` says what its budgets would have done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exempt: bool,
+    /// The output bound that was put in the place of the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
     /// What budgets in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
@@ -105,6 +108,10 @@ pub struct Record {
     pub usage: RecordUsage,
     /// What was expected before the call.
     pub hold_tokens: u64,
+    /// More belongs to the prompt than stood in the request (a stored conversation, a file by reference, a search of
+    /// the provider's own), so that the hold may be far too small.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prompt_partial: bool,
     /// What it cost by the price book, in billionths of a dollar.
     pub cost_nano_usd: i64,
     /// Whether the price book knows the model; if not, the cost is a ceiling.
@@ -156,6 +163,7 @@ impl Exchange {
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
             exempt: self.exempt,
+            max_output_tokens: self.outcome.output_bound,
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),
@@ -163,6 +171,7 @@ impl Exchange {
             status: self.status,
             ending,
             usage,
+            prompt_partial: self.prompt_is_partial,
             hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
             cost_nano_usd: cost.0,
             priced: quote.known || usage_is_none(state),

@@ -17,7 +17,7 @@ pub use limits::{Alternative, Exemption};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{OpenWindow, Window};
-pub use wire::{CountRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -47,6 +47,8 @@ pub struct Policy {
     pub stream_usage: StreamUsageRule,
     /// How exactly prompts are counted before a call.
     pub count: CountRule,
+    /// How much output a hold assumes.
+    pub hold: HoldRule,
     /// Who serves all of these calls, as the price book names it; else path and host tell.
     pub provider: Option<String>,
     /// What models cost, and what happens to those that nobody knows.
@@ -125,6 +127,11 @@ pub enum Action {
         /// The sentence.
         message: Template,
     },
+    /// Shorten the answer.
+    Clamp {
+        /// The tokens that one answer may have, beside the thinking that the request asks for.
+        max_output_tokens: u64,
+    },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
@@ -172,6 +179,13 @@ impl Policy {
     /// Everything that is wrong with it, at once, each with its JSON path.
     pub fn parse(json: &[u8]) -> Result<Self, PolicyErrors> {
         compile::compile(json)
+    }
+
+    /// Whether some step of some budget changes requests.
+    #[must_use]
+    pub fn edits_requests(&self) -> bool {
+        let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
+        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
     }
 
     /// Where the amount of `budget` for this caller stands.

@@ -31,6 +31,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) count: CountRule,
     #[deserr(default)]
+    pub(super) hold: HoldRule,
+    #[deserr(default)]
     pub(super) provider: Option<String>,
     #[deserr(default)]
     pub(super) prices: super::prices::Wire,
@@ -117,6 +119,19 @@ pub enum CountRule {
     /// Always exactly.
     #[deserr(rename = "always")]
     Always,
+}
+
+/// How much output a hold assumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors)]
+pub enum HoldRule {
+    /// What is expected, never more than the request's own bound.
+    #[default]
+    #[deserr(rename = "expected")]
+    Expected,
+    /// The request's own bound; what is expected where it has none.
+    #[deserr(rename = "worst_case")]
+    WorstCase,
 }
 
 /// One line of a downgrade list.
@@ -231,9 +246,18 @@ pub(super) struct Step {
     #[deserr(default)]
     pub(super) warn: Option<Warn>,
     #[deserr(default)]
+    pub(super) clamp: Option<Clamp>,
+    #[deserr(default)]
     pub(super) downgrade: Option<String>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
+}
+
+/// The `clamp` action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Clamp {
+    pub(super) max_output_tokens: u64,
 }
 
 /// The `warn` action.
