@@ -97,4 +97,15 @@ pub(crate) async fn verified_claims_are_read_from_the_forwarded_payload() {
     let found = identity(setup, &setup.http1(), Some(&ana), 1).await;
     let got = ["user", "number", "admin", "org", "plan"].map(|name| found[name].clone());
     assert_eq!(json!(got), json!(["ana", "42", "true", "acme", "pro"]));
+    // Envoy takes out what a client writes there itself: with its own token or without, nobody becomes Ben.
+    for (count, token, user) in [(2, Some(ana.as_str()), "ana"), (3, None, "nobody")] {
+        let mut call = Call::chat(hello("gpt-4o")).header("x-jwt-payload", BEN);
+        if let Some(token) = token {
+            call = call.header("x-token", token);
+        }
+        assert_eq!(setup.http1().send(call).await.status, 200);
+        assert_eq!(setup.newest(count)["identity"]["user"], user);
+    }
+    let sent = setup.upstream.ledger().last().unwrap();
+    assert_eq!(sent.header("x-jwt-payload"), None);
 }
