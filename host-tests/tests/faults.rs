@@ -378,6 +378,8 @@ fn a_function_that_fails_for_good_leaves_the_decision_to_the_policy() {
     let module = filter::module().unwrap();
     for (function, scene) in [
         ("proxy_get_header_map_pairs", Scene::Json),
+        // Who cannot be known must not be taken for the next source's.
+        ("proxy_get_property", Scene::Json),
         ("proxy_get_buffer_bytes", Scene::Json),
         ("proxy_get_shared_data", Scene::Json),
         ("proxy_set_shared_data", Scene::Stream),

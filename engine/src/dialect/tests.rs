@@ -530,8 +530,7 @@ fn pointers_change_no_fact() {
         r#"{"model":"gpt-4o""#,
         "[]",
     ];
-    let pointers =
-        ["/user", "/metadata/a/b", "/model"].map(|text| Pointer::parse(text).unwrap());
+    let pointers = ["/user", "/metadata/a/b", "/model"].map(|text| Pointer::parse(text).unwrap());
     let mut pointed = chat();
     pointed.pointers = pointers.into();
     for body in bodies {
