@@ -148,7 +148,7 @@ impl Compiler<'_> {
             let next = text.parse::<Date>().ok()?.checked_add(1.day()).ok()?;
             Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
-        // A date is also read as a moment's beginning by nobody: the longer form has a `T`.
+        // A moment has a `T` between its date and its time.
         let end = if text.contains('T') { moment() } else { day() };
         if end.is_none() {
             let wrong = format!(
