@@ -5,6 +5,7 @@
 
 mod base64;
 pub mod dialect;
+mod excerpt;
 pub mod exchange;
 pub mod json;
 pub mod ledger;

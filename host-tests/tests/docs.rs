@@ -117,7 +117,19 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn the_policies_that_are_ready_to_use_are_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let policies: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    assert!(policies.len() >= 2, "{policies:?}");
+    for path in policies {
+        let json = std::fs::read(&path).unwrap();
+        Policy::parse(&json).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+    }
 }
 
 /// Examples of `tokenstile price` with their output, run.

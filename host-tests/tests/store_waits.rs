@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokenstile_engine::dialect::{Edits, recognise};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::ledger::{Denied, Page, Reserved, Store, StoreError, reserve_all, settle_all};
-use tokenstile_engine::policy::{Identity, Policy};
+use tokenstile_engine::policy::{Head, Identity, Policy};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::cases::{Books, filter};
 use tokenstile_host::host::{
@@ -51,7 +51,7 @@ impl Desk {
     /// A call of which the body has come: the store is asked.
     fn asking(on_error: &str) -> Self {
         let policy = Arc::new(Policy::parse(policy(on_error).to_string().as_bytes()).unwrap());
-        let identity = Identity::of(&policy.identity, policy.hash_seed(), |_| None);
+        let identity = Identity::of(&policy, Head::default());
         let route = recognise(b"POST", b"", b"/v1/chat/completions").metered().unwrap();
         let mut exchange = Exchange::new(policy, route, identity, T0);
         assert_eq!(exchange.body(BODY, false, T0), Next::Reserve);

@@ -12,6 +12,10 @@ pub(crate) type Status = u32;
 
 /// The status of something that is not there.
 pub(crate) const NOT_FOUND: Status = 1;
+/// The status of a call that makes no sense here.
+pub(crate) const BAD_ARGUMENT: Status = 2;
+/// The status of a value that has no bytes.
+pub(crate) const SERIALIZATION_FAILURE: Status = 9;
 /// The status of a compare-and-swap that lost.
 pub(crate) const CAS_MISMATCH: Status = 8;
 /// The status of a function that this host does not have.

@@ -6,6 +6,7 @@
 
 mod exports;
 mod host;
+mod identity;
 mod pairs;
 mod root;
 mod store;

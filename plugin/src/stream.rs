@@ -1,13 +1,14 @@
 //! One HTTP stream: what the proxy shows of it goes to the engine, what the engine says is carried out.
 
 use crate::host::{self, Buffer, Map};
+use crate::identity;
 use crate::pairs::{self, Pairs};
 use crate::root::{HostKind, Root};
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokenstile_engine::dialect::{self, Edits, Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::policy::{Identity, Verdict};
+use tokenstile_engine::policy::{Head, Policy, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
@@ -95,8 +96,10 @@ impl Stream {
         let kind = shared.kind();
         let now = shared.now();
         let policy = shared.policy.clone();
-        let known = headers.as_ref().ok().cloned().unwrap_or_default();
-        let identity = Identity::of(&policy.identity, policy.hash_seed(), |name| pairs::find(&known, name));
+        let (known, headers_failed) = headers.map_or_else(|e| (Pairs::new(), Some(e)), |all| (all, None));
+        let head = Head { headers: &known, path: &route.path, dialect: route.dialect.name };
+        let (identity, unidentified) = identity::read(&policy, head, kind);
+        let unstripped = strip(&policy, &known).err();
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
@@ -124,9 +127,10 @@ impl Stream {
             last_now: at,
             is_now: now.is_some(),
         };
-        let failure = line_failed.or(headers.err());
+        let failure = line_failed.or(headers_failed);
         let failure = failure.map(|status| format!("request headers answered status {status}"));
         let failure = failure.or_else(|| now.is_none().then(|| "the host has no clock".to_owned()));
+        let failure = failure.or(unidentified).or(unstripped);
         let action = match failure {
             Some(why) => stream.failed("host", &why),
             None => stream.head(&known, end_of_stream),
@@ -464,6 +468,23 @@ impl Stream {
         }
         self.last_now
     }
+}
+
+/// Takes out of the request what must not go upstream.
+fn strip(policy: &Policy, headers: &Pairs) -> Result<(), String> {
+    let mut removed: Vec<&[u8]> = Vec::new();
+    for (name, _) in headers.iter().filter(|(name, _)| policy.strips(name)) {
+        let Ok(text) = std::str::from_utf8(name) else { continue };
+        if removed.contains(&name.as_slice()) {
+            continue;
+        }
+        let remove = || host::remove_header(Map::RequestHeaders, text);
+        remove()
+            .or_else(|_| remove())
+            .map_err(|status| format!("removing `{text}` from the request answered status {status}"))?;
+        removed.push(name);
+    }
+    Ok(())
 }
 
 fn remove_length() -> Result<(), host::Status> {

@@ -2,7 +2,7 @@
 //! function which paths mean what; this file knows none of them.
 
 use super::Route;
-use crate::json::{Container, Event, Key, Reader, Visitor};
+use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use std::ops::Range;
 
 /// What a request body says.
@@ -36,6 +36,8 @@ pub struct Facts {
     pub stream_usage: StreamUsage,
     /// What it uses of the model.
     pub features: Features,
+    /// The values at [`Route::pointers`].
+    pub pointed: Vec<Option<String>>,
 }
 
 /// Where the model's name is written.
@@ -205,12 +207,20 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
     let mut finder = Finder::new(shape);
+    if route.pointers.is_empty() {
+        read_whole(body, &mut finder)?;
+        return finder.facts(route);
+    }
+    let mut pointers = PointerFinder::new(&route.pointers);
+    read_whole(body, &mut Both(&mut finder, &mut pointers))?;
+    let pointed = pointers.values().map_err(|key| Opaque(format!("the key `{key}` stands twice")))?;
+    Ok(Facts { pointed, ..finder.facts(route)? })
+}
+
+fn read_whole(body: &[u8], visitor: &mut impl Visitor) -> Result<(), Opaque> {
     let mut reader = Reader::new();
-    reader
-        .feed(body, &mut finder)
-        .and_then(|()| reader.finish(&mut finder))
-        .map_err(|error| Opaque(error.to_string()))?;
-    finder.facts(route)
+    let read = reader.feed(body, visitor).and_then(|()| reader.finish(visitor));
+    read.map_err(|error| Opaque(error.to_string()))
 }
 
 struct Finder {

@@ -29,12 +29,14 @@ pub use weights::stem as model_stem;
 
 pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
 pub(crate) use prompt::Prompt;
+pub(crate) use target::percent_decoded;
 
-use crate::json::{Event, Key};
+use crate::json::{Event, Key, Pointer};
 use crate::price::provider_of_host;
 use crate::refusal::{Refusal, Written};
 use crate::usage::{Answer, Stated, Usage};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How one API is recognised, read, answered.
 pub struct Dialect {
@@ -151,6 +153,8 @@ pub struct Route {
     pub(crate) model_is_optional: bool,
     /// The path as sent.
     pub path: Vec<u8>,
+    /// What the policy wants to know of the body beside the facts.
+    pub pointers: Arc<[Pointer]>,
 }
 
 /// What a target is.
@@ -195,6 +199,7 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
             place: found.place,
             model_is_optional: found.model_is_optional,
             path: path.to_vec(),
+            pointers: Arc::default(),
         }),
     }
 }
@@ -251,6 +256,7 @@ impl Route {
             place: "",
             model_is_optional: false,
             path: Vec::new(),
+            pointers: Arc::default(),
         })
     }
 }

@@ -85,6 +85,12 @@ impl Target {
         self.segments.iter().rev().nth(nth)
     }
 
+    /// The nth segment, the first being 0.
+    #[must_use]
+    pub fn segment(&self, nth: usize) -> Option<&Segment> {
+        self.segments.get(nth)
+    }
+
     /// The segment behind the last one that reads `name`.
     #[must_use]
     pub fn segment_after(&self, name: &str) -> Option<&Segment> {
@@ -163,7 +169,8 @@ fn normalise(decoded: &[u8]) -> String {
     segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
 }
 
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+/// Decoded once; an escape that is none stays.
+pub(crate) fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {

@@ -519,3 +519,26 @@ fn a_form_is_read_as_its_server_reads_it() {
         assert!(form(&body).is_err(), "{what}");
     }
 }
+
+/// What the policy wants to know of a body beside the facts changes none of them.
+#[test]
+fn pointers_change_no_fact() {
+    let bodies: [&str; 5] = [
+        r#"{"model":"gpt-4o","max_tokens":5,"stream":true,"user":"ana","messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"messages":[],"metadata":{"user":"x","a":{"b":1}},"model":"gpt-4o","stream_options":{}}"#,
+        r#"{"model":"gpt-4o","model":"x"}"#,
+        r#"{"model":"gpt-4o""#,
+        "[]",
+    ];
+    let pointers = ["/user", "/metadata/a/b", "/model"].map(|text| Pointer::parse(text).unwrap());
+    let mut pointed = chat();
+    pointed.pointers = pointers.into();
+    for body in bodies {
+        let plain = chat().read(body.as_bytes());
+        let with = pointed.read(body.as_bytes()).map(|facts| Facts { pointed: Vec::new(), ..facts });
+        assert_eq!(plain.is_ok(), with.is_ok(), "{body}");
+        assert_eq!(plain.ok(), with.ok(), "{body}");
+    }
+    let found = pointed.read(bodies[0].as_bytes()).unwrap().pointed;
+    assert_eq!(found, [Some("ana".to_owned()), None, Some("gpt-4o".to_owned())]);
+}

@@ -96,6 +96,8 @@ pub struct Exchange {
     policy: Arc<Policy>,
     route: Route,
     identity: Identity,
+    /// No budget restricts this caller.
+    exempt: bool,
     state: State,
     started: EpochMs,
     /// What the body said; `None` as long as it was not read, or could not be.
@@ -130,11 +132,13 @@ pub struct Exchange {
 impl Exchange {
     /// A call of which the headers are known.
     #[must_use]
-    pub fn new(policy: Arc<Policy>, route: Route, identity: Identity, now: EpochMs) -> Self {
+    pub fn new(policy: Arc<Policy>, mut route: Route, identity: Identity, now: EpochMs) -> Self {
+        route.pointers = policy.pointers.clone();
         Self {
             policy,
             route,
             identity,
+            exempt: false,
             state: State::Reading,
             started: now,
             facts: None,
@@ -189,6 +193,7 @@ impl Exchange {
             if encoded { Err(Opaque("the body is compressed".to_owned())) } else { self.route.read(body) };
         match read {
             Ok(facts) => {
+                self.identity.complete(&facts.pointed);
                 self.prompt_bound = self.bound(body, &facts);
                 self.prompt_tokens = match self.prompt_bound {
                     Some(_) => by_length(body),

@@ -22,6 +22,7 @@ pub(super) struct Planned {
 impl Exchange {
     /// Fills the plan from what is known of the call.
     pub(super) fn plan(&mut self, now: EpochMs) {
+        self.exempt = self.policy.is_exempt(&self.identity, now);
         let expected = self.expected_usage();
         let price = &self.asked_quote().price;
         let planned = |(index, budget): (usize, &Budget)| {
@@ -30,11 +31,11 @@ impl Exchange {
                 key: self.policy.slot_key(budget, &self.identity),
                 window: open.rule,
                 amount: amount_of(budget.meter, expected, price.cost(expected)),
-                cap: budget.cap(),
+                cap: budget.cap().filter(|_| !self.exempt),
             };
             Planned { budget: index, open, hold, reserved: None }
         };
-        self.plan = self.policy.budgets_for(&self.identity).map(planned).collect();
+        self.plan = self.policy.budgets_for(&self.identity, now).map(planned).collect();
     }
 
     /// The price of the call as it was asked for, looked up once.

@@ -82,6 +82,9 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The caller is exempt: `shadow` says what its budgets would have done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
     /// The output bound that was put in the place of the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
@@ -159,6 +162,7 @@ impl Exchange {
             model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
+            exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dialect::{Edits, recognise};
 use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use crate::policy::Head;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -39,7 +40,7 @@ impl Shop {
 
     fn call(&self) -> Exchange {
         let dialect = recognise(b"POST", b"api.openai.com", b"/v1/chat/completions").metered().unwrap();
-        let identity = Identity::of(&self.policy.identity, 0, |_| None);
+        let identity = Identity::of(&self.policy, Head::default());
         Exchange::new(self.policy.clone(), dialect, identity, NOON)
     }
 
@@ -320,6 +321,25 @@ fn what_is_unread_or_opaque_is_refused_where_the_policy_says_so() {
         shop.call().body(body("gpt-4o").as_bytes(), true, NOON),
         Next::Reply(Reply { status: 400, .. })
     ));
+}
+
+/// Metered and recorded, and let through whatever its budgets and their table say.
+#[test]
+fn who_is_exempt_is_held_without_a_cap_and_never_refused() {
+    let mut shop = Shop::new(|policy| {
+        policy["identity"] = json!({"user": ["value:ci"]});
+        policy["exempt"] = json!([{"match": {"user": "ci"}}]);
+        policy["table_full"] = json!("deny");
+    });
+    shop.spend(5_000).unwrap();
+    assert_eq!(shop.spend(20), Some(Edits::default()));
+    assert_eq!(shop.stands(), (5_020, 0));
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    assert!(call.holds().iter().all(|hold| hold.cap.is_none()));
+    let full = Err(Denied { index: 0, level: None });
+    assert_eq!(call.reserved(&full, NOON), Next::Forward(Edits::default()));
+    assert!(call.end(true, NOON).unwrap().record.exempt);
 }
 
 /// A rate refusal is for clients to wait; one that no wait can help says so.

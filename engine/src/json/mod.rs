@@ -4,10 +4,13 @@
 //! [`Key`]s. Knows no dialect and no meaning of a value.
 
 mod key;
+mod pointer;
 mod reader;
 mod text;
 
 pub use key::Key;
+pub use pointer::Pointer;
+pub(crate) use pointer::{Both, PointerFinder};
 pub use reader::{JsonError, Reader};
 
 /// What the reader met at a path. Offsets count bytes since the reader's start.

@@ -1,14 +1,14 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
 use super::errors::PolicyErrors;
-use super::identity::{Dimension, Source};
+use super::identity::{Dimension, Sources, check_header};
+use super::named::Named;
 use super::template::Template;
 use super::wire::{self, Calendar, Document, Mode};
 use super::{Action, Budget, DowngradeList, Policy, Step, Window};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter, NanoUsd};
 use jiff::tz::TimeZoneDatabase;
-use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 /// OpenAI's Responses take no lower bound:
@@ -33,8 +33,8 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
-struct Compiler<'e> {
-    errors: &'e mut PolicyErrors,
+pub(super) struct Compiler<'e> {
+    pub(super) errors: &'e mut PolicyErrors,
 }
 
 impl Compiler<'_> {
@@ -50,11 +50,15 @@ impl Compiler<'_> {
                 "a name of 1 to 64 characters is needed: it keeps budgets of two policies apart",
             );
         }
-        let identity = self.identity(document.identity);
+        let mut sources = self.sources(document.jwt, document.trusted_hops);
+        let identity = self.identity(document.identity, &mut sources);
+        let strip_request_headers = self.stripped(&document.strip_request_headers);
+        let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
-        for (i, wire) in document.budgets.into_iter().enumerate() {
+        let mut tiers = Vec::with_capacity(document.budgets.len());
+        for (i, mut wire) in document.budgets.into_iter().enumerate() {
             let path = format!("budgets[{i}]");
             if wire.name.is_empty() || wire.name.len() > 64 || !wire.name.bytes().all(is_name_byte) {
                 self.errors.add(
@@ -68,9 +72,14 @@ impl Compiler<'_> {
                     format!("`{}` names two budgets; names are unique", wire.name),
                 );
             }
-            let budget = self.budget(&path, wire, document.mode, &identity, &downgrades);
-            budgets.extend(budget);
+            let table = std::mem::take(&mut wire.tiers);
+            if let Some(budget) = self.budget(&path, wire, document.mode, &identity, &downgrades) {
+                budgets.push(budget);
+                tiers.push(table);
+            }
         }
+        let declared = budgets.len();
+        self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
             name: document.name,
             hold_headers: document.hold_headers,
@@ -87,14 +96,57 @@ impl Compiler<'_> {
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),
             identity,
+            pointers: sources.pointers.into(),
+            exempt,
+            strip_request_headers,
             downgrades,
             budgets,
+            declared,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
     }
 
-    fn identity(&mut self, wire: BTreeMap<String, Vec<String>>) -> Vec<Dimension> {
+    fn sources(&mut self, jwt: wire::Jwt, trusted_hops: u8) -> Sources {
+        if jwt.payload_header.is_some() && jwt.payload_in_metadata.is_some() {
+            self.errors
+                .add("jwt", "either `payload_header` or `payload_in_metadata`: a token has one payload");
+        }
+        let payload_header = jwt.payload_header.and_then(|name| {
+            check_header(&name).map_err(|message| self.errors.add("jwt.payload_header", message)).ok()
+        });
+        Sources {
+            payload_header,
+            payload_in_metadata: jwt.payload_in_metadata.unwrap_or_else(|| "jwt_payload".to_owned()),
+            trusted_hops: usize::from(trusted_hops),
+            pointers: Vec::new(),
+        }
+    }
+
+    /// Names of headers, which may end in `*`. What a request cannot go without stays.
+    fn stripped(&mut self, names: &[String]) -> Vec<WildMatch> {
+        const NEEDED: [&str; 5] =
+            ["host", "content-type", "content-length", "transfer-encoding", "connection"];
+        let mut patterns = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("strip_request_headers[{i}]");
+            let pattern = name.to_ascii_lowercase();
+            let start = pattern.strip_suffix('*').unwrap_or(&pattern);
+            let matcher = WildMatch::new(&pattern);
+            if let Err(message) = check_header(start) {
+                self.errors.add(path, message);
+            } else if start.contains('*') {
+                self.errors.add(path, "a `*` stands at the end, such as `x-acme-*`");
+            } else if let Some(needed) = NEEDED.iter().find(|needed| matcher.matches(needed)) {
+                self.errors.add(path, format!("a request cannot go without `{needed}`"));
+            } else {
+                patterns.push(matcher);
+            }
+        }
+        patterns
+    }
+
+    fn identity(&mut self, wire: Named<Vec<String>>, known: &mut Sources) -> Vec<Dimension> {
         let mut dimensions = Vec::with_capacity(wire.len());
         for (name, sources) in wire {
             let path = format!("identity.{name}");
@@ -102,7 +154,7 @@ impl Compiler<'_> {
                 self.errors.add(&path, "no source; name at least one, such as `header:x-user-id`");
             }
             let sources = sources.iter().enumerate().filter_map(|(i, text)| {
-                source(text).map_err(|message| self.errors.add(format!("{path}[{i}]"), message)).ok()
+                known.read(text).map_err(|message| self.errors.add(format!("{path}[{i}]"), message)).ok()
             });
             let sources = sources.collect();
             dimensions.push(Dimension { name, sources });
@@ -110,7 +162,7 @@ impl Compiler<'_> {
         dimensions
     }
 
-    fn downgrades(&mut self, wire: BTreeMap<String, Vec<wire::Downgrade>>) -> Vec<DowngradeList> {
+    fn downgrades(&mut self, wire: Named<Vec<wire::Downgrade>>) -> Vec<DowngradeList> {
         let mut lists = Vec::with_capacity(wire.len());
         for (name, rules) in wire {
             for (i, rule) in rules.iter().enumerate() {
@@ -147,17 +199,18 @@ impl Compiler<'_> {
         Some(Budget {
             name: wire.name,
             shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
-            matches: keys.into_iter().zip(wire.matches.into_values()).collect(),
+            matches: keys.into_iter().zip(wire.matches.into_iter().map(|(_, value)| value)).collect(),
             per,
             meter,
             limit,
             window,
             ladder,
+            alternatives: Vec::new(),
         })
     }
 
     /// The places of named dimensions; an unknown name is an error and becomes place 0.
-    fn places<'n>(
+    pub(super) fn places<'n>(
         &mut self,
         path: &str,
         names: impl Iterator<Item = &'n String>,
@@ -201,7 +254,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn limit(&mut self, path: &str, limit: &wire::Limit) -> Option<(Meter, Amount)> {
+    pub(super) fn limit(&mut self, path: &str, limit: &wire::Limit) -> Option<(Meter, Amount)> {
         match (limit.tokens, limit.usd.as_deref()) {
             (Some(tokens), None) => self.tokens(&format!("{path}.tokens"), tokens),
             (None, Some(text)) => {
@@ -287,8 +340,7 @@ impl Compiler<'_> {
             }
             let Some(action) = self.action(&path, step, lists) else { continue };
             last = (at, matches!(action, Action::Deny { .. }));
-            let at = i128::from(limit).saturating_mul(i128::from(at)) / 1000;
-            ladder.push(Step { at: i64::try_from(at).unwrap_or(i64::MAX), action });
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
         }
         ladder
     }
@@ -341,13 +393,10 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
-fn source(text: &str) -> Result<Source, String> {
-    match text.split_once(':') {
-        Some(("header", name)) if !name.is_empty() => Ok(Source::Header(name.to_ascii_lowercase())),
-        Some(("value", value)) => Ok(Source::Constant(value.to_owned())),
-        None if text == "api_key" => Ok(Source::ApiKey),
-        _ => Err(format!("unknown source `{text}`; known are `header:NAME`, `api_key` and `value:TEXT`")),
-    }
+/// So many thousandths of a limit.
+pub(super) fn amount_at(limit: Amount, per_mille: u32) -> Amount {
+    let at = i128::from(limit).saturating_mul(i128::from(per_mille)) / 1000;
+    i64::try_from(at).unwrap_or(i64::MAX)
 }
 
 /// `90%` or `99.5%` in thousandths of the limit.

@@ -4,23 +4,28 @@ mod compile;
 mod duplicates;
 mod errors;
 mod identity;
+mod limits;
+mod named;
 mod prices;
 mod template;
 mod window;
 mod wire;
 
 pub use errors::{PolicyError, PolicyErrors};
-pub use identity::{Identity, Source};
+pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
+pub use limits::{Alternative, Exemption};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{OpenWindow, Window};
 pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::json::Pointer;
 use crate::ledger::SlotKey;
 use crate::price::Prices;
-use crate::units::{Amount, Meter};
+use crate::units::{Amount, EpochMs, Meter};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
+use std::sync::Arc;
 use wildmatch::WildMatch;
 
 /// A compiled policy.
@@ -55,11 +60,19 @@ pub struct Policy {
     /// The output that a hold assumes, in tokens, where the request's own bound is not lower.
     pub expected_output_tokens: u64,
     /// Who pays.
-    pub identity: Vec<identity::Dimension>,
+    pub identity: Vec<Dimension>,
+    /// What the sources want to know of a body.
+    pub pointers: Arc<[Pointer]>,
+    /// Callers whom no budget restricts.
+    pub exempt: Vec<Exemption>,
+    /// Request headers that do not go upstream.
+    pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
-    /// The budgets, in the policy's order.
+    /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
+    /// How many of them the policy names.
+    declared: usize,
     pages: u32,
     seed: u64,
 }
@@ -73,14 +86,14 @@ pub struct DowngradeList {
 }
 
 /// One budget.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     /// Unique in the policy; the `rule` in every answer and record.
     pub name: String,
     /// Decides, but is not carried out.
     pub shadow: bool,
     /// Dimensions (by their place in [`Policy::identity`]) and the value each must have.
-    pub matches: Vec<(usize, String)>,
+    pub matches: Match,
     /// The dimensions whose values make the subject. None: one subject for all.
     pub per: Vec<usize>,
     /// What is counted.
@@ -91,19 +104,23 @@ pub struct Budget {
     pub window: Window,
     /// From the lowest step to the highest.
     pub ladder: Vec<Step>,
+    /// Other limits of the same budget; the first that a caller meets is in force.
+    pub alternatives: Vec<Alternative>,
 }
 
 /// One step of a ladder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Step {
     /// The amount from which it applies.
     pub at: Amount,
+    /// The same in thousandths of the limit.
+    pub per_mille: u32,
     /// What it does.
     pub action: Action,
 }
 
 /// What a step does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Action {
     /// Tell the caller.
     Warn {
@@ -200,17 +217,31 @@ impl Policy {
         self.seed
     }
 
-    /// The budgets that this caller meets.
-    pub fn budgets_for<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (usize, &'a Budget)> {
-        self.budgets.iter().enumerate().filter(|(_, budget)| budget.concerns(identity))
+    /// The budgets that this caller meets, each with the limit that it has now.
+    pub fn budgets_for<'a>(
+        &'a self,
+        identity: &'a Identity,
+        now: EpochMs,
+    ) -> impl Iterator<Item = (usize, &'a Budget)> {
+        let declared = self.budgets.iter().take(self.declared).enumerate();
+        let met = declared.filter(|(_, budget)| identity.meets(&budget.matches));
+        met.map(move |(index, budget)| self.alternative(budget, identity, now).unwrap_or((index, budget)))
+    }
+
+    /// Whether a request header must not go upstream: nobody but us sets `x-tokenstile-…`, and the policy names more.
+    #[must_use]
+    pub fn strips(&self, header: &[u8]) -> bool {
+        const OURS: &[u8] = b"x-tokenstile-";
+        if header.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) {
+            return true;
+        }
+        let name = || String::from_utf8_lossy(header).to_ascii_lowercase();
+        let patterns = &self.strip_request_headers;
+        !patterns.is_empty() && Some(name()).is_some_and(|name| patterns.iter().any(|p| p.matches(&name)))
     }
 }
 
 impl Budget {
-    fn concerns(&self, identity: &Identity) -> bool {
-        self.matches.iter().all(|(dimension, value)| identity.value(*dimension) == value)
-    }
-
     /// The amount at which calls are refused; `None` if they never are.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {

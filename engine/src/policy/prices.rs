@@ -1,9 +1,9 @@
 //! The prices of a policy: its own ones, names that stand for models, and the rule for the unknown.
 
 use super::errors::PolicyErrors;
+use super::named::Named;
 use crate::price::{Override, Price, Prices, Unit, UnknownPrice, is_provider, providers};
 use deserr::Deserr;
-use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 /// The `prices` object as written.
@@ -13,11 +13,11 @@ pub(super) struct Wire {
     #[deserr(default)]
     unknown: UnknownRule,
     #[deserr(default)]
-    unknown_price: Option<BTreeMap<String, String>>,
+    unknown_price: Option<Named<String>>,
     #[deserr(default)]
     overrides: Vec<OverrideWire>,
     #[deserr(default)]
-    aliases: BTreeMap<String, String>,
+    aliases: Named<String>,
 }
 
 /// What happens to a model that nobody knows the price of.
@@ -38,7 +38,7 @@ struct OverrideWire {
     model: String,
     #[deserr(default)]
     provider: Option<String>,
-    usd: BTreeMap<String, String>,
+    usd: Named<String>,
 }
 
 /// From the prices as written to the prices as used.
@@ -93,9 +93,9 @@ fn check_providers(wire: &Wire, provider: Option<&str>, errors: &mut PolicyError
 }
 
 /// Dollars a million tokens (a thousand requests or searches), as decimal texts by unit.
-fn price(path: &str, rates: &BTreeMap<String, String>, errors: &mut PolicyErrors) -> Price {
+fn price(path: &str, rates: &Named<String>, errors: &mut PolicyErrors) -> Price {
     let mut price = Price::default();
-    for (name, text) in rates {
+    for (name, text) in rates.iter() {
         let Some(unit) = Unit::named(name) else {
             let known: Vec<&str> = Unit::ALL.iter().map(|unit| unit.name()).collect();
             errors.add(format!("{path}.{name}"), format!("unknown unit; known are {}", known.join(", ")));

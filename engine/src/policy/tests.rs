@@ -109,7 +109,115 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "`budgets[1].bucket.refill.tokens`: a bucket that is never refilled",
         ),
         ("/identity/user", json!([]), "`identity.user`: no source"),
-        ("/identity/user/0", json!("jwt:sub"), "`identity.user[0]`: unknown source `jwt:sub`"),
+        (
+            "/identity/user/0",
+            json!("jwtt:sub"),
+            "`identity.user[0]`: unknown source `jwtt:sub`: did you mean `jwt`? known are",
+        ),
+        (
+            "/identity/user/0",
+            json!("haeder:x"),
+            "`identity.user[0]`: unknown source `haeder:x`: did you mean `header`?",
+        ),
+        (
+            "/identity/user/0",
+            json!("header:"),
+            "`identity.user[0]`: `header` needs a header's name behind a colon",
+        ),
+        ("/identity/user/0", json!("header:a b"), "`identity.user[0]`: `a b` is no header's name"),
+        (
+            "/identity/user/0",
+            json!("header:Authorization"),
+            "`identity.user[0]`: `authorization` holds a secret; use `api_key`",
+        ),
+        (
+            "/identity/user/0",
+            json!("header:cookie"),
+            "`identity.user[0]`: cookies are secrets; use `cookie:NAME`",
+        ),
+        ("/identity/user/0", json!("query:key"), "`identity.user[0]`: `key` holds a secret; use `api_key`"),
+        ("/identity/user/0", json!("jwt"), "`identity.user[0]`: `jwt` needs a claim, such as `jwt:sub`"),
+        (
+            "/identity/user/0",
+            json!("jwt:a..b"),
+            "`identity.user[0]`: each key has 1 to 63 bytes; write `org.id`",
+        ),
+        (
+            "/identity/user/0",
+            json!("api_key:x"),
+            "`identity.user[0]`: `api_key` takes nothing behind a colon",
+        ),
+        ("/identity/user/0", json!("path_segment:0"), "`identity.user[0]`: segments are counted from 1"),
+        (
+            "/identity/user/0",
+            json!("body:user"),
+            "`identity.user[0]`: `user` is no JSON Pointer; write `/user`",
+        ),
+        (
+            "/identity/user/0",
+            json!("property:request.headers.x-user"),
+            "`identity.user[0]`: headers are here already",
+        ),
+        (
+            "/jwt",
+            json!({"payload_header": "a", "payload_in_metadata": "b"}),
+            "`jwt`: either `payload_header` or",
+        ),
+        ("/jwt", json!({"payload_header": "a b"}), "`jwt.payload_header`: `a b` is no header's name"),
+        ("/trusted_hops", json!(-1), "`trusted_hops`: "),
+        (
+            "/strip_request_headers",
+            json!(["x-a", "content-*"]),
+            "`strip_request_headers[1]`: a request cannot go without",
+        ),
+        (
+            "/strip_request_headers",
+            json!([":path"]),
+            "`strip_request_headers[0]`: `:path` is no header's name",
+        ),
+        ("/strip_request_headers", json!(["x-*-id*"]), "`strip_request_headers[0]`: a `*` stands at the end"),
+        (
+            "/overrides",
+            json!([{"match": {"user": "u"}, "budget": "free-dialy", "limit": {"tokens": 1}}]),
+            "`overrides[0].budget`: no budget `free-dialy`; there are `free-daily`, `burst`",
+        ),
+        (
+            "/overrides",
+            json!([{"match": {}, "budget": "free-daily", "limit": {"tokens": 1}}]),
+            "`overrides[0].match`: it would be for everyone",
+        ),
+        (
+            "/overrides",
+            json!([{"match": {"user": "u"}, "budget": "free-daily", "limit": {"usd": "1"}}]),
+            "`overrides[0].limit`: `free-daily` is counted in `tokens`",
+        ),
+        (
+            "/overrides",
+            json!([{"match": {"user": "u"}, "budget": "burst", "limit": {"tokens": 1}}]),
+            "`overrides[0].limit`: a bucket has one size for all",
+        ),
+        (
+            "/overrides",
+            json!([{"match": {"user": "u"}, "budget": "free-daily", "limit": {"tokens": 1}, "until": "31.1.2027"}]),
+            "`overrides[0].until`: `31.1.2027` is no date; write the last day, `2027-01-31`",
+        ),
+        ("/exempt", json!([{"match": {"usr": "u"}}]), "`exempt[0].match`: unknown dimension `usr`"),
+        ("/exempt", json!([{"match": {}}]), "`exempt[0].match`: it would be for everyone"),
+        // deserr drops such entries of a map: the budget would be everyone's, the price the book's.
+        ("/budgets/0/match/tier", json!(3), "`budgets[0].match.tier`: invalid value type"),
+        ("/identity/user", json!("api_key"), "`identity.user`: invalid value type"),
+        ("/downgrades/economy", json!({}), "`downgrades.economy`: invalid value type"),
+        (
+            "/prices",
+            json!({"unknown_price": {"input": 1}}),
+            "`prices.unknown_price.input`: invalid value type",
+        ),
+        ("/budgets/0/tiers", json!({"pro": {"tokens": -1}}), "`budgets[0].tiers.pro.tokens`: "),
+        (
+            "/budgets/0/tiers",
+            json!({"pro": {"usd": "1"}}),
+            "`budgets[0].tiers.pro`: `free-daily` is counted in `tokens`",
+        ),
         ("/downgrades/economy/0/to", json!("gpt-*"), "`downgrades.economy[0].to`: one model is needed"),
         ("/version", json!(2), "`version`: unknown version `2`"),
         ("/name", json!(""), "`name`: a name of 1 to 64 characters"),
@@ -188,8 +296,9 @@ fn an_empty_configuration_is_refused() {
 }
 
 fn identity(policy: &Policy, headers: &[(&str, &'static [u8])]) -> Identity {
-    let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-    Identity::of(&policy.identity, 0, header)
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
+    Identity::of(policy, Head { headers: &headers, ..Head::default() })
 }
 
 #[test]
@@ -218,6 +327,68 @@ fn callers_that_differ_are_never_one() {
         callers.iter().all(|caller| !format!("{caller:?}").contains("sk-")),
         "a key is only kept as a hash"
     );
+}
+
+/// An account's own limit comes before its tier's, and ends with its day; the subject stays where it is.
+#[test]
+fn limits_differ_and_the_counter_is_one() {
+    let mut policy = good();
+    set(&mut policy, "/budgets/0/match", json!({}));
+    set(&mut policy, "/budgets/0/tiers", json!({"pro": {"tokens": 500_000}}));
+    set(
+        &mut policy,
+        "/overrides",
+        json!([{"match": {"user": "u-42"}, "budget": "free-daily", "limit": {"tokens": 100_000}, "until": "2027-01-31"}]),
+    );
+    set(&mut policy, "/exempt", json!([{"match": {"user": "ci"}, "until": "2027-01-31T12:00:00Z"}]));
+    let policy = Policy::parse(policy.to_string().as_bytes()).unwrap();
+    let at = |text: &str| EpochMs(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let (last, over) = (at("2027-01-31T23:59:59.999Z"), at("2027-02-01T00:00:00Z"));
+    let met = |user: &'static str, tier: &'static str, now| {
+        let caller = identity(&policy, &[("x-user-id", user.as_bytes()), ("x-tier", tier.as_bytes())]);
+        let (_, budget) = policy.budgets_for(&caller, now).next().unwrap();
+        let at: Vec<u64> = budget.ladder.iter().map(|step| budget.meter.count(step.at)).collect();
+        assert_eq!(policy.slot_key(budget, &caller), policy.slot_key(&policy.budgets[0], &caller));
+        (budget.meter.count(budget.limit), at)
+    };
+    assert_eq!(met("u-1", "free", last), (50_000, vec![45_000, 50_000, 75_000]));
+    assert_eq!(met("u-1", "pro", last), (500_000, vec![450_000, 500_000, 750_000]));
+    assert_eq!(met("u-42", "pro", last), (100_000, vec![90_000, 100_000, 150_000]));
+    assert_eq!(met("u-42", "pro", over).0, 500_000);
+    assert_eq!(met("u-42", "free", over).0, 50_000);
+    let exempt = |user: &'static str, now| {
+        policy.is_exempt(&identity(&policy, &[("x-user-id", user.as_bytes())]), now)
+    };
+    assert!(exempt("ci", at("2027-01-31T11:59:59Z")) && !exempt("ci", last) && !exempt("cj", over));
+}
+
+#[test]
+fn tiers_need_their_dimension() {
+    let mut policy = good();
+    set(&mut policy, "/identity", json!({"user": ["api_key"]}));
+    set(&mut policy, "/budgets/0/match", json!({}));
+    set(&mut policy, "/budgets/0/tiers", json!({"pro": {"tokens": 1}}));
+    assert!(errors(&policy)[0].starts_with("`budgets[0].tiers`: tiers are values of the dimension `tier`"));
+}
+
+#[test]
+fn what_is_ours_and_what_the_policy_names_is_stripped() {
+    let mut policy = good();
+    set(&mut policy, "/strip_request_headers", json!(["X-User-Id", "x-acme-*"]));
+    let policy = Policy::parse(policy.to_string().as_bytes()).unwrap();
+    for (name, is) in [
+        ("x-tokenstile-decision", true),
+        ("X-Tokenstile-", true),
+        ("x-user-id", true),
+        ("X-USER-ID", true),
+        ("x-acme-org", true),
+        ("x-user-id2", false),
+        ("x-tokenstil", false),
+        ("authorization", false),
+    ] {
+        assert_eq!(policy.strips(name.as_bytes()), is, "{name}");
+    }
+    assert!(!policy.strips(b"\xff"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 /// How a budget is forgotten.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Window {
     /// From midnight to midnight in a zone.
     CalendarDay {
@@ -34,6 +34,12 @@ pub struct OpenWindow {
 }
 
 impl Window {
+    /// Whether it refills instead of beginning anew.
+    #[must_use]
+    pub const fn is_bucket(&self) -> bool {
+        matches!(self, Self::Bucket { .. })
+    }
+
     /// The word that keeps amounts of different kinds of window apart.
     pub(super) const fn kind(&self) -> &'static str {
         match self {

@@ -2,10 +2,9 @@
 //!
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
-use deserr::Deserr;
-use std::collections::BTreeMap;
-
 use super::PolicyErrors;
+use super::named::Named;
+use deserr::Deserr;
 
 /// The whole policy document.
 #[derive(Debug, Deserr)]
@@ -48,9 +47,19 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) hash_seed: u64,
     #[deserr(default)]
-    pub(super) identity: BTreeMap<String, Vec<String>>,
+    pub(super) identity: Named<Vec<String>>,
     #[deserr(default)]
-    pub(super) downgrades: BTreeMap<String, Vec<Downgrade>>,
+    pub(super) jwt: Jwt,
+    #[deserr(default)]
+    pub(super) trusted_hops: u8,
+    #[deserr(default)]
+    pub(super) strip_request_headers: Vec<String>,
+    #[deserr(default)]
+    pub(super) overrides: Vec<Override>,
+    #[deserr(default)]
+    pub(super) exempt: Vec<Exempt>,
+    #[deserr(default)]
+    pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
 }
@@ -133,6 +142,38 @@ pub(super) struct Downgrade {
     pub(super) to: String,
 }
 
+/// Where the payload of a verified token stands.
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Jwt {
+    #[deserr(default)]
+    pub(super) payload_in_metadata: Option<String>,
+    #[deserr(default)]
+    pub(super) payload_header: Option<String>,
+}
+
+/// Another limit for some callers.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Override {
+    #[deserr(rename = "match")]
+    pub(super) matches: Named<String>,
+    pub(super) budget: String,
+    pub(super) limit: Limit,
+    #[deserr(default)]
+    pub(super) until: Option<String>,
+}
+
+/// Callers whom no budget restricts.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Exempt {
+    #[deserr(rename = "match")]
+    pub(super) matches: Named<String>,
+    #[deserr(default)]
+    pub(super) until: Option<String>,
+}
+
 /// One budget.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
@@ -141,10 +182,12 @@ pub(super) struct Budget {
     #[deserr(default)]
     pub(super) mode: Option<Mode>,
     #[deserr(rename = "match", default)]
-    pub(super) matches: BTreeMap<String, String>,
+    pub(super) matches: Named<String>,
     pub(super) per: Vec<String>,
     #[deserr(default)]
     pub(super) limit: Option<Limit>,
+    #[deserr(default)]
+    pub(super) tiers: Named<Limit>,
     #[deserr(default)]
     pub(super) window: Option<Window>,
     #[deserr(default)]

@@ -3,7 +3,7 @@
 
 use crate::host::{HeaderMap, Shared};
 use tokenstile_engine::ledger::{Hold, Level, Page};
-use tokenstile_engine::policy::{Identity, Policy};
+use tokenstile_engine::policy::{Head, Identity, Policy};
 use tokenstile_engine::units::EpochMs;
 
 /// The ledger of one policy.
@@ -25,8 +25,8 @@ impl Books {
     /// What stands in every budget that a caller with these headers meets, in the policy's order, in whole tokens
     /// or nano-dollars: settled and held.
     pub fn levels(&self, shared: &Shared, headers: &HeaderMap) -> Vec<(u64, u64)> {
-        let header = |name: &str| headers.first(name);
-        let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), header);
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let identity = Identity::of(&self.policy, Head { headers: &headers, ..Head::default() });
         let now = EpochMs(i64::try_from(shared.clock().now_ns() / 1_000_000).unwrap_or(i64::MAX));
         let level = |budget: &tokenstile_engine::policy::Budget| {
             let key = self.policy.slot_key(budget, &identity);
@@ -37,6 +37,6 @@ impl Books {
             let Level { used, held } = page.level(&Hold { key, window, amount: 0, cap: None }, now);
             (budget.meter.count(used), budget.meter.count(held))
         };
-        self.policy.budgets_for(&identity).map(|(_, budget)| level(budget)).collect()
+        self.policy.budgets_for(&identity, now).map(|(_, budget)| level(budget)).collect()
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct Call {
     pub(crate) chunked: bool,
     pub(crate) trailers: Option<BTreeMap<String, String>>,
     pub(crate) hang_up: Option<HangUp>,
+    /// What the proxy knows of the request beside it, by dotted name as Envoy has them; values as in headers.
+    #[serde(default)]
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 /// When the client goes away.

@@ -1,7 +1,7 @@
 //! Owns the runner over the engine alone, without wasm: the same steps as the filter's shell, on a map. Called by
 //! the tests. What differs from the wasmtime runner is a fault of the shell or of the host.
 
-use super::body::{Answering, Sending};
+use super::body::{Answering, Sending, unescape};
 use super::format::HangUp;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
 use crate::host::HeaderMap;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
-use tokenstile_engine::policy::{Identity, Policy, Verdict};
+use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
@@ -94,7 +94,9 @@ impl World {
             }
             _ => return Ok(Begun::Upstream(None, sent(sending.body()))),
         };
-        let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), header);
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = sending.headers.clone().into();
+        let head = Head { headers: &headers, path, dialect: route.dialect.name };
+        let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
@@ -113,6 +115,7 @@ impl World {
         match self.carry_out(&mut exchange, next, &body)? {
             Ok(edits) => {
                 let mut saw = sent(dialect::splice(&body, &edits.body));
+                saw.headers = headers.iter().filter(|(name, _)| !self.policy.strips(name)).cloned().collect();
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
@@ -241,6 +244,23 @@ impl World {
         let Settlement { record, .. } = settled.ok_or("a call ended twice")?;
         serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())
     }
+}
+
+/// Reads who pays, and answers for the proxy with what the case says.
+fn identity(policy: &Policy, head: Head<'_>, call: &super::Call) -> Result<Identity, String> {
+    let mut reader = IdentityReader::new(policy, head);
+    while let Some(ask) = reader.wants() {
+        let name = match ask {
+            Ask::ClientAddress => "source.address".to_owned(),
+            Ask::PeerSubject => "connection.subject_peer_certificate".to_owned(),
+            Ask::PeerUriSan => "connection.uri_san_peer_certificate".to_owned(),
+            Ask::Property(path) => path.join("."),
+        };
+        let told = call.properties.get(&name).map(|text| unescape(text)).transpose()?;
+        let told = told.or_else(|| (*ask == Ask::ClientAddress).then(|| b"127.0.0.1:50000".to_vec()));
+        reader.answer(told.as_deref());
+    }
+    Ok(reader.finish())
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

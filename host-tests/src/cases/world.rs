@@ -1,12 +1,13 @@
 //! Owns the runner over the built filter in wasmtime: one profile, one proxy process, several worker VMs that take
 //! calls in turn. Called by the tests.
 
-use super::body::{Answering, Sending};
+use super::body::{Answering, Sending, unescape};
 use super::format::HangUp as When;
 use super::seen::records;
 use super::{Exchange, Run, Runner, Seen, UpstreamSaw, filter};
 use crate::host::{self, Driver, Ended, HangUp, Module, Profile, Report, Request, Shared, Vm, VmConfig};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Ticks that a waiting request is given before it counts as hung: two seconds of virtual time.
@@ -131,9 +132,26 @@ fn driver(vm: &Vm, exchange: &Exchange) -> Result<Driver, String> {
         Some(When::AfterPieces(count)) => Some(HangUp::AfterResponseChunk(count)),
         Some(When::BeforeAnswer) | None => None,
     };
-    let request =
-        Request { headers: sending.headers, chunks: sending.pieces, trailers: sending.trailers, hang_up };
+    let request = Request {
+        headers: sending.headers,
+        chunks: sending.pieces,
+        trailers: sending.trailers,
+        hang_up,
+        properties: properties(vm.profile(), &exchange.call.properties)?,
+    };
     Ok(Driver::new(vm, request, move |_| answer(&answering)))
+}
+
+/// What this proxy knows of what a case says: nginx has no such names as Envoy's.
+fn properties(
+    profile: Profile,
+    named: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    const ENVOYS: [&str; 4] = ["connection.", "filter_state.", "metadata.", "xds."];
+    let known =
+        |name: &str| profile == Profile::Envoy || !ENVOYS.iter().any(|envoys| name.starts_with(envoys));
+    let named = named.iter().filter(|(name, _)| known(name));
+    named.map(|(name, value)| Ok((name.clone(), unescape(value)?))).collect()
 }
 
 fn answer(answering: &Answering) -> host::Answer {

@@ -23,6 +23,8 @@ pub struct Options {
     pub buffer_limit_bytes: u32,
     /// Speak HTTP/2 to the upstream: request trailers arrive there only then.
     pub upstream_http2: bool,
+    /// Filters in front of ours, as Envoy's configuration has them.
+    pub filters_before: Vec<Value>,
     /// How often Envoy tries a call again that the upstream answered with 5xx.
     pub retries: u32,
 }
@@ -38,6 +40,7 @@ impl Options {
             headers_may_wait: true,
             buffer_limit_bytes: 1 << 20,
             upstream_http2: false,
+            filters_before: Vec::new(),
             retries: 0,
         }
     }
@@ -67,14 +70,14 @@ impl Options {
     }
 
     fn connection_manager(&self, filter: &Path, policy: &str) -> Value {
+        let mut filters = self.filters_before.clone();
+        filters.push(json!({"name": "tokenstile", "typed_config": self.wasm(filter, policy)}));
+        filters.push(json!({"name": "envoy.filters.http.router",
+            "typed_config": {"@type": type_url("filters.http.router.v3.Router")}}));
         json!({
             "@type": type_url("filters.network.http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": "llm",
-            "http_filters": [
-                {"name": "tokenstile", "typed_config": self.wasm(filter, policy)},
-                {"name": "envoy.filters.http.router",
-                 "typed_config": {"@type": type_url("filters.http.router.v3.Router")}},
-            ],
+            "http_filters": filters,
             "route_config": {"virtual_hosts": [{"name": "llm", "domains": ["*"], "routes": [
                 {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s",
                     "retry_policy": {"retry_on": "5xx", "num_retries": self.retries}}},

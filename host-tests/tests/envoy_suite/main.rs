@@ -10,6 +10,7 @@ mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod identity;
 mod noon;
 mod passing;
 mod rewriting;
@@ -97,6 +98,12 @@ async fn a_downgrade_changes_the_model_and_not_a_byte_more() {
         rewriting::a_request_with_trailers_arrives_whole(setup).await;
         rewriting::what_envoy_tries_again_arrives_whole_and_is_one_call(setup).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_pays_is_what_envoy_has_verified() {
+    identity::verified_claims_are_read_from_envoys_metadata().await;
+    identity::verified_claims_are_read_from_the_forwarded_payload().await;
 }
 
 fn the_counters_are_the_records_sums(setup: &Setup) {

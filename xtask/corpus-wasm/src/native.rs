@@ -8,7 +8,7 @@ use tokenstile_corpus::recording::{Exchange, header};
 use tokenstile_engine::dialect::{recognise, splice};
 use tokenstile_engine::exchange::{Exchange as Call, Next};
 use tokenstile_engine::ledger::{Page, Store, StoreError, reserve_all, settle_all};
-use tokenstile_engine::policy::{Identity, Policy};
+use tokenstile_engine::policy::{Head, Identity, Policy};
 use tokenstile_engine::units::EpochMs;
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Engine {
                 client: response.to_vec(),
             });
         };
-        let identity = Identity::of(&self.policy.identity, self.policy.hash_seed(), |_| None);
+        let identity = Identity::of(&self.policy, Head::default());
         let mut call = Call::new(self.policy.clone(), route, identity, now);
         let mut next = call.body(request, false, now);
         let edits = loop {

@@ -33,6 +33,7 @@ pub struct Driver {
     sent: Sent,
     end: End,
     hang_up: Option<HangUp>,
+    properties: BTreeMap<String, Vec<u8>>,
     request_chunks: usize,
     response_chunks: usize,
     upstream: Box<dyn FnMut(&Sent) -> Answer>,
@@ -55,6 +56,7 @@ impl Driver {
             sent: Sent::default(),
             end: End::Complete,
             hang_up: request.hang_up,
+            properties: request.properties,
             request_chunks: 0,
             response_chunks: 0,
             upstream: Box::new(upstream),
@@ -76,7 +78,11 @@ impl Driver {
         }
         if self.id.is_none() && !self.bypass {
             match vm.create_stream() {
-                Ok(id) => self.id = Some(id),
+                Ok(id) => {
+                    self.id = Some(id);
+                    let properties = std::mem::take(&mut self.properties);
+                    properties.into_iter().for_each(|(name, value)| vm.set_property(id, &name, value));
+                }
                 Err(error) => self.failed(vm, Side::Request, error),
             }
             return self.stage != Stage::Over;

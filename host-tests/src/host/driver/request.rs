@@ -1,6 +1,7 @@
 //! Owns what the client sends, and when it goes away.
 
 use crate::host::HeaderMap;
+use std::collections::BTreeMap;
 
 /// When the client closes its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Request {
     pub trailers: Option<HeaderMap>,
     /// When the client goes away.
     pub hang_up: Option<HangUp>,
+    /// What the proxy knows of it, by dotted name.
+    pub properties: BTreeMap<String, Vec<u8>>,
 }
 
 impl Request {

@@ -1,0 +1,175 @@
+//! Whose limit is another: tiers, overrides that end by date, exemptions. The limit is no part of a subject's key,
+//! so what was used stays when it changes.
+
+use super::compile::{Compiler, amount_at};
+use super::identity::{Dimension, Match};
+use super::named::Named;
+use super::{Budget, Identity, Policy, wire};
+use crate::units::{Amount, EpochMs, Meter};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// Another limit of a budget.
+#[derive(Debug, Clone)]
+pub struct Alternative {
+    /// For whom.
+    pub who: Match,
+    /// Until when; for ever, if not stated.
+    pub until: Option<EpochMs>,
+    /// The budget with this limit, by its place in [`Policy::budgets`].
+    pub budget: usize,
+}
+
+/// Callers whom no budget restricts: they are metered and recorded.
+#[derive(Debug, Clone)]
+pub struct Exemption {
+    /// Whom.
+    pub who: Match,
+    /// Until when; for ever, if not stated.
+    pub until: Option<EpochMs>,
+}
+
+impl Policy {
+    /// Whether no budget restricts this caller now.
+    #[must_use]
+    pub fn is_exempt(&self, identity: &Identity, now: EpochMs) -> bool {
+        self.exempt.iter().any(|exempt| lasts(exempt.until, now) && identity.meets(&exempt.who))
+    }
+
+    pub(super) fn alternative<'p>(
+        &'p self,
+        budget: &Budget,
+        identity: &Identity,
+        now: EpochMs,
+    ) -> Option<(usize, &'p Budget)> {
+        let is_met = |other: &&Alternative| lasts(other.until, now) && identity.meets(&other.who);
+        let other = budget.alternatives.iter().find(is_met)?;
+        Some((other.budget, self.budgets.get(other.budget)?))
+    }
+}
+
+fn lasts(until: Option<EpochMs>, now: EpochMs) -> bool {
+    until.is_none_or(|until| now < until)
+}
+
+/// The tier tables of the budgets, by budget, as written.
+pub(super) type Tiers = Vec<Named<wire::Limit>>;
+
+/// The dimension whose values are tiers.
+const TIER: &str = "tier";
+
+impl Compiler<'_> {
+    /// Puts the other limits behind the budgets. `tiers` has one table for each of them.
+    pub(super) fn limits(
+        &mut self,
+        budgets: &mut Vec<Budget>,
+        tiers: Tiers,
+        overrides: Vec<wire::Override>,
+        identity: &[Dimension],
+    ) {
+        // An account's own limit comes before its tier's.
+        for (i, wire) in overrides.into_iter().enumerate() {
+            let path = format!("overrides[{i}]");
+            let who = self.who(&path, &wire.matches, identity);
+            let until = self.until(&path, wire.until.as_deref());
+            let Some(at) = budgets.iter().position(|budget| budget.name == wire.budget) else {
+                let names: Vec<_> = budgets.iter().map(|budget| format!("`{}`", budget.name)).collect();
+                let wrong = format!("no budget `{}`; there are {}", wire.budget, names.join(", "));
+                self.errors.add(format!("{path}.budget"), wrong);
+                continue;
+            };
+            self.alternative(&format!("{path}.limit"), budgets, at, &wire.limit, (who, until));
+        }
+        for (at, table) in tiers.into_iter().enumerate() {
+            let place = identity.iter().position(|dimension| dimension.name == TIER);
+            for (tier, limit) in table {
+                let path = format!("budgets[{at}].tiers");
+                let Some(place) = place else {
+                    self.errors
+                        .add(path, "tiers are values of the dimension `tier`; declare it in `identity`");
+                    break;
+                };
+                self.alternative(&format!("{path}.{tier}"), budgets, at, &limit, (vec![(place, tier)], None));
+            }
+        }
+    }
+
+    pub(super) fn exempt(&mut self, wire: Vec<wire::Exempt>, identity: &[Dimension]) -> Vec<Exemption> {
+        let mut exemption = |(i, wire): (usize, wire::Exempt)| {
+            let path = format!("exempt[{i}]");
+            Exemption {
+                who: self.who(&path, &wire.matches, identity),
+                until: self.until(&path, wire.until.as_deref()),
+            }
+        };
+        wire.into_iter().enumerate().map(&mut exemption).collect()
+    }
+
+    fn alternative(
+        &mut self,
+        path: &str,
+        budgets: &mut Vec<Budget>,
+        at: usize,
+        limit: &wire::Limit,
+        (who, until): (Match, Option<EpochMs>),
+    ) {
+        let next = budgets.len();
+        let Some((meter, limit)) = self.limit(path, limit) else { return };
+        let Some(budget) = budgets.get_mut(at) else { return };
+        if budget.window.is_bucket() {
+            let wrong = "a bucket has one size for all; write a budget for each, with a `match`";
+            return self.errors.add(path, wrong);
+        }
+        if meter != budget.meter {
+            let wrong = format!("`{}` is counted in {}", budget.name, counted_in(budget.meter));
+            return self.errors.add(path, wrong);
+        }
+        budget.alternatives.push(Alternative { who, until, budget: next });
+        let other = with_limit(budget, limit);
+        budgets.push(other);
+    }
+
+    /// Callers by the values of their dimensions.
+    fn who(&mut self, path: &str, matches: &Named<String>, identity: &[Dimension]) -> Match {
+        if matches.is_empty() {
+            self.errors
+                .add(format!("{path}.match"), "it would be for everyone; name a dimension and its value");
+        }
+        let places = self.places(&format!("{path}.match"), matches.keys(), identity);
+        places.into_iter().zip(matches.values().cloned()).collect()
+    }
+
+    /// The end of a day in UTC, or a moment.
+    fn until(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
+        let text = text?;
+        let moment = || text.parse::<Timestamp>().ok();
+        let day = || {
+            let next = text.parse::<Date>().ok()?.checked_add(1.day()).ok()?;
+            Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        };
+        // A moment has a `T` between its date and its time.
+        let end = if text.contains('T') { moment() } else { day() };
+        if end.is_none() {
+            let wrong = format!(
+                "`{text}` is no date; write the last day, `2027-01-31` (UTC), or `2027-01-31T12:00:00Z`"
+            );
+            self.errors.add(format!("{path}.until"), wrong);
+        }
+        end.map(|end| EpochMs(end.as_millisecond()))
+    }
+}
+
+/// The same budget with another limit.
+fn with_limit(budget: &Budget, limit: Amount) -> Budget {
+    let mut other = Budget { limit, alternatives: Vec::new(), ..budget.clone() };
+    other.ladder.iter_mut().for_each(|step| step.at = amount_at(limit, step.per_mille));
+    other
+}
+
+const fn counted_in(meter: Meter) -> &'static str {
+    match meter {
+        Meter::Tokens => "`tokens`",
+        Meter::Usd => "`usd`",
+    }
+}
