@@ -1,19 +1,22 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
+mod amounts;
 mod compile;
 mod duplicates;
 mod errors;
 mod identity;
 mod prices;
+mod scope;
 mod template;
 mod window;
 mod wire;
 
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Identity, Source};
+pub use scope::{Condition, Scope, Subject, UNKNOWN};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
-pub use window::{OpenWindow, Window};
+pub use window::{CalendarUnit, OpenWindow, Window};
 pub use wire::{CountRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::ledger::SlotKey;
@@ -77,10 +80,15 @@ pub struct Budget {
     pub name: String,
     /// Decides, but is not carried out.
     pub shadow: bool,
-    /// Dimensions (by their place in [`Policy::identity`]) and the value each must have.
-    pub matches: Vec<(usize, String)>,
-    /// The dimensions whose values make the subject. None: one subject for all.
-    pub per: Vec<usize>,
+    /// What happens to a call that meets it when something of ours failed.
+    pub on_error: Verdict,
+    /// Which calls meet it: those that fulfil all of these.
+    pub matches: Vec<Condition>,
+    /// What makes the subject, by its values. None: one subject for all.
+    pub per: Vec<Scope>,
+    /// The kind of window, the meter and the names of `per`: a budget that counts something else than it
+    /// did begins anew.
+    counted: String,
     /// What is counted.
     pub meter: Meter,
     /// 100 %.
@@ -157,9 +165,9 @@ impl Policy {
         compile::compile(json)
     }
 
-    /// Where the amount of `budget` for this caller stands.
+    /// Where the amount of `budget` for this subject stands.
     #[must_use]
-    pub fn slot_key(&self, budget: &Budget, identity: &Identity) -> SlotKey {
+    pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
         // Lengths part the fields, so that no two subjects run together.
         let mut field = |bytes: &[u8]| {
@@ -168,10 +176,9 @@ impl Policy {
         };
         field(self.name.as_bytes());
         field(budget.name.as_bytes());
-        field(budget.window.kind().as_bytes());
-        field(budget.meter.unit().as_bytes());
-        for &dimension in &budget.per {
-            field(identity.value(dimension).as_bytes());
+        field(budget.counted.as_bytes());
+        for &scope in &budget.per {
+            field(subject.value(scope).as_bytes());
         }
         let hash = hasher.finish128();
         // The remainder is less than `pages`, a u32.
@@ -186,15 +193,15 @@ impl Policy {
         self.seed
     }
 
-    /// The budgets that this caller meets.
-    pub fn budgets_for<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (usize, &'a Budget)> {
-        self.budgets.iter().enumerate().filter(|(_, budget)| budget.concerns(identity))
+    /// The budgets that this subject meets.
+    pub fn budgets_for<'a>(&'a self, subject: &'a Subject<'_>) -> impl Iterator<Item = (usize, &'a Budget)> {
+        self.budgets.iter().enumerate().filter(|(_, budget)| budget.concerns(subject))
     }
 }
 
 impl Budget {
-    fn concerns(&self, identity: &Identity) -> bool {
-        self.matches.iter().all(|(dimension, value)| identity.value(*dimension) == value)
+    fn concerns(&self, subject: &Subject<'_>) -> bool {
+        self.matches.iter().all(|condition| subject.meets(condition))
     }
 
     /// The amount at which calls are refused; `None` if they never are.

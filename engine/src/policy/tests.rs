@@ -1,7 +1,7 @@
 //! Policies that are right, and every way in which one is told to be wrong.
 
 use super::*;
-use crate::ledger::WindowRule;
+use crate::ledger::{Level, WindowRule};
 use crate::units::EpochMs;
 use serde_json::{Value, json};
 
@@ -207,7 +207,7 @@ fn callers_that_differ_are_never_one() {
     .map(|header| identity(&policy, &[*header]))
     .collect();
     let keys: std::collections::HashSet<u64> =
-        callers.iter().map(|caller| policy.slot_key(&policy.budgets[0], caller).tag).collect();
+        callers.iter().map(|caller| policy.slot_key(&policy.budgets[0], &Subject::of(caller)).tag).collect();
     assert_eq!(keys.len(), callers.len());
     assert!(
         callers.iter().all(|caller| !format!("{caller:?}").contains("sk-")),
@@ -232,7 +232,7 @@ fn days_follow_the_zone_and_its_clock_changes() {
         assert_eq!((open.rule, open.seconds), (WindowRule::Until(at(end)), seconds), "{now}");
     }
     let open = window.open(0, at("2026-11-22T12:00:00Z"));
-    assert_eq!(open.resets_at_text(EpochMs(0), EpochMs(0)), "at midnight PST");
+    assert_eq!(open.resets_at_text(Some(EpochMs(0)), EpochMs(0)), "at midnight PST");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_bucket_says_when_enough_has_refilled() {
     let budget = &policy.budgets[1];
     let open = budget.window.open(budget.limit, EpochMs(0));
     let one = budget.meter.amount(1);
-    assert_eq!(open.free_at(one, EpochMs(0)), EpochMs(6_000));
-    assert_eq!(open.resets_at_text(EpochMs(6_000), EpochMs(0)), "in 6 seconds");
+    assert_eq!(open.free_at(one, Level::default(), EpochMs(0)), Some(EpochMs(6_000)));
+    assert_eq!(open.resets_at_text(Some(EpochMs(6_000)), EpochMs(0)), "in 6 seconds");
     assert_eq!(open.seconds, 600);
 }
