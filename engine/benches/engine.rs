@@ -8,20 +8,17 @@
 )]
 
 mod bodies;
+mod cpu;
 mod work;
 
+use cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::time::Duration;
 use work::Work;
 
-fn engine(criterion: &mut Criterion) {
+fn engine(criterion: &mut Criterion<CpuTime>) {
     let mut measure = |part: &str, bodies: &[bodies::Body], run: fn(&Work) -> u64| {
         let mut group = criterion.benchmark_group(format!("native {part}"));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(50))
-            .measurement_time(Duration::from_millis(200));
         for (name, body) in bodies {
             let work = Work::new(body.clone());
             assert_ne!(run(&work), 0, "{part} does nothing with {name}");
@@ -35,5 +32,5 @@ fn engine(criterion: &mut Criterion) {
     measure("usage", &bodies::answers(), Work::usage);
 }
 
-criterion_group!(benches, engine);
+criterion_group!(name = benches; config = cpu::criterion(); targets = engine);
 criterion_main!(benches);

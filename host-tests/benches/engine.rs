@@ -10,13 +10,14 @@
 
 #[path = "../../engine/benches/bodies/mod.rs"]
 mod bodies;
+#[path = "../../engine/benches/cpu/mod.rs"]
+mod cpu;
 
 use bodies::Body;
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use serde_json::Value;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::Duration;
 use wasmtime::{Engine, Instance, Memory, Module, Store, TypedFunc};
 
 const PARTS: [&str; 4] = ["read", "count", "splice", "usage"];
@@ -54,14 +55,10 @@ fn main() {
     let module = PathBuf::from(
         std::env::var_os("TOKENSTILE_ENGINE_WASM").expect("start me by `cargo xtask bench engine`"),
     );
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = cpu::criterion().configure_from_args();
     let mut vm = Vm::new(&module);
     for part in PARTS {
         let mut group = criterion.benchmark_group(format!("wasm {part}"));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(50))
-            .measurement_time(Duration::from_millis(200));
         let run = vm.part(part);
         for (name, body) in bodies_of(part) {
             vm.open(&body);
@@ -104,25 +101,22 @@ fn report() {
         });
         println!("| {name} | {} |", cells.join(" | "));
     }
-    println!(
-        "\nLinear? Cost of a byte at 1 MB against 10 KB, native / wasm:\n\n| text | {} |",
-        PARTS.join(" | ")
-    );
+    println!("\nLinear? What a byte costs at 1 MB against 10 KB, and against 100 KB; native / wasm:\n");
+    println!("| text | {} |", PARTS.join(" | "));
     println!("| --- |{}", " --- |".repeat(PARTS.len()));
     for text in names.iter().filter_map(|name| name.strip_suffix(" 1 MB")) {
         let cells = PARTS.map(|part| {
-            let growth = |place| {
-                let (small, large) =
-                    (cell(place, part, &format!("{text} 10 KB")), cell(place, part, &format!("{text} 1 MB")));
+            let growth = |place, from: &str| {
+                let small = cell(place, part, &format!("{text} {from}"));
+                let large = cell(place, part, &format!("{text} 1 MB"));
                 small.zip(large).map_or("–".to_owned(), |(small, large)| format!("{:.1}", large / small))
             };
-            format!("{} / {}", growth("native"), growth("wasm"))
+            let both = |from| format!("{} / {}", growth("native", from), growth("wasm", from));
+            format!("{}, {}", both("10 KB"), both("100 KB"))
         });
         println!("| {text} | {} |", cells.join(" | "));
     }
-    println!(
-        "\nµs a body in the VM, beside what the whole prototype of performance.md cost in Envoy (V8):\n"
-    );
+    println!("\nµs a body in the VM, beside what a prototype of the whole filter cost in Envoy (V8):\n");
     for (name, prototype) in [("chat 1 KB", 65), ("chat 10 KB", 105), ("chat 100 KB", 153)] {
         let bytes = |part: &str| {
             bodies_of(part).into_iter().find(|(other, _)| other == name).map(|body| body.1.len())

@@ -158,7 +158,7 @@ impl Stream {
         let _ = host::remove_header(Map::RequestHeaders, "accept-encoding");
         let (hold, edits) = {
             let root = self.root.borrow();
-            (root.policy.hold_headers, !root.policy.downgrades.is_empty())
+            (root.policy.hold_headers, root.policy.edits_requests())
         };
         match self.kind {
             HostKind::Envoy if hold => self.headers_held = true,

@@ -1,6 +1,6 @@
 //! Speed on fresh texts of 10 KB, always beside tiktoken-rs and bpe-openai in the same run:
 //! `cargo bench -p tokenstile-tokens`. Every text is new, so a cache helps only as far as it would in production.
-//! In virtual machines: `tokens/vm-bench`.
+//! In virtual machines too: `cargo xtask bench tokens`.
 
 #![allow(
     clippy::indexing_slicing,
@@ -11,46 +11,57 @@
     reason = "a benchmark may stop where it fails"
 )]
 
+#[path = "../tools/speeds.rs"]
+mod speeds;
 #[path = "../tools/texts.rs"]
 mod texts;
 #[path = "../tools/vocabularies.rs"]
 mod vocabularies;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use std::hint::black_box;
-use tokenstile_tokens::{Counter, Encoding};
+use speeds::Way;
+use tokenstile_tokens::{Counter, Encoding, Scripts};
 
-const BYTES: usize = 10_000;
-
-fn counts(criterion: &mut Criterion) {
-    let mut texts = texts::Texts::new(1);
-    for kind in texts::KINDS {
-        let mut group = criterion.benchmark_group(kind);
-        group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(20);
-        group.warm_up_time(std::time::Duration::from_millis(500));
-        group.measurement_time(std::time::Duration::from_secs(2));
-        let mut bench = |name: &str, count: &dyn Fn(&str) -> usize| {
-            group.bench_function(name, |bencher| {
-                bencher.iter_batched(
-                    || texts.next(kind, BYTES),
-                    |text| black_box(count(&text)),
-                    BatchSize::SmallInput,
-                );
-            });
-        };
-        bench("cl100k", &|text| Encoding::Cl100k.count(text) as usize);
-        bench("o200k", &|text| Encoding::O200k.count(text) as usize);
-        bench("o200k in parts of 1 KB", &in_parts);
-        bench("tiktoken-rs o200k", &|text| tiktoken_rs::o200k_base_singleton().encode_ordinary(text).len());
-        bench("bpe-openai o200k", &|text| bpe_openai::o200k_base().count(text));
+fn main() {
+    // `cargo test --benches` runs this too, and wants to know only whether it runs.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return;
     }
+    let mut ways = [
+        way("tokenstile", |which, text| encoding(which).count(text)),
+        way("tiktoken-rs", tiktoken_rs_count),
+        way("bpe-openai", bpe_openai_count),
+        way("tokenstile, in parts of 1 KB", in_parts),
+        way("tokenstile, for an estimate", |which, text| {
+            if which == 0 { encoding(which).count(text) } else { for_estimate(text) }
+        }),
+    ];
+    speeds::print("native", &mut ways);
 }
 
-fn in_parts(text: &str) -> usize {
-    let mut counter = Counter::new(Encoding::O200k);
+fn way(name: &'static str, count: impl Fn(u32, &str) -> u64 + 'static) -> Way<'static> {
+    Way { name, count: Box::new(move |which, text| speeds::timed(|| count(which, text))) }
+}
+
+fn for_estimate(text: &str) -> u64 {
+    Scripts::of(text).0.iter().sum()
+}
+
+fn encoding(which: u32) -> Encoding {
+    if which == 0 { Encoding::Cl100k } else { Encoding::O200k }
+}
+
+fn tiktoken_rs_count(which: u32, text: &str) -> u64 {
+    let counter =
+        if which == 0 { tiktoken_rs::cl100k_base_singleton() } else { tiktoken_rs::o200k_base_singleton() };
+    counter.encode_ordinary(text).len() as u64
+}
+
+fn bpe_openai_count(which: u32, text: &str) -> u64 {
+    (if which == 0 { bpe_openai::cl100k_base() } else { bpe_openai::o200k_base() }).count(text) as u64
+}
+
+fn in_parts(which: u32, text: &str) -> u64 {
+    let mut counter = Counter::new(encoding(which));
     text.as_bytes().chunks(1024).for_each(|part| counter.push(part));
-    counter.finish() as usize
+    counter.finish()
 }
-
-criterion_group!(benches, counts);
-criterion_main!(benches);

@@ -1,5 +1,5 @@
 //! Fits the weights of `src/estimate.rs` to recorded usage and prints them with their errors:
-//! `TOKENSTILE_CORPUS=FOLDER cargo run --release -p tokenstile-tokens --example fit`.
+//! `TOKENSTILE_CORPUS=FOLDER cargo xtask fit tokens`.
 //!
 //! The folder has `exchanges.dev.jsonl.zst`: recorded HTTP exchanges, one JSON object a line. What is fitted is the text of
 //! answers, where the provider's output tokens are those of the text and a few more: no tool calls, no

@@ -180,6 +180,10 @@ impl Counter {
     fn pieces(&mut self, text: &[u8], mut at: usize, last: bool) -> usize {
         let mut splitter = Splitter::new(text);
         while at < text.len() {
+            at = self.plain(text, at);
+            if at == text.len() {
+                break;
+            }
             let end = self.encoding.split(&mut splitter, at);
             if splitter.touched_end && !last {
                 break;
@@ -192,6 +196,28 @@ impl Counter {
             at = end;
         }
         at
+    }
+
+    /// Counts plain pieces from `at` on, and returns where they end.
+    fn plain(&mut self, text: &[u8], at: usize) -> usize {
+        let mut sum = 0_u64;
+        let end = match (self.encoding, &mut self.scripts) {
+            (Encoding::Cl100k, _) => piece::plain(Encoding::Cl100k, text, at, |_, tokens| {
+                sum = sum.saturating_add(tokens);
+                true
+            }),
+            (Encoding::O200k, None) => piece::plain(Encoding::O200k, text, at, |_, tokens| {
+                sum = sum.saturating_add(tokens);
+                true
+            }),
+            (Encoding::O200k, Some(scripts)) => piece::plain(Encoding::O200k, text, at, |plain, tokens| {
+                scripts.add(plain.script(), tokens);
+                sum = sum.saturating_add(tokens);
+                true
+            }),
+        };
+        self.tokens = self.tokens.saturating_add(sum);
+        end
     }
 
     fn add(&mut self, script: Script, tokens: u64) {

@@ -44,8 +44,8 @@ impl Encoding {
 
     fn count_at_most(self, text: &str, limit: u64) -> Result<u64, u64> {
         match self {
-            Self::Cl100k => count(&CL100K, text.as_bytes(), limit, Splitter::cl100k),
-            Self::O200k => count(&O200K, text.as_bytes(), limit, Splitter::o200k),
+            Self::Cl100k => count(Self::Cl100k, text.as_bytes(), limit),
+            Self::O200k => count(Self::O200k, text.as_bytes(), limit),
         }
     }
 
@@ -67,22 +67,23 @@ impl Encoding {
 }
 
 /// The tokens of `text`; an error as soon as there are more than `limit`.
-#[inline]
-fn count<'t>(
-    vocabulary: &'static Vocabulary,
-    text: &'t [u8],
-    limit: u64,
-    split: impl Fn(&mut Splitter<'t>, usize) -> usize,
-) -> Result<u64, u64> {
+#[inline(always)]
+fn count(encoding: Encoding, text: &[u8], limit: u64) -> Result<u64, u64> {
     let mut splitter = Splitter::new(text);
     let (mut at, mut tokens) = (0_usize, 0_u64);
     while at < text.len() {
-        let end = split(&mut splitter, at);
-        tokens = tokens.saturating_add(piece::count(vocabulary, text, at, end));
+        at = piece::plain(encoding, text, at, |_, count| {
+            tokens = tokens.saturating_add(count);
+            tokens <= limit
+        });
+        if at < text.len() && tokens <= limit {
+            let end = encoding.split(&mut splitter, at);
+            tokens = tokens.saturating_add(piece::count(encoding.vocabulary(), text, at, end));
+            at = end;
+        }
         if tokens > limit {
             return Err(tokens);
         }
-        at = end;
     }
     Ok(tokens)
 }

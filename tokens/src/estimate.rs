@@ -53,7 +53,7 @@ impl Estimator {
     }
 
     /// Thousandths of a token for each token of `o200k_base`, by kind of text. Printed by
-    /// `cargo run --release -p tokenstile-tokens --example fit`, but for the kinds that hardly occur in the recorded
+    /// `cargo xtask fit tokens`, but for the kinds that hardly occur in the recorded
     /// answers: there the program gives the family's overall ratio, and Claude's ideographs are from a comparison with
     /// an unofficial reconstruction of its tokenizer.
     const fn weights(self) -> [u64; 6] {

@@ -8,7 +8,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
 
 use crate::pair;
-use crate::run::Run;
+use crate::run::{self, Runs};
 use crate::vocabulary::{Token, Vocabulary};
 
 /// Counts the tokens of `text` from `start` on, where `before` ends (`None` at the beginning of a piece).
@@ -25,14 +25,14 @@ pub(crate) fn count(
 ) -> Option<u64> {
     let Memory { taken, dead } = memory;
     let (mut at, mut tokens, mut last) = (start, 0_u64, before);
-    let (mut below, mut run) = (usize::MAX, None);
+    let (mut below, mut runs) = (usize::MAX, None);
     while at < text.len() {
         #[cfg(test)]
         tests::STEPS.with(|steps| steps.set(steps.get() + 1));
-        if let Some(next) = candidate(vocabulary, text, at, last, below, &mut run) {
+        if let Some((next, checked)) = candidate(vocabulary, text, start, at, last, below, dead, &mut runs) {
             let end = at + next.len;
             let fits = |last| pair::possible(vocabulary, text, at, last, next);
-            if dead.contains(end - start) || !last.is_none_or(fits) {
+            if !checked && (dead.contains(end - start) || !last.is_none_or(fits)) {
                 below = next.len;
                 continue;
             }
@@ -51,32 +51,34 @@ pub(crate) fn count(
             last = if at == start {
                 before
             } else {
-                token_before(vocabulary, text, start, at, taken, run.as_ref())
+                token_before(vocabulary, text, start, at, taken, runs.as_deref())
             };
         }
     }
     Some(tokens)
 }
 
-/// The longest token at `at` of less than `below` bytes. Inside a run, one that may follow `last`.
+/// The longest token at `at` of less than `below` bytes, and whether it is certain that it may follow `last` and leads on.
 #[inline]
+#[expect(clippy::too_many_arguments, reason = "the state of `count`, in two places")]
 fn candidate(
     vocabulary: &Vocabulary,
     text: &[u8],
+    start: usize,
     at: usize,
     last: Option<Token>,
     below: usize,
-    run: &mut Option<Run>,
-) -> Option<Token> {
-    if let Some(run) = run.as_mut().filter(|run| run.range.contains(&at)) {
-        return run.candidate(vocabulary, text, at, last, below);
+    dead: &Places,
+    runs: &mut Option<Box<Runs>>,
+) -> Option<(Token, bool)> {
+    if runs.is_some() || (below != usize::MAX && run::begins(text, at)) {
+        let runs = runs.get_or_insert_with(|| Box::new(Runs::new()));
+        if runs.enter(vocabulary, text, at) {
+            return runs.candidate(vocabulary, text, at, last, below, dead.from(at - start + 1));
+        }
     }
     let end = at.saturating_add(below - 1).min(text.len());
-    let longest = vocabulary.longest(text.get(at..end)?)?;
-    if longest.len >= RUN_TOKEN && run.as_ref().is_none_or(|run| run.range.end <= at) {
-        *run = Run::new(vocabulary, text, at);
-    }
-    Some(longest)
+    Some((vocabulary.longest(text.get(at..end)?)?, false))
 }
 
 /// The taken token that ends at `at`.
@@ -86,15 +88,12 @@ pub(crate) fn token_before(
     start: usize,
     at: usize,
     taken: &Places,
-    run: Option<&Run>,
+    runs: Option<&Runs>,
 ) -> Option<Token> {
     let from = start + taken.last_before(at - start);
-    let in_run = run.and_then(|run| run.token_at(vocabulary, from, at));
+    let in_run = runs.and_then(|runs| runs.token_at(vocabulary, from, at));
     in_run.or_else(|| vocabulary.exact(text.get(from..at)?))
 }
-
-/// A token of this length makes it worth while to look whether a run begins.
-const RUN_TOKEN: usize = 8;
 
 /// What is remembered while going forth and back; places count from the start.
 pub(crate) struct Memory<'m> {
@@ -123,6 +122,14 @@ impl Places<'_> {
     #[inline]
     fn contains(&self, place: usize) -> bool {
         self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
+    }
+
+    /// The 128 places from `place` on.
+    fn from(&self, place: usize) -> u128 {
+        let word = |at: usize| self.0.get(at).copied().map_or(0, u128::from);
+        let (first, shift) = (place / 64, place % 64);
+        let low = word(first) | word(first + 1) << 64;
+        if shift == 0 { low } else { low >> shift | word(first + 2) << (128 - shift) }
     }
 
     #[inline]

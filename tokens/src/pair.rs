@@ -39,30 +39,52 @@ pub(crate) fn possible(
 const SINGLE_BYTES: u32 = 256;
 
 /// `a` are the bytes of `left`, `b` those of the token of rank `right`.
+///
+/// The parts on the right are looked for only once a part on the left goes on with the byte behind the border: nearly
+/// none does between two Chinese characters.
 fn undo_merges(vocabulary: &Vocabulary, mut a: &[u8], mut b: &[u8], left: Token, mut right: u32) -> bool {
+    let Some(&next) = b.first() else { return true };
     let Token { rank: mut left, mut node, .. } = left;
     let mut earliest = u32::MAX;
     loop {
-        if joined(vocabulary, node, b).is_some_and(|rank| rank < earliest) {
-            return false;
+        if vocabulary.child(node, next).is_some() {
+            // Parts on the right that were undone before the last one on the left.
+            while right >= SINGLE_BYTES && right >= earliest {
+                let Some(part) = left_part(vocabulary, b, right) else { return false };
+                (b, right) = part;
+            }
+            loop {
+                if joined(vocabulary, node, b).is_some_and(|rank| rank < earliest) {
+                    return false;
+                }
+                // Of two equal ranks the left one was merged first, so the right one is undone first; and a merge across
+                // the border of the same rank as the right one would have come before it, being further left.
+                if left > right {
+                    break;
+                }
+                if right < SINGLE_BYTES {
+                    return true;
+                }
+                earliest = right + 1;
+                let Some(part) = left_part(vocabulary, b, right) else { return false };
+                (b, right) = part;
+            }
         }
-        if left < SINGLE_BYTES && right < SINGLE_BYTES {
+        if left < SINGLE_BYTES {
             return true;
         }
-        // Of two equal ranks the left one was merged first, so the right one is undone first; and a merge across
-        // the border of the same rank as the right one would have come before it, being further left.
-        if left > right {
-            earliest = left;
-            a = a.get(vocabulary.left_half(left)..).unwrap_or_default();
-            let Some(part) = vocabulary.exact(a) else { return false };
-            (left, node) = (part.rank, part.node);
-        } else {
-            earliest = right + 1;
-            b = b.get(..vocabulary.left_half(right)).unwrap_or_default();
-            let Some(part) = vocabulary.exact(b) else { return false };
-            right = part.rank;
-        }
+        earliest = left;
+        a = a.get(vocabulary.left_half(left)..).unwrap_or_default();
+        let Some(part) = vocabulary.exact(a) else { return false };
+        (left, node) = (part.rank, part.node);
     }
+}
+
+/// The left half of a token, and its rank.
+#[inline]
+fn left_part<'t>(vocabulary: &Vocabulary, bytes: &'t [u8], rank: u32) -> Option<(&'t [u8], u32)> {
+    let half = bytes.get(..vocabulary.left_half(rank))?;
+    Some((half, vocabulary.exact(half)?.rank))
 }
 
 /// The rank of the token made of `left` and `right`.

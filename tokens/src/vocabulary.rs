@@ -107,17 +107,21 @@ impl Vocabulary {
     /// The longest token that `text` begins with. Every byte is a token, so only an empty text has none.
     #[inline]
     pub(crate) fn longest(&self, text: &[u8]) -> Option<Token> {
-        let mut node = Self::ROOT;
-        let mut found = None;
-        for (at, &byte) in text.iter().enumerate() {
+        self.longest_behind(Self::ROOT, 0, text)
+    }
+
+    /// The longest token that is made of the `len` bytes that lead to `node` and at least one of those behind.
+    #[inline]
+    pub(crate) fn longest_behind(&self, mut node: Node, len: usize, behind: &[u8]) -> Option<Token> {
+        let (mut found, mut found_len) = (Self::ROOT, 0);
+        for (at, &byte) in behind.iter().enumerate() {
             let Some(child) = self.child(node, byte) else { break };
             node = child;
             if node.0 & (INNER_TOKEN | LEAF) != 0 {
-                found = Some((node, at + 1));
+                (found, found_len) = (node, len + at + 1);
             }
         }
-        let (node, len) = found?;
-        Some(Token { rank: self.rank(node)?, len, node })
+        Some(Token { rank: self.rank(found)?, len: found_len, node: found })
     }
 
     /// The token that is exactly `bytes`.

@@ -1,4 +1,4 @@
-//! One counter as a wasm module, for `run.mjs` and `run.py`: `buffer(n)` gives room for a text, `count(encoding, n)` counts it.
+//! One counter as a wasm module, for `cargo xtask bench tokens`: `buffer(n)` gives room for a text, `count(encoding, n)` counts it.
 
 use std::cell::RefCell;
 

@@ -1,8 +1,11 @@
-//! `cargo xtask bench`: builds the filter and hands over to the measuring program in `xtask/bench`;
-//! `cargo xtask bench engine`: the engine's parts, by criterion.
+//! `cargo xtask bench`: builds what is measured and hands over to a measuring program: `xtask/bench` compares Envoys;
+//! with `tokens` as the first word, `tokens/benches` and `xtask/bench-tokens` compare token counters; with `engine`,
+//! criterion measures the engine's parts.
 //!
-//! That program is a package of its own: it needs an HTTP library, and `xtask` is compiled before
-//! every other command.
+//! These programs are packages of their own: they need HTTP libraries and virtual machines, and `xtask` is compiled
+//! before every other command.
+
+mod tokens;
 
 use anyhow::Result;
 
@@ -12,6 +15,7 @@ use crate::{envoy, root, sh, wasm};
 pub(crate) fn run(bench_args: &[String]) -> Result<()> {
     match bench_args.split_first() {
         Some((word, rest)) if word == "engine" => engine(rest),
+        Some((word, _)) if word == "tokens" => tokens::run(),
         _ => in_envoy(bench_args),
     }
 }

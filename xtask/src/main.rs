@@ -1,4 +1,4 @@
-//! The command line of this repository: `cargo xtask build | test | demo | ci | bench | …`.
+//! The command line of this repository: `cargo xtask build | test | demo | ci | bench | fit | …`.
 //!
 //! It owns what a contributor types, and nothing else: each command is a few calls of cargo, of
 //! Envoy and of the `tokenstile` binary. It knows no policy, no budget and no proxy-wasm. It is
@@ -10,6 +10,7 @@ mod corpus;
 mod debian;
 mod demo;
 mod envoy;
+mod fit;
 mod fuzz;
 mod prices;
 mod sh;
@@ -85,10 +86,16 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
-    /// Compare Envoy without a filter, with an empty one, and with ours; `bench engine` measures the
-    /// engine's parts.
+    /// Fit the numbers of the repository that come from recorded traffic ($TOKENSTILE_CORPUS), and print them.
+    Fit {
+        /// What is fitted.
+        #[arg(value_enum)]
+        what: fit::What,
+    },
+    /// Compare Envoy without a filter, with an empty one, and with ours; `bench tokens` compares token counters,
+    /// `bench engine` measures the engine's parts.
     Bench {
-        /// `engine` and a filter of names; or arguments for the measuring program, for example `--quick`.
+        /// `tokens`; `engine` and a filter of names; or arguments for the program that measures Envoys.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench_args: Vec<String>,
     },
@@ -114,6 +121,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Prices { version, latest, check } => prices::run(version.as_deref(), latest, check),
         Command::Corpus { corpus_args } => corpus::run(&corpus_args),
         Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
+        Command::Fit { what } => fit::run(what),
         Command::Envoy => envoy::find_or_install().map(|path| println!("{}", path.display())),
         Command::Bench { bench_args } => bench::run(&bench_args),
     }

@@ -110,7 +110,7 @@ pub(crate) fn answers() -> Vec<Body> {
 
 fn hostile_pairs() -> impl Iterator<Item = (String, String)> {
     let each = |(name, unit): &'static (&str, &str)| {
-        [("10 KB", 10_000), ("1 MB", 1_000_000)]
+        [("10 KB", 10_000), ("100 KB", 100_000), ("1 MB", 1_000_000)]
             .map(|(size, bytes)| (format!("{name} {size}"), hostile(unit, bytes)))
     };
     HOSTILE.iter().flat_map(each)

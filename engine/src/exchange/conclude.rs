@@ -2,7 +2,7 @@
 
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next};
-use crate::dialect::ModelAt;
+use crate::dialect::{Edits, ModelAt};
 use crate::ledger::{Denied, Level};
 use crate::policy::{Action, Budget, Cheaper, Policy};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
@@ -16,8 +16,12 @@ pub(super) struct Outcome {
     pub(super) rule: Option<String>,
     /// The cheaper model, if one serves.
     pub(super) served_model: Option<String>,
+    /// The output bound put in place, if one is.
+    pub(super) output_bound: Option<u64>,
     /// The budget that downgraded, and the sentence that says so.
     downgraded: Option<(String, String)>,
+    /// The budget that clamps, and the sentence that says so.
+    clamped: Option<(String, String)>,
     /// The budgets that warn, and their sentences.
     warnings: Vec<(String, String)>,
     /// Each enforced budget as the caller is told of it.
@@ -34,7 +38,9 @@ impl Default for Outcome {
             decision: Decision::Allow,
             rule: None,
             served_model: None,
+            output_bound: None,
             downgraded: None,
+            clamped: None,
             warnings: Vec::new(),
             states: Vec::new(),
             shadow: Vec::new(),
@@ -46,25 +52,29 @@ impl Default for Outcome {
 impl Outcome {
     /// The strictest of what was noted, and the budget that said it first.
     fn settle_decision(&mut self) {
-        let (decision, rule) = match (&self.downgraded, self.warnings.first()) {
-            (Some((rule, _)), _) => (Decision::Downgrade, Some(rule)),
-            (None, Some((rule, _))) => (Decision::Warn, Some(rule)),
-            (None, None) => (Decision::Allow, None),
+        let (decision, rule) = match (&self.downgraded, &self.clamped, self.warnings.first()) {
+            (Some((rule, _)), ..) => (Decision::Downgrade, Some(rule)),
+            (None, Some((rule, _)), _) => (Decision::Clamp, Some(rule)),
+            (None, None, Some((rule, _))) => (Decision::Warn, Some(rule)),
+            (None, None, None) => (Decision::Allow, None),
         };
         self.decision = decision;
         self.rule = rule.cloned();
     }
 
-    /// The cheaper model could not be put in place: nothing says that it serves.
-    pub(super) fn undo_downgrade(&mut self) {
+    /// What the request should have said could not be put in place: nothing says that it holds.
+    pub(super) fn undo_edits(&mut self) {
         self.served_model = None;
+        self.output_bound = None;
         self.downgraded = None;
+        self.clamped = None;
         self.settle_decision();
     }
 
     /// What the caller is told, as one line.
     fn told(&self) -> String {
-        let sentences = self.warnings.iter().chain(&self.downgraded).map(|(_, sentence)| sentence.as_str());
+        let done = self.clamped.iter().chain(&self.downgraded);
+        let sentences = self.warnings.iter().chain(done).map(|(_, sentence)| sentence.as_str());
         sentences.collect::<Vec<_>>().join(" ")
     }
 }
@@ -73,6 +83,7 @@ impl Outcome {
 struct Climb<'p> {
     decision: Decision,
     warn: Option<&'p Action>,
+    clamp: Option<u64>,
     serve: Option<String>,
     deny: Option<&'p Action>,
     skipped: Option<String>,
@@ -145,28 +156,36 @@ impl Exchange {
     }
 
     /// Which steps of a ladder apply with `after` used. A step that cannot be carried out makes the
-    /// next one apply.
+    /// next one apply; a refusal only once the limit is passed.
     fn climb<'p>(&self, policy: &'p Policy, budget: &'p Budget, after: Amount) -> Climb<'p> {
-        let mut climb =
-            Climb { decision: Decision::Allow, warn: None, serve: None, deny: None, skipped: None };
+        let mut climb = Climb {
+            decision: Decision::Allow,
+            warn: None,
+            clamp: None,
+            serve: None,
+            deny: None,
+            skipped: None,
+        };
         let mut fell = false;
         for step in &budget.ladder {
             // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
-            if !reached && !fell {
+            // In the place of a step that cannot be carried out, nothing is refused that still has a budget.
+            let replaces = fell && (after > budget.limit || !matches!(step.action, Action::Deny { .. }));
+            if !reached && !replaces {
                 break;
             }
             fell = false;
             match &step.action {
                 Action::Warn { .. } => climb.warn = Some(&step.action),
+                Action::Clamp { max_output_tokens } => match self.shorter(*max_output_tokens) {
+                    Ok(bound) => climb.clamp = bound,
+                    Err(why) => fell = self.skip(&mut climb, budget, &why),
+                },
                 Action::Downgrade { list } => match self.cheaper(policy, *list) {
                     Ok(model) => climb.serve = model,
-                    Err(why) => {
-                        climb.skipped = Some(format!("{}: {why}", budget.name));
-                        // A body that was not seen says nothing against its sender: only what refuses does.
-                        fell = !self.unseen;
-                    }
+                    Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
                 Action::Deny { .. } => climb.deny = Some(&step.action),
             }
@@ -174,10 +193,39 @@ impl Exchange {
         climb.decision = match () {
             () if climb.deny.is_some() => Decision::Deny,
             () if climb.serve.is_some() => Decision::Downgrade,
+            () if climb.clamp.is_some() => Decision::Clamp,
             () if climb.warn.is_some() => Decision::Warn,
             () => Decision::Allow,
         };
         climb
+    }
+
+    /// Notes a step that cannot be carried out; whether the next one applies in its place.
+    fn skip(&self, climb: &mut Climb<'_>, budget: &Budget, why: &str) -> bool {
+        climb.skipped = Some(format!("{}: {why}", budget.name));
+        // A body that was not seen says nothing against its sender: only what refuses does.
+        !self.unseen
+    }
+
+    /// The output bound that `max_output_tokens` puts in place; `Ok(None)` if the call's own is no higher.
+    ///
+    /// A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
+    /// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
+    fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
+        let Some(facts) = &self.facts else {
+            return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
+        };
+        let bound = max_output_tokens.saturating_add(facts.thinking_budget.unwrap_or(0));
+        if facts.output_bound.is_some_and(|asked| asked <= bound) {
+            return Ok(None);
+        }
+        if !self.body_editable {
+            return Err("this proxy cannot change request bodies".to_owned());
+        }
+        if !facts.set_output_bound(bound, &mut Edits::default()) {
+            return Err("this request has no place for an output bound".to_owned());
+        }
+        Ok(Some(bound))
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
@@ -219,13 +267,16 @@ impl Exchange {
             let message = state.message(message, needed, self.asked_model(), now);
             self.outcome.warnings.push((budget.name.clone(), message));
         }
+        if let Some(bound) =
+            climb.clamp.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other))
+        {
+            let told = format!("Answers end at {bound} tokens until {}.", until(state));
+            self.outcome.clamped = Some((budget.name.clone(), told));
+            self.outcome.output_bound = Some(bound);
+        }
         if let Some(model) = &climb.serve {
             let asked = self.asked_model();
-            let until = match state.meter {
-                Meter::RequestsInFlight => "a request ends".to_owned(),
-                _ => format!("the quota resets {}", state.resets_text),
-            };
-            let told = format!("{model} answers instead of {asked} until {until}.");
+            let told = format!("{model} answers instead of {asked} until {}.", until(state));
             self.outcome.downgraded = Some((budget.name.clone(), told));
             self.outcome.served_model = Some(model.clone());
         }
@@ -267,6 +318,9 @@ impl Exchange {
         let told = self.outcome.told();
         if !told.is_empty() {
             headers.push(("x-tokenstile-warning", header_text(&told)));
+        }
+        if let Some(bound) = self.outcome.output_bound {
+            headers.push(("x-tokenstile-max-output-tokens", bound.to_string()));
         }
         if let Some(served) = &self.outcome.served_model {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));
@@ -314,6 +368,14 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.meter.display(cap)
     );
     Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+}
+
+/// How long what a step does will last.
+fn until(state: &BudgetState) -> String {
+    match state.meter {
+        Meter::RequestsInFlight => "a request ends".to_owned(),
+        _ => format!("the quota resets {}", state.resets_text),
+    }
 }
 
 /// Text that may stand in a header: one line, no control characters.

@@ -68,6 +68,8 @@ pub enum Decision {
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// The answer is shortened.
+    Clamp,
     /// A cheaper model serves.
     Downgrade,
     /// It was refused.
@@ -81,6 +83,7 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Deny => "deny",
         }
@@ -152,7 +155,7 @@ impl Exchange {
         }
     }
 
-    /// This host cannot replace bodies: downgrades fall to the next step.
+    /// This host cannot replace bodies: steps that would change them fall to the next step.
     pub const fn body_is_read_only(&mut self) {
         self.body_editable = false;
     }
@@ -344,7 +347,7 @@ impl Exchange {
     /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
     /// asked for. `on_error` decides.
     pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
-        self.outcome.undo_downgrade();
+        self.outcome.undo_edits();
         self.body_editable = false;
         self.strip = None;
         self.fail(why, now)
@@ -446,6 +449,10 @@ impl Exchange {
         if let (Some(facts), Some(model)) = (&self.facts, &self.outcome.served_model) {
             // `cheaper` has made sure that there is a place for it.
             let _ = facts.set_model(model, &mut edits);
+        }
+        if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
+            // `shorter` has made sure that there is a place for it.
+            let _ = facts.set_output_bound(bound, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)

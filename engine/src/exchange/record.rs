@@ -77,11 +77,14 @@ pub struct Record {
     pub model_served: String,
     /// The model that the answer names.
     pub model_answered: String,
-    /// `allow`, `warn`, `downgrade` or `deny`.
+    /// `allow`, `warn`, `clamp`, `downgrade` or `deny`.
     pub decision: &'static str,
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The output bound that was put in the place of the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
     /// What budgets in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
@@ -152,6 +155,7 @@ impl Exchange {
             model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
+            max_output_tokens: self.outcome.output_bound,
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),

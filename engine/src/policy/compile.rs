@@ -10,6 +10,9 @@ use crate::units::{Amount, Meter};
 use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
+/// OpenAI's Responses take no lower bound:
+/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
+const OUTPUT_BOUND_MIN: u64 = 16;
 const WARN: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const EXHAUSTED: &str = WARN;
@@ -281,11 +284,19 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
-        match (step.warn, step.downgrade, step.deny) {
-            (Some(warn), None, None) => Some(Action::Warn {
+        match (step.warn, step.clamp, step.downgrade, step.deny) {
+            (Some(warn), None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
             }),
-            (None, Some(name), None) => {
+            (None, Some(clamp), None, None) => {
+                let max_output_tokens = clamp.max_output_tokens;
+                if max_output_tokens < OUTPUT_BOUND_MIN {
+                    let least = format!("at least {OUTPUT_BOUND_MIN}: some APIs refuse less");
+                    self.errors.add(format!("{path}.clamp.max_output_tokens"), least);
+                }
+                Some(Action::Clamp { max_output_tokens })
+            }
+            (None, None, Some(name), None) => {
                 let list = lists.iter().position(|list| list.name == name);
                 if list.is_none() {
                     let wrong = format!("no list `{name}` in `downgrades`");
@@ -293,7 +304,7 @@ impl Compiler<'_> {
                 }
                 list.map(|list| Action::Downgrade { list })
             }
-            (None, None, Some(deny)) => {
+            (None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
                 Some(Action::Deny {
                     short: self.template(&path, deny.message.as_deref(), short),
@@ -302,7 +313,7 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `downgrade` and `deny` is needed");
+                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed");
                 None
             }
         }

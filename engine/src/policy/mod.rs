@@ -116,6 +116,11 @@ pub enum Action {
         /// The sentence.
         message: Template,
     },
+    /// Shorten the answer.
+    Clamp {
+        /// The tokens that one answer may have, beside the thinking that the request asks for.
+        max_output_tokens: u64,
+    },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
@@ -163,6 +168,13 @@ impl Policy {
     /// Everything that is wrong with it, at once, each with its JSON path.
     pub fn parse(json: &[u8]) -> Result<Self, PolicyErrors> {
         compile::compile(json)
+    }
+
+    /// Whether some step of some budget changes requests.
+    #[must_use]
+    pub fn edits_requests(&self) -> bool {
+        let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
+        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
     }
 
     /// Where the amount of `budget` for this subject stands.

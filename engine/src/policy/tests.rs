@@ -56,6 +56,11 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         ("/budgets/0/ladder/0/at", json!("120%"), "`budgets[0].ladder[1].at`: steps must climb"),
         ("/budgets/0/ladder/1", json!({"at": "95%", "deny": {}}), "`budgets[0].ladder[2]`: never reached"),
         ("/budgets/0/ladder/0", json!({"at": "90%"}), "`budgets[0].ladder[0]`: exactly one of `warn`"),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"max_output_tokens": 15}}),
+            "`budgets[0].ladder[0].clamp.max_output_tokens`: at least 16",
+        ),
         ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
         (
             "/budgets/0/ladder/1/downgrade",

@@ -241,9 +241,18 @@ pub(super) struct Step {
     #[deserr(default)]
     pub(super) warn: Option<Warn>,
     #[deserr(default)]
+    pub(super) clamp: Option<Clamp>,
+    #[deserr(default)]
     pub(super) downgrade: Option<String>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
+}
+
+/// The `clamp` action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Clamp {
+    pub(super) max_output_tokens: u64,
 }
 
 /// The `warn` action.

@@ -1,5 +1,5 @@
 //! Cutting any bytes anywhere changes nothing, and invalid ones count as their replacement:
-//! `cargo +nightly fuzz run feeder` in `tokens/`.
+//! `cargo +nightly fuzz run -O -s none feeder` in `tokens/`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -105,9 +105,9 @@ struct Tally {
 
 impl Visitor for Tally {
     fn event(&mut self, _: &[Key], event: Event<'_>) {
-        self.events += 1;
+        self.events = self.events.saturating_add(1);
         if let Event::Text(piece) = event {
-            self.bytes += piece.len();
+            self.bytes = self.bytes.saturating_add(piece.len());
         }
     }
 }
