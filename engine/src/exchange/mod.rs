@@ -105,6 +105,8 @@ pub struct Exchange {
     /// It was not even seen.
     unseen: bool,
     prompt_tokens: u64,
+    /// More belongs to the prompt than stands in the request.
+    prompt_is_partial: bool,
     /// The price of the call as asked for.
     quote: OnceCell<Quote>,
     /// The prompt is estimated, and has this many tokens at most.
@@ -139,6 +141,7 @@ impl Exchange {
             unread: None,
             unseen: false,
             prompt_tokens: 0,
+            prompt_is_partial: false,
             quote: OnceCell::new(),
             prompt_bound: None,
             body_editable: true,
@@ -189,7 +192,7 @@ impl Exchange {
                 self.prompt_bound = self.bound(body, &facts);
                 self.prompt_tokens = match self.prompt_bound {
                     Some(_) => by_length(body),
-                    None => self.route.count_prompt(body, &facts).tokens,
+                    None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
             }
@@ -240,12 +243,20 @@ impl Exchange {
             .then(|| tokenstile_tokens::upper_bound(body.len() as u64).saturating_add(UNSEEN_TOKENS_MAX))
     }
 
+    fn counted(&mut self, body: &[u8], facts: &Facts) -> u64 {
+        let count = self.route.count_prompt(body, facts);
+        self.prompt_is_partial = count.is_partial;
+        count.tokens
+    }
+
     /// The body once more, after [`Next::Count`].
     pub fn count(&mut self, body: &[u8], now: EpochMs) -> Next {
-        let Some(facts) = self.facts.as_ref().filter(|_| self.state == State::Reserving) else {
+        if self.state != State::Reserving {
             return Next::Nothing;
-        };
-        self.prompt_tokens = self.route.count_prompt(body, facts).tokens;
+        }
+        let Some(facts) = self.facts.take() else { return Next::Nothing };
+        self.prompt_tokens = self.counted(body, &facts);
+        self.facts = Some(facts);
         self.prompt_bound = None;
         self.plan(now);
         Next::Reserve

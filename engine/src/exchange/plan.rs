@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use crate::ledger::{Hold, Reserved};
-use crate::policy::{Budget, OpenWindow, Subject};
+use crate::policy::{Budget, HoldRule, OpenWindow, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -89,11 +89,16 @@ impl Exchange {
         self.usage_with(self.prompt_tokens)
     }
 
-    /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound.
+    /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound, or that
+    /// bound in the worst case.
     pub(super) fn usage_with(&self, input: u64) -> Usage {
         let expected = self.policy.expected_output_tokens;
         let output = self.facts.as_ref().map_or(expected, |facts| {
-            facts.output_bound.map_or(expected, |bound| bound.min(expected)).saturating_mul(facts.choices)
+            let bound = facts.output_bound.map_or(expected, |bound| match self.policy.hold {
+                HoldRule::Expected => bound.min(expected),
+                HoldRule::WorstCase => bound,
+            });
+            bound.saturating_mul(facts.choices)
         });
         Usage { input, output, ..Usage::default() }
     }

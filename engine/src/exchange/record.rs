@@ -105,6 +105,10 @@ pub struct Record {
     pub usage: RecordUsage,
     /// What was expected before the call.
     pub hold_tokens: u64,
+    /// More belongs to the prompt than stood in the request (a stored conversation, a file by reference, a search of
+    /// the provider's own), so that the hold may be far too small.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prompt_partial: bool,
     /// What it cost by the price book, in billionths of a dollar.
     pub cost_nano_usd: i64,
     /// Whether the price book knows the model; if not, the cost is a ceiling.
@@ -163,6 +167,7 @@ impl Exchange {
             status: self.status,
             ending,
             usage,
+            prompt_partial: self.prompt_is_partial,
             hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
             cost_nano_usd: cost.0,
             priced: quote.known || usage_is_none(state),

@@ -84,6 +84,7 @@ impl Compiler<'_> {
             unknown: document.unknown,
             stream_usage: document.stream_usage,
             count: document.count,
+            hold: document.hold,
             provider: document.provider,
             prices,
             table_full: document.table_full,

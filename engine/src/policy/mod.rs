@@ -17,7 +17,7 @@ pub use scope::{Condition, Scope, Subject, UNKNOWN};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::ledger::SlotKey;
 use crate::price::Prices;
@@ -45,6 +45,8 @@ pub struct Policy {
     pub stream_usage: StreamUsageRule,
     /// How exactly prompts are counted before a call.
     pub count: CountRule,
+    /// How much output a hold assumes.
+    pub hold: HoldRule,
     /// Who serves all of these calls, as the price book names it; else path and host tell.
     pub provider: Option<String>,
     /// What models cost, and what happens to those that nobody knows.

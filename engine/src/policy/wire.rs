@@ -32,6 +32,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) count: CountRule,
     #[deserr(default)]
+    pub(super) hold: HoldRule,
+    #[deserr(default)]
     pub(super) provider: Option<String>,
     #[deserr(default)]
     pub(super) prices: super::prices::Wire,
@@ -108,6 +110,19 @@ pub enum CountRule {
     /// Always exactly.
     #[deserr(rename = "always")]
     Always,
+}
+
+/// How much output a hold assumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors)]
+pub enum HoldRule {
+    /// What is expected, never more than the request's own bound.
+    #[default]
+    #[deserr(rename = "expected")]
+    Expected,
+    /// The request's own bound; what is expected where it has none.
+    #[deserr(rename = "worst_case")]
+    WorstCase,
 }
 
 /// One line of a downgrade list.
