@@ -57,7 +57,7 @@ pub struct BudgetState {
     pub rule: String,
     /// What it counts.
     pub meter: Meter,
-    /// Settled and held, this call's hold included if it was taken.
+    /// Settled and held, this call's hold included if it was taken; rounded up to whole units.
     pub used: Amount,
     /// 100 %.
     pub limit: Amount,
@@ -86,7 +86,7 @@ impl BudgetState {
         Self {
             rule: budget.name.clone(),
             meter: budget.meter,
-            used,
+            used: budget.meter.whole(used),
             limit: budget.limit,
             resets_at,
             window_seconds: open.seconds,

@@ -93,6 +93,13 @@ impl Meter {
         u64::try_from(amount).unwrap_or(0).checked_div(self.scale().unsigned_abs()).unwrap_or(0)
     }
 
+    /// The amount, rounded up to a whole token or request: what is used in part is not there for a caller.
+    #[must_use]
+    pub fn whole(self, amount: Amount) -> Amount {
+        let part = amount.checked_rem_euclid(self.scale()).unwrap_or_default();
+        if part == 0 { amount } else { amount.saturating_sub(part).saturating_add(self.scale()) }
+    }
+
     /// The name: in the policy, in machine fields and in metrics.
     #[must_use]
     pub const fn unit(self) -> &'static str {

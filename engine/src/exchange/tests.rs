@@ -490,6 +490,26 @@ fn every_meter_counts_its_own_and_says_so() {
     }
 }
 
+/// A call that is refused for a part of one has none left, and is told so.
+#[test]
+fn a_bucket_of_requests_never_tells_of_parts() {
+    let mut shop = shop_of(&json!([{"name": "pace", "per": [], "ladder": deny(),
+        "bucket": {"requests": 2, "refill": {"requests": 1, "every": "10s"}}}]));
+    assert_eq!((ask(&mut shop, "gpt-4o", USED), ask(&mut shop, "gpt-4o", USED)), (None, None));
+    let mut call = shop.call();
+    let later = NOON.plus_ms(100);
+    call.body(body("gpt-4o").as_bytes(), false, later);
+    let answer = reserve_all(&mut shop.store, &call.holds(), later, true, &mut Vec::new()).unwrap();
+    let Next::Reply(reply) = call.reserved(&answer, later) else { panic!() };
+    let error: Value = serde_json::from_slice::<Value>(&reply.body).unwrap()["error"].clone();
+    let said = "You've used 100% of your AI quota (2 of 2 requests). It resets in 10 seconds.";
+    assert_eq!(
+        (&error["message"], &error["used"], &error["remaining"]),
+        (&json!(said), &json!(2), &json!(0))
+    );
+    assert_eq!((header(&reply, "retry-after"), header(&reply, "x-should-retry")), (Some("10"), None));
+}
+
 /// No charge without usage: a provider's error is no request; an explicit usage of zero is one, of no tokens.
 #[test]
 fn requests_count_when_something_came_of_them() {
