@@ -9,7 +9,7 @@ pub(crate) async fn other_paths_pass_byte_for_byte(setup: &Setup) {
     setup.case("other paths");
     let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for client in [setup.http1(), setup.http2()] {
-        for path in ["/v1/embeddings", "/", "/upload?x=/chat/completions"] {
+        for path in ["/v1/files", "/", "/upload?x=/chat/completions"] {
             let call = Call::new(Method::POST, path).header("x-sim-echo", "raw");
             let call = call.header("content-type", "application/x-things").body(bytes.clone());
             let answer = client.send(call).await;
