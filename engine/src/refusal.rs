@@ -1,6 +1,7 @@
 //! A refusal: one place for its status, headers and body, whatever refused.
 
 use crate::dialect::Dialect;
+use crate::ledger::Level;
 use crate::policy::{Budget, MessageFacts, OpenWindow, Template};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use serde_json::{Map, Value};
@@ -22,9 +23,9 @@ pub struct Reply {
 /// Which question of the caller a refusal answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The quota of a calendar window is used: waiting is for people, not for clients.
+    /// The quota of a calendar window, or of a long rolling one, is used: waiting is for people, not for clients.
     Quota,
-    /// A bucket is empty and refills in seconds: clients wait.
+    /// A bucket is empty and refills in seconds, or too many calls run at once: clients wait.
     Rate,
     /// The body cannot be read and the policy refuses such.
     Unreadable,
@@ -56,38 +57,38 @@ pub struct BudgetState {
     pub rule: String,
     /// What it counts.
     pub meter: Meter,
-    /// Settled and held, this call's hold included if it was taken.
+    /// Settled and held, this call's hold included if it was taken; rounded up to whole units.
     pub used: Amount,
     /// 100 %.
     pub limit: Amount,
-    /// When calls like this one go through again; `None` if never.
+    /// When calls like this one go through again; `None` if never, or when a running call ends.
     pub resets_at: Option<EpochMs>,
-    /// The window's length in seconds.
+    /// The window's length in seconds; 0 if it has none.
     pub window_seconds: u64,
     /// Where more can be bought.
     pub upgrade_url: Option<String>,
     /// `at midnight PST`.
     pub resets_text: String,
     /// `today's `.
-    pub period_text: &'static str,
+    pub period_text: String,
 }
 
 impl BudgetState {
-    /// The state of a budget with this much used.
+    /// The state of a budget with this much used, of which `level` stood before.
     pub(crate) fn new(
         budget: &Budget,
         open: &OpenWindow,
         used: Amount,
-        missing: Amount,
+        (missing, level): (Amount, Level),
         now: EpochMs,
     ) -> Self {
-        let resets_at = open.free_at(missing, now);
+        let resets_at = open.free_at(missing, level, now);
         Self {
             rule: budget.name.clone(),
             meter: budget.meter,
-            used,
+            used: budget.meter.whole(used),
             limit: budget.limit,
-            resets_at: Some(resets_at),
+            resets_at,
             window_seconds: open.seconds,
             upgrade_url: None,
             resets_text: open.resets_at_text(resets_at, now),
@@ -111,15 +112,15 @@ impl BudgetState {
     /// The message with this state filled in.
     pub(crate) fn message(&self, template: &Template, needed: Amount, model: &str, now: EpochMs) -> String {
         let amount = |amount| self.meter.display(amount);
-        let resets_in = self.resets_at.map_or(0, |at| now.seconds_until(at));
+        let resets_in = self.resets_at.map_or(SOON_SECONDS, |at| now.seconds_until(at));
         template.fill(&MessageFacts {
             used: amount(self.used),
             limit: amount(self.limit),
             remaining: amount(self.remaining()),
             needed: amount(needed),
             percent: format!("{}%", self.percent()),
-            unit: if self.meter == Meter::Tokens { " tokens".to_owned() } else { String::new() },
-            period: self.period_text.to_owned(),
+            unit: self.meter.unit_text().to_owned(),
+            period: self.period_text.clone(),
             resets_at: self.resets_text.clone(),
             resets_in: crate::policy::duration_text(resets_in),
             rule: self.rule.clone(),
@@ -131,8 +132,8 @@ impl BudgetState {
     /// `rule, used, limit, remaining, unit, resets_at, upgrade_url`, for programs.
     pub(crate) fn machine_fields(&self) -> Map<String, Value> {
         let amount = |amount: Amount| match self.meter {
-            Meter::Tokens => Value::from(self.meter.count(amount)),
             Meter::Usd => Value::from(NanoUsd(amount).to_string().replace(['$', ','], "")),
+            _ => Value::from(self.meter.count(amount)),
         };
         let mut fields = Map::new();
         fields.insert("rule".to_owned(), self.rule.clone().into());
@@ -147,14 +148,17 @@ impl BudgetState {
         fields
     }
 
-    /// Amounts in headers are integers: tokens, or cents rounded down.
+    /// Amounts in headers are integers: tokens, requests, or cents rounded down.
     fn header_count(&self, amount: Amount) -> u64 {
         match self.meter {
-            Meter::Tokens => self.meter.count(amount),
             Meter::Usd => self.meter.count(amount) / 10_000_000,
+            _ => self.meter.count(amount),
         }
     }
 }
+
+/// How long a client waits for what may come at any time.
+const SOON_SECONDS: u64 = 1;
 
 /// `RateLimit-Policy` and `RateLimit` for these budgets, the tightest first:
 /// draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
@@ -164,19 +168,23 @@ pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'
     let list = |item: &dyn Fn(&BudgetState) -> String| {
         tightest.iter().map(|state| item(state)).collect::<Vec<_>>().join(", ")
     };
+    // `w` and `t` are optional: what counts running calls has neither.
+    let time =
+        |name: &str, seconds: Option<u64>| seconds.map_or_else(String::new, |s| format!(";{name}={s}"));
     let policy = |state: &BudgetState| {
-        let unit = if state.meter == Meter::Tokens { "tokens" } else { "usd-cents" };
+        let window = Some(state.window_seconds).filter(|seconds| *seconds > 0);
         format!(
-            "\"{}\";q={};qu=\"{unit}\";w={}",
+            "\"{}\";q={};qu=\"{}\"{}",
             state.rule,
             state.header_count(state.limit),
-            state.window_seconds
+            state.meter.quota_unit(),
+            time("w", window)
         )
     };
     let limit = |state: &BudgetState| {
         let remaining = state.header_count(state.remaining());
-        let seconds = state.resets_at.map_or(0, |at| now.seconds_until(at));
-        format!("\"{}\";r={remaining};t={seconds}", state.rule)
+        let seconds = state.resets_at.map(|at| now.seconds_until(at));
+        format!("\"{}\";r={remaining}{}", state.rule, time("t", seconds))
     };
     if states.is_empty() {
         return Vec::new();
@@ -214,8 +222,10 @@ impl Refusal {
         if let Some(state) = &self.budget {
             headers.push(("x-tokenstile-rule", state.rule.clone()));
             headers.extend(ratelimit_headers(std::slice::from_ref(state), now));
-            if let Some(at) = state.resets_at {
-                headers.push(("retry-after", now.seconds_until(at).max(1).to_string()));
+            // Nobody knows when a running call ends: soon.
+            let soon = (self.kind == RefusalKind::Rate).then_some(SOON_SECONDS);
+            if let Some(seconds) = state.resets_at.map(|at| now.seconds_until(at).max(1)).or(soon) {
+                headers.push(("retry-after", seconds.to_string()));
             }
         }
         // Retrying a used quota only makes more refusals: OpenAI's and Anthropic's SDKs obey this.

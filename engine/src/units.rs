@@ -56,50 +56,99 @@ impl std::fmt::Display for NanoUsd {
 pub enum Meter {
     /// Input and output tokens together.
     Tokens,
+    /// Tokens of the prompt, cached ones included.
+    InputTokens,
+    /// Tokens of the answer, reasoning included.
+    OutputTokens,
     /// Cost by the price book.
     Usd,
+    /// Calls that used something.
+    Requests,
+    /// Calls that run now.
+    RequestsInFlight,
 }
 
-/// An amount of a meter in the ledger's unit: millionths of a token (so that a refill of a few
-/// tokens an hour loses nothing to rounding), or nano-dollars.
+/// An amount of a meter in the ledger's unit: millionths of a token or a request (so that a refill of a
+/// few an hour loses nothing to rounding), or nano-dollars.
 pub type Amount = i64;
 
 impl Meter {
-    /// Ledger units in one unit that people read: a token, or a nano-dollar.
+    /// Ledger units in one unit that people read: a token, a request, or a nano-dollar.
     const fn scale(self) -> i64 {
         match self {
-            Self::Tokens => 1_000_000,
             Self::Usd => 1,
+            _ => 1_000_000,
         }
     }
 
-    /// The ledger amount of `count` tokens or nano-dollars.
+    /// The ledger amount of `count` tokens, requests or nano-dollars.
     #[must_use]
     pub fn amount(self, count: u64) -> Amount {
         i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(self.scale())
     }
 
-    /// Whole tokens or nano-dollars in an amount, rounded down, never negative.
+    /// Whole tokens, requests or nano-dollars in an amount, rounded down, never negative.
     #[must_use]
     pub fn count(self, amount: Amount) -> u64 {
         u64::try_from(amount).unwrap_or(0).checked_div(self.scale().unsigned_abs()).unwrap_or(0)
     }
 
-    /// The word for the unit in messages and machine fields.
+    /// The amount, rounded up to a whole token or request: what is used in part is not there for a caller.
+    #[must_use]
+    pub fn whole(self, amount: Amount) -> Amount {
+        let part = amount.checked_rem_euclid(self.scale()).unwrap_or_default();
+        if part == 0 { amount } else { amount.saturating_sub(part).saturating_add(self.scale()) }
+    }
+
+    /// The name: in the policy, in machine fields and in metrics.
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
             Self::Usd => "usd",
+            Self::Requests => "requests",
+            Self::RequestsInFlight => "requests_in_flight",
         }
+    }
+
+    /// What follows an amount in a sentence: ` tokens`; nothing for money, which carries its own sign.
+    #[must_use]
+    pub const fn unit_text(self) -> &'static str {
+        match self {
+            Self::Tokens => " tokens",
+            Self::InputTokens => " input tokens",
+            Self::OutputTokens => " output tokens",
+            Self::Usd => "",
+            Self::Requests => " requests",
+            Self::RequestsInFlight => " requests in flight",
+        }
+    }
+
+    /// The quota unit of `RateLimit-Policy`. The draft names `requests` and `concurrent-requests`
+    /// (draft-ietf-httpapi-ratelimit-headers-10, section 3.1.2); the others are ours.
+    #[must_use]
+    pub const fn quota_unit(self) -> &'static str {
+        match self {
+            Self::Usd => "usd-cents",
+            Self::RequestsInFlight => "concurrent-requests",
+            _ => self.unit(),
+        }
+    }
+
+    /// Whether each call counts as one, whatever is in it.
+    #[must_use]
+    pub const fn counts_calls(self) -> bool {
+        matches!(self, Self::Requests | Self::RequestsInFlight)
     }
 
     /// An amount as a person reads it: `45,000`, or `$12.50`.
     #[must_use]
     pub fn display(self, amount: Amount) -> String {
         match self {
-            Self::Tokens => grouped(self.count(amount)),
             Self::Usd => NanoUsd(amount).to_string(),
+            _ => grouped(self.count(amount)),
         }
     }
 }

@@ -94,6 +94,34 @@ fn the_readme_names_every_key_of_the_policy_and_no_other() {
     assert!(missing.is_empty(), "README.md's table does not say what these keys are: {missing:?}");
 }
 
+/// What may stand in `limit` and in `calendar`, each with a row that says what it is.
+#[test]
+fn the_readme_says_what_every_meter_and_window_is() {
+    let (readme, wire) = (file("README.md"), file("engine/src/policy/wire.rs"));
+    let body = |head: &str| wire.split(head).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
+    let limit = body("struct Limit {");
+    let meters = limit.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split(':').next());
+    let calendar = body("enum Calendar {");
+    let units = calendar.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//"));
+    let units = units.map(|unit| match unit.trim_end_matches(',') {
+        "BillingMonth" => "billing_month".to_owned(),
+        unit => unit.to_ascii_lowercase(),
+    });
+    let rows = |head: &str| readme.split(head).nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
+    let (of_meters, of_windows) = (rows("| meter | counts |"), rows("| window | is forgotten |"));
+    let mut seen = 0;
+    for meter in meters {
+        assert!(of_meters.contains(&format!("`{meter}`")), "README.md does not say what `{meter}` counts");
+        seen += 1;
+    }
+    for unit in units {
+        let row = format!("{{\"calendar\": \"{unit}\"");
+        assert!(of_windows.contains(&row), "README.md does not say when `{unit}` ends");
+        seen += 1;
+    }
+    assert_eq!(seen, 11);
+}
+
 #[test]
 fn the_readme_names_every_dialect() {
     let readme = file("README.md");
@@ -117,7 +145,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }
 
 #[test]

@@ -136,7 +136,10 @@ fn tiles_of(width: u32, height: u32) -> u64 {
 pub(super) fn refusal(refusal: &Refusal) -> Written {
     let (kind, code) = match refusal.kind {
         RefusalKind::Quota => ("insufficient_quota", "insufficient_quota"),
-        RefusalKind::Rate => ("tokens", "rate_limit_exceeded"),
+        RefusalKind::Rate => {
+            let calls = refusal.budget.as_ref().is_some_and(|state| state.meter.counts_calls());
+            (if calls { "requests" } else { "tokens" }, "rate_limit_exceeded")
+        }
         RefusalKind::Unreadable => ("invalid_request_error", "unreadable_body"),
         RefusalKind::TooLarge => ("invalid_request_error", "request_too_large"),
         RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),

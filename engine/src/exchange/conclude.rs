@@ -1,12 +1,12 @@
 //! From what stands in the ledger to a decision: the ladder of each budget, the strictest outcome.
 
-use super::plan::{Planned, amount_of};
+use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next};
 use crate::dialect::{Edits, ModelAt};
-use crate::ledger::Denied;
+use crate::ledger::{Denied, Level};
 use crate::policy::{Action, Budget, Cheaper, Policy};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
-use crate::units::{Amount, EpochMs};
+use crate::units::{Amount, EpochMs, Meter};
 
 /// What was decided and why.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Exchange {
             let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some());
             let (Some(budget), Some(reserved)) = (budget, reserved) else { return false };
             let after = |usage| {
-                let amount = amount_of(budget.meter, usage, self.asked_quote().price.cost(usage));
+                let amount = held(budget.meter, usage, self.asked_quote().price.cost(usage));
                 reserved.before.total().saturating_add(amount)
             };
             let (least, most) = (after(least), after(most));
@@ -116,7 +116,7 @@ impl Exchange {
             return false;
         };
         let least = self.usage_with(0);
-        let least = amount_of(budget.meter, least, self.asked_quote().price.cost(least));
+        let least = held(budget.meter, least, self.asked_quote().price.cost(least));
         planned.hold.cap.is_some_and(|cap| level.total().saturating_add(least) <= cap)
     }
 
@@ -146,10 +146,10 @@ impl Exchange {
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
-            return Some(refusal(budget, planned, before, deny, self.asked_model(), now));
+            return Some(refusal(budget, planned, reserved.before, deny, self.asked_model(), now));
         }
         let missing = after.saturating_sub(budget.limit).max(0);
-        let state = BudgetState::new(budget, &planned.open, after, missing, now);
+        let state = BudgetState::new(budget, &planned.open, after, (missing, reserved.before), now);
         self.note(budget, &climb, &state, planned.hold.amount, now);
         self.outcome.states.push(state);
         None
@@ -270,14 +270,13 @@ impl Exchange {
         if let Some(bound) =
             climb.clamp.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other))
         {
-            let told = format!("Answers end at {bound} tokens until the quota resets {}.", state.resets_text);
+            let told = format!("Answers end at {bound} tokens until {}.", until(state));
             self.outcome.clamped = Some((budget.name.clone(), told));
             self.outcome.output_bound = Some(bound);
         }
         if let Some(model) = &climb.serve {
             let asked = self.asked_model();
-            let told =
-                format!("{model} answers instead of {asked} until the quota resets {}.", state.resets_text);
+            let told = format!("{model} answers instead of {asked} until {}.", until(state));
             self.outcome.downgraded = Some((budget.name.clone(), told));
             self.outcome.served_model = Some(model.clone());
         }
@@ -296,7 +295,7 @@ impl Exchange {
         let (Some(level), Some(deny)) = (denied.level, deny) else {
             return self.table_is_full(now);
         };
-        let refusal = refusal(budget, planned, level.total(), &deny.action, self.asked_model(), now);
+        let refusal = refusal(budget, planned, level, &deny.action, self.asked_model(), now);
         self.refuse(&refusal, now)
     }
 
@@ -334,19 +333,19 @@ impl Exchange {
     }
 }
 
-/// The refusal of a budget with `before` used by others.
+/// The refusal of a budget with `level` used by others.
 fn refusal(
     budget: &Budget,
     planned: &Planned,
-    before: Amount,
+    level: Level,
     deny: &Action,
     model: &str,
     now: EpochMs,
 ) -> Refusal {
-    let needed = planned.hold.amount;
+    let (needed, before) = (planned.hold.amount, level.total());
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
-    let mut state = BudgetState::new(budget, &planned.open, before, missing, now);
+    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url } = deny else {
         return Refusal { kind, message: String::new(), budget: Some(state) };
@@ -354,7 +353,8 @@ fn refusal(
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
     let message = state.message(template, needed, model, now);
-    if kind == RefusalKind::Rate && needed > cap {
+    // In flight a call counts as one: there is no shorter one, and another will end.
+    if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
     Refusal { kind, message, budget: Some(state) }
@@ -364,12 +364,21 @@ fn refusal(
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
     let message = format!(
-        "This request needs about {} tokens at once, and `{}` allows {}. Shorten it, or lower its output bound.",
+        "This request needs about {}{} at once, and `{}` allows {}. Shorten it, or lower its output bound.",
         state.meter.display(needed),
+        state.meter.unit_text(),
         state.rule,
         state.meter.display(cap)
     );
     Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+}
+
+/// How long what a step does will last.
+fn until(state: &BudgetState) -> String {
+    match state.meter {
+        Meter::RequestsInFlight => "a request ends".to_owned(),
+        _ => format!("the quota resets {}", state.resets_text),
+    }
 }
 
 /// Text that may stand in a header: one line, no control characters.

@@ -333,13 +333,8 @@ impl Exchange {
     /// Something of ours failed before the call went on: `on_error` decides.
     pub fn fail(&mut self, why: &str, now: EpochMs) -> Next {
         self.failure = Some(why.to_owned());
-        match self.policy.on_error {
-            Verdict::Allow => {
-                if self.plan.is_empty() {
-                    self.plan(now);
-                }
-                self.forward()
-            }
+        match self.on_error(now) {
+            Verdict::Allow => self.forward(),
             Verdict::Deny => {
                 let message = "Budgets can't be checked right now, and this service's policy is to wait. \
                                Try again in a moment."
@@ -348,6 +343,21 @@ impl Exchange {
                 self.refuse(&Refusal { kind: RefusalKind::Unavailable, message, budget: None }, now)
             }
         }
+    }
+
+    /// What a failure means for this call: one budget that it meets is enough to refuse it. Those in shadow
+    /// mode change nothing, and where none is met the policy's own word counts.
+    fn on_error(&mut self, now: EpochMs) -> Verdict {
+        if self.plan.is_empty() {
+            self.plan(now);
+        }
+        let mut met =
+            self.plan.iter().filter_map(|planned| self.policy.budgets.get(planned.budget)).peekable();
+        if met.peek().is_none() {
+            return self.policy.on_error;
+        }
+        let denies = met.any(|budget| !budget.shadow && budget.on_error == Verdict::Deny);
+        if denies { Verdict::Deny } else { Verdict::Allow }
     }
 
     /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
@@ -363,11 +373,8 @@ impl Exchange {
     /// go on. `holdable`: this host can.
     pub fn reply_failed(&mut self, why: &str, holdable: bool, now: EpochMs) -> Option<Next> {
         self.failure = Some(why.to_owned());
-        if self.state != State::Replied || (self.policy.on_error == Verdict::Deny && holdable) {
+        if self.state != State::Replied || (self.on_error(now) == Verdict::Deny && holdable) {
             return None;
-        }
-        if self.plan.is_empty() {
-            self.plan(now);
         }
         Some(self.forward())
     }

@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use crate::ledger::{Hold, Reserved};
-use crate::policy::{Budget, HoldRule, OpenWindow};
+use crate::policy::{Budget, HoldRule, OpenWindow, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -24,18 +24,29 @@ impl Exchange {
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
         let expected = self.expected_usage();
-        let price = &self.asked_quote().price;
+        let quote = self.asked_quote();
+        let subject = self.subject();
         let planned = |(index, budget): (usize, &Budget)| {
             let open = budget.window.open(budget.limit, now);
             let hold = Hold {
-                key: self.policy.slot_key(budget, &self.identity),
+                key: self.policy.slot_key(budget, &subject),
                 window: open.rule,
-                amount: amount_of(budget.meter, expected, price.cost(expected)),
+                amount: held(budget.meter, expected, quote.price.cost(expected)),
                 cap: budget.cap().filter(|_| !self.exempt),
             };
             Planned { budget: index, open, hold, reserved: None }
         };
-        self.plan = self.policy.budgets_for(&self.identity, now).map(planned).collect();
+        self.plan = self.policy.budgets_for(&subject, now).map(planned).collect();
+    }
+
+    /// The call as budgets tell it from others.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            identity: &self.identity,
+            asked: self.asked_model(),
+            priced_as: &self.asked_quote().entry,
+            provider: self.provider().unwrap_or_default(),
+        }
     }
 
     /// The price of the call as it was asked for, looked up once.
@@ -94,10 +105,22 @@ impl Exchange {
     }
 }
 
-/// What this usage counts as in a budget's meter.
-pub(super) fn amount_of(meter: Meter, usage: Usage, cost: NanoUsd) -> Amount {
+/// What a call with this usage holds in a budget's meter while it runs.
+pub(super) fn held(meter: Meter, usage: Usage, cost: NanoUsd) -> Amount {
+    match meter {
+        Meter::RequestsInFlight => meter.amount(1),
+        _ => used(meter, usage, cost),
+    }
+}
+
+/// What a call with this usage counts as in a budget's meter when it is over.
+pub(super) fn used(meter: Meter, usage: Usage, cost: NanoUsd) -> Amount {
     match meter {
         Meter::Tokens => meter.amount(usage.total()),
+        Meter::InputTokens => meter.amount(usage.input),
+        Meter::OutputTokens => meter.amount(usage.output),
         Meter::Usd => cost.0,
+        Meter::Requests => meter.amount(1),
+        Meter::RequestsInFlight => 0,
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a call: what it used, what it cost, what the ledger gets.
 
-use super::plan::amount_of;
+use super::plan;
 use super::record::{Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
 use crate::units::{EpochMs, NanoUsd};
@@ -35,7 +35,7 @@ impl Exchange {
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
         if state == State::Forwarded {
-            self.owe(usage, cost);
+            self.owe(usage, source, cost);
         } else {
             self.give_back();
         }
@@ -77,7 +77,7 @@ impl Exchange {
     }
 
     /// Books what was used in every budget of the plan, in place of its hold.
-    fn owe(&mut self, usage: Usage, cost: NanoUsd) {
+    fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
         for planned in &self.plan {
             let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
@@ -85,7 +85,8 @@ impl Exchange {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
-                used: amount_of(budget.meter, usage, cost),
+                // Nor does a call that was not made count as one.
+                used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
             });
         }
     }

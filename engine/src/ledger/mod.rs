@@ -9,7 +9,7 @@ mod slot;
 mod transaction;
 
 pub use page::{PAGE_BYTES, Page, SLOTS_PER_PAGE};
-pub use slot::{HOLD_LIFE_MS, Level, Receipt};
+pub use slot::{HOLD_LIFE_MS, Level, Receipt, SLICES};
 pub use transaction::{Denied, Reserved, Store, StoreError, reserve_all, settle_all};
 
 use crate::units::{Amount, EpochMs};
@@ -35,6 +35,13 @@ pub enum WindowRule {
         /// The period in milliseconds, at least 1.
         every_ms: i64,
     },
+    /// Slice by slice: what was used counts until [`SLICES`] whole slices have passed after its own.
+    Rolling {
+        /// The length of a slice in milliseconds, at least 1.
+        slice_ms: i64,
+    },
+    /// Nothing stays: only calls that run now count.
+    InFlight,
 }
 
 /// One amount to hold before a call.

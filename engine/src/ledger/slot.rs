@@ -1,4 +1,4 @@
-//! One subject's amount in 56 bytes, and how time and calls change it.
+//! One subject's amount in 88 bytes, and how time and calls change it.
 
 use super::{Hold, Settle, WindowRule};
 use crate::units::{Amount, EpochMs};
@@ -8,7 +8,11 @@ use crate::units::{Amount, EpochMs};
 pub const HOLD_LIFE_MS: i64 = 15 * 60 * 1000;
 
 /// The bytes of a slot in a page.
-pub(super) const SLOT_BYTES: usize = 56;
+pub(super) const SLOT_BYTES: usize = 88;
+
+/// Slices that a rolling window is made of, besides the one that is running. More would forget sooner
+/// after the window's length, and every slot of every window pays for them.
+pub const SLICES: usize = 4;
 
 /// What stands against a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +21,8 @@ pub struct Level {
     pub used: Amount,
     /// Held by calls in flight.
     pub held: Amount,
+    /// Of what is settled in a rolling window, that of earlier slices, the latest first.
+    pub earlier: [Amount; SLICES],
 }
 
 impl Level {
@@ -34,6 +40,8 @@ pub struct Receipt {
     pub amount: Amount,
     /// The generation in which it was taken.
     generation: i64,
+    /// The slot's window when it was taken: what the clock of another worker says does not matter.
+    at: i64,
 }
 
 /// A slot read from its bytes.
@@ -44,12 +52,15 @@ pub(super) struct Slot {
     used: Amount,
     /// Holds by generation: even, odd. Two are enough to let lost ones expire.
     held: [Amount; 2],
-    /// The window's end (calendar), or the time up to which the refill was given.
+    /// The window's end (calendar), the time up to which the refill was given, or the start of the running
+    /// slice.
     at: i64,
     generation: i64,
     /// From this time on an absent slot means the same, if nothing is held: the window is over, or
     /// the bucket has refilled.
     forget_at: i64,
+    /// Settled in earlier slices of a rolling window, the latest first.
+    earlier: [Amount; SLICES],
 }
 
 impl Slot {
@@ -63,13 +74,16 @@ impl Slot {
             at: word(4),
             generation: word(5),
             forget_at: word(6),
+            earlier: [word(7), word(8), word(9), word(10)],
         }
     }
 
     pub(super) fn to_bytes(self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];
         let [even, odd] = self.held;
-        let words = [self.tag.cast_signed(), self.used, even, odd, self.at, self.generation, self.forget_at];
+        let [e0, e1, e2, e3] = self.earlier;
+        let tag = self.tag.cast_signed();
+        let words = [tag, self.used, even, odd, self.at, self.generation, self.forget_at, e0, e1, e2, e3];
         for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
             *to = word.to_le_bytes();
         }
@@ -81,13 +95,16 @@ impl Slot {
         let at = match window {
             WindowRule::Until(end) => end.0,
             WindowRule::Refill { .. } => now.0,
+            WindowRule::Rolling { slice_ms } => slice_start(slice_ms, now),
+            WindowRule::InFlight => 0,
         };
         Self { tag, at, generation: generation(now), ..Self::default() }
     }
 
-    pub(super) const fn level(&self) -> Level {
+    pub(super) fn level(&self) -> Level {
         let [even, odd] = self.held;
-        Level { used: self.used, held: even.saturating_add(odd) }
+        let used = self.earlier.iter().fold(self.used, |sum, earlier| sum.saturating_add(*earlier));
+        Level { used, held: even.saturating_add(odd), earlier: self.earlier }
     }
 
     /// Brings the slot to `now`: lost holds expire, windows end, buckets refill. A clock that went
@@ -98,9 +115,23 @@ impl Slot {
             WindowRule::Until(end) if end.0 > self.at => {
                 *self = Self { tag: self.tag, at: end.0, generation: self.generation, ..Self::default() };
             }
-            WindowRule::Until(_) => {}
+            WindowRule::Until(_) | WindowRule::InFlight => {}
             WindowRule::Refill { refill, every_ms } => self.refill(refill, every_ms, now),
+            WindowRule::Rolling { slice_ms } => self.roll(slice_ms, now),
         }
+    }
+
+    /// Moves on by whole slices; what was used before the last [`SLICES`] of them is forgotten.
+    fn roll(&mut self, slice_ms: i64, now: EpochMs) {
+        let current = slice_start(slice_ms, now);
+        let passed = slices_between(self.at, current, slice_ms);
+        for _ in 0..passed.clamp(0, SLICES_AND_ONE) {
+            self.earlier.rotate_right(1);
+            if let Some(latest) = self.earlier.first_mut() {
+                *latest = std::mem::take(&mut self.used);
+            }
+        }
+        self.at = self.at.max(current);
     }
 
     fn expire_holds(&mut self, now: EpochMs) {
@@ -138,26 +169,40 @@ impl Slot {
         let held = self.held_in(generation);
         *held = held.saturating_add(hold.amount);
         self.set_forget_at(hold.window);
-        Ok((before, Receipt { amount: hold.amount, generation }))
+        Ok((before, Receipt { amount: hold.amount, generation, at: self.at }))
     }
 
     /// Gives the hold back and books what was used. A hold belongs to the window in which it was
     /// taken: when that is over, so is the call's cost for this budget.
     pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) {
-        match settle.window {
-            WindowRule::Until(end) if end.0 < self.at => return,
-            WindowRule::Until(_) => self.advance(settle.window, EpochMs(0)),
-            WindowRule::Refill { .. } => self.advance(settle.window, now),
+        self.advance(settle.window, now);
+        let taken_at = match (settle.receipt, settle.window) {
+            (Some(receipt), _) => receipt.at,
+            (None, WindowRule::Until(end)) => end.0,
+            (None, _) => self.at,
+        };
+        if matches!(settle.window, WindowRule::Until(_)) && taken_at < self.at {
+            return;
         }
-        self.expire_holds(now);
         if let Some(receipt) = settle.receipt
             && self.generation.saturating_sub(receipt.generation) <= 1
         {
             let held = self.held_in(receipt.generation);
             *held = held.saturating_sub(receipt.amount).max(0);
         }
-        self.used = self.used.saturating_add(settle.used);
+        if let Some(used) = self.used_at(settle.window, taken_at) {
+            *used = used.saturating_add(settle.used);
+        }
         self.set_forget_at(settle.window);
+    }
+
+    /// Where a call of that time is booked; `None` when its slice is forgotten.
+    fn used_at(&mut self, window: WindowRule, taken_at: i64) -> Option<&mut Amount> {
+        let WindowRule::Rolling { slice_ms } = window else { return Some(&mut self.used) };
+        match usize::try_from(slices_between(taken_at, self.at, slice_ms)) {
+            Err(_) | Ok(0) => Some(&mut self.used),
+            Ok(age) => self.earlier.get_mut(age.saturating_sub(1)),
+        }
     }
 
     /// Nothing is lost by forgetting this slot.
@@ -176,6 +221,10 @@ impl Slot {
                     .unwrap_or(i128::MAX);
                 self.at.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)).saturating_add(1)
             }
+            WindowRule::Rolling { slice_ms } => {
+                self.at.saturating_add(slice_ms.saturating_mul(SLICES_AND_ONE))
+            }
+            WindowRule::InFlight => i64::MIN,
         };
     }
 
@@ -183,6 +232,18 @@ impl Slot {
         let [even, odd] = &mut self.held;
         if generation & 1 == 0 { even } else { odd }
     }
+}
+
+/// As many slices as a rolling window counts.
+const SLICES_AND_ONE: i64 = SLICES as i64 + 1;
+
+fn slice_start(slice_ms: i64, now: EpochMs) -> i64 {
+    now.0.saturating_sub(now.0.checked_rem_euclid(slice_ms).unwrap_or_default())
+}
+
+/// Negative when the clock went back.
+fn slices_between(from: i64, to: i64, slice_ms: i64) -> i64 {
+    to.saturating_sub(from).checked_div(slice_ms).unwrap_or_default()
 }
 
 fn generation(now: EpochMs) -> i64 {

@@ -4,11 +4,10 @@ use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::template::Template;
-use super::wire::{self, Calendar, Document, Mode};
-use super::{Action, Budget, DowngradeList, Policy, Step, Window};
+use super::wire::{self, Document, Mode, Verdict};
+use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
 use crate::ledger::SLOTS_PER_PAGE;
-use crate::units::{Amount, Meter, NanoUsd};
-use jiff::tz::TimeZoneDatabase;
+use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
 /// OpenAI's Responses take no lower bound:
@@ -19,7 +18,8 @@ const WARN: &str =
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
-const TOKENS_MAX: u64 = 1_000_000_000_000;
+const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
+const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
 pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     let mut errors = PolicyErrors::default();
@@ -29,12 +29,14 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     })?;
     super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
-    let policy = Compiler { errors: &mut errors }.policy(document);
+    let policy = Compiler { errors: &mut errors, own_providers: Vec::new() }.policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
 pub(super) struct Compiler<'e> {
     pub(super) errors: &'e mut PolicyErrors,
+    /// Providers that the price book does not know, and the policy does.
+    own_providers: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -56,6 +58,8 @@ impl Compiler<'_> {
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
+        self.own_providers.extend(document.provider.clone());
+        self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
         let mut tiers = Vec::with_capacity(document.budgets.len());
         for (i, mut wire) in document.budgets.into_iter().enumerate() {
@@ -73,7 +77,9 @@ impl Compiler<'_> {
                 );
             }
             let table = std::mem::take(&mut wire.tiers);
-            if let Some(budget) = self.budget(&path, wire, document.mode, &identity, &downgrades) {
+            if let Some(budget) =
+                self.budget(&path, wire, (document.mode, document.on_error), &identity, &downgrades)
+            {
                 budgets.push(budget);
                 tiers.push(table);
             }
@@ -150,6 +156,9 @@ impl Compiler<'_> {
         let mut dimensions = Vec::with_capacity(wire.len());
         for (name, sources) in wire {
             let path = format!("identity.{name}");
+            if matches!(name.as_str(), "model" | "provider") {
+                self.errors.add(&path, format!("every call has a `{name}` already; choose another name"));
+            }
             if sources.is_empty() {
                 self.errors.add(&path, "no source; name at least one, such as `header:x-user-id`");
             }
@@ -186,21 +195,23 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         wire: wire::Budget,
-        mode: Mode,
+        (mode, on_error): (Mode, Verdict),
         identity: &[Dimension],
         lists: &[DowngradeList],
     ) -> Option<Budget> {
-        let per = self.places(&format!("{path}.per"), wire.per.iter(), identity);
-        let keys = self.places(&format!("{path}.match"), wire.matches.keys(), identity);
-        let amount = self.amount(path, wire.limit, wire.window, wire.bucket);
+        let scopes = self.scopes(&format!("{path}.per"), &wire.per, identity);
+        let matches = self.conditions(&format!("{path}.match"), wire.matches, identity);
+        let amount = super::amounts::compile(path, wire.limit, wire.window, wire.bucket, self.errors);
         let (meter, limit) = amount.as_ref().map_or((Meter::Tokens, 0), |(meter, limit, _)| (*meter, *limit));
-        let ladder = self.ladder(&format!("{path}.ladder"), wire.ladder, limit, lists);
+        let ladder = self.ladder(&format!("{path}.ladder"), wire.ladder, meter, limit, lists);
         let (_, _, window) = amount?;
         Some(Budget {
             name: wire.name,
             shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
-            matches: keys.into_iter().zip(wire.matches.into_iter().map(|(_, value)| value)).collect(),
-            per,
+            on_error: wire.on_error.unwrap_or(on_error),
+            counted: format!("{} {} {}", window.identity(), meter.unit(), wire.per.join(",")),
+            matches,
+            per: scopes,
             meter,
             limit,
             window,
@@ -228,92 +239,76 @@ impl Compiler<'_> {
         names.map(place).collect()
     }
 
-    fn amount(
-        &mut self,
-        path: &str,
-        limit: Option<wire::Limit>,
-        window: Option<wire::Window>,
-        bucket: Option<wire::Bucket>,
-    ) -> Option<(Meter, Amount, Window)> {
-        match (limit, window, bucket) {
-            (Some(limit), Some(window), None) => {
-                let limit = self.limit(&format!("{path}.limit"), &limit);
-                let window = self.window(&format!("{path}.window"), &window);
-                let (meter, amount) = limit?;
-                Some((meter, amount, window?))
-            }
-            (None, None, Some(bucket)) => self.bucket(&format!("{path}.bucket"), &bucket),
-            (Some(_), None, None) => {
-                self.errors.add(path, "`limit` needs a `window`, such as {\"calendar\": \"day\"}");
-                None
-            }
-            _ => {
-                self.errors.add(path, "either `limit` with `window`, or `bucket`, is needed");
-                None
+    /// What tells subjects apart; an unknown name is an error, and one that stands twice.
+    fn scopes(&mut self, path: &str, names: &[String], identity: &[Dimension]) -> Vec<Scope> {
+        for (i, name) in names.iter().enumerate() {
+            if names.iter().take(i).any(|before| before == name) {
+                self.errors.add(path, format!("`{name}` stands twice"));
             }
         }
+        names.iter().filter_map(|name| self.scope(path, name, identity)).collect()
     }
 
-    pub(super) fn limit(&mut self, path: &str, limit: &wire::Limit) -> Option<(Meter, Amount)> {
-        match (limit.tokens, limit.usd.as_deref()) {
-            (Some(tokens), None) => self.tokens(&format!("{path}.tokens"), tokens),
-            (None, Some(text)) => {
-                let money = NanoUsd::parse(text);
-                if money.is_none() {
-                    let wrong =
-                        format!("`{text}` is no amount of dollars; write it like \"500\" or \"0.02\"");
-                    self.errors.add(format!("{path}.usd"), wrong);
-                }
-                money.map(|NanoUsd(nano)| (Meter::Usd, nano))
-            }
-            _ => {
-                self.errors.add(path, "exactly one of `tokens` and `usd` is needed");
-                None
-            }
-        }
-    }
-
-    fn tokens(&mut self, path: &str, tokens: u64) -> Option<(Meter, Amount)> {
-        if tokens > TOKENS_MAX {
-            self.errors.add(path, format!("`{tokens}` is more than the largest limit, {TOKENS_MAX}"));
-            return None;
-        }
-        Some((Meter::Tokens, Meter::Tokens.amount(tokens)))
-    }
-
-    fn window(&mut self, path: &str, window: &wire::Window) -> Option<Window> {
-        let Calendar::Day = window.calendar;
-        let zone = TimeZoneDatabase::bundled().get(&window.timezone).ok();
-        if zone.is_none() {
-            let wrong =
-                format!("unknown time zone `{}`; use an IANA name such as `Europe/Berlin`", window.timezone);
-            self.errors.add(format!("{path}.timezone"), wrong);
-        }
-        Some(Window::CalendarDay { zone: zone? })
-    }
-
-    fn bucket(&mut self, path: &str, bucket: &wire::Bucket) -> Option<(Meter, Amount, Window)> {
-        let every_ms = duration_ms(&bucket.refill.every);
-        if every_ms.is_none() {
-            let wrong =
-                format!("`{}` is no duration; write it like `30s`, `1m` or `1h`", bucket.refill.every);
-            self.errors.add(format!("{path}.refill.every"), wrong);
-        }
-        if bucket.refill.tokens == 0 {
+    fn scope(&mut self, path: &str, name: &str, identity: &[Dimension]) -> Option<Scope> {
+        let dimension = || identity.iter().position(|dimension| dimension.name == name).map(Scope::Dimension);
+        let scope = match name {
+            "model" => Some(Scope::Model),
+            "provider" => Some(Scope::Provider),
+            _ => dimension(),
+        };
+        if scope.is_none() {
+            let known = identity.iter().map(|d| format!("`{}`", d.name)).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none is".to_owned() } else { format!("{known} are") };
             self.errors.add(
-                format!("{path}.refill.tokens"),
-                "a bucket that is never refilled; use a `limit` instead",
+                path,
+                format!(
+                    "unknown dimension `{name}`; {known} declared in `identity`, and `model` and `provider` always"
+                ),
             );
         }
-        let (meter, limit) = self.tokens(&format!("{path}.tokens"), bucket.tokens)?;
-        let (_, refill) = self.tokens(&format!("{path}.refill.tokens"), bucket.refill.tokens)?;
-        Some((meter, limit, Window::Bucket { refill, every_ms: every_ms? }))
+        scope
+    }
+
+    fn conditions(&mut self, path: &str, wire: Named<String>, identity: &[Dimension]) -> Vec<Condition> {
+        let mut conditions = Vec::with_capacity(wire.len());
+        for (name, value) in wire {
+            let condition = self.scope(path, &name, identity).map(|scope| match scope {
+                Scope::Dimension(place) => Condition::Dimension(place, value),
+                Scope::Model => Condition::Model(self.pattern(path, &value)),
+                Scope::Provider => Condition::Provider(self.provider(path, value)),
+            });
+            conditions.extend(condition);
+        }
+        conditions
+    }
+
+    fn pattern(&mut self, path: &str, value: &str) -> WildMatch {
+        if value.is_empty() {
+            self.errors
+                .add(format!("{path}.model"), "a model name or a pattern is needed, such as `gpt-4o*`");
+        }
+        WildMatch::new(value)
+    }
+
+    /// A misspelt provider would never be met.
+    fn provider(&mut self, path: &str, value: String) -> String {
+        let own = self.own_providers.contains(&value);
+        if value != UNKNOWN && !own && !crate::price::is_provider(&value) {
+            let known = crate::price::providers().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            let known = known.join(", ");
+            self.errors.add(
+                format!("{path}.provider"),
+                format!("the price book knows no provider `{value}`; it knows {known}, and `{UNKNOWN}` is met where none is known"),
+            );
+        }
+        value
     }
 
     fn ladder(
         &mut self,
         path: &str,
         steps: Vec<wire::Step>,
+        meter: Meter,
         limit: Amount,
         lists: &[DowngradeList],
     ) -> Vec<Step> {
@@ -338,17 +333,29 @@ impl Compiler<'_> {
             if last.1 {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
-            let Some(action) = self.action(&path, step, lists) else { continue };
+            let Some(action) = self.action(&path, step, meter, lists) else { continue };
             last = (at, matches!(action, Action::Deny { .. }));
             ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
         }
         ladder
     }
 
-    fn action(&mut self, path: &str, step: wire::Step, lists: &[DowngradeList]) -> Option<Action> {
+    fn action(
+        &mut self,
+        path: &str,
+        step: wire::Step,
+        meter: Meter,
+        lists: &[DowngradeList],
+    ) -> Option<Action> {
+        let (warning, short, exhausted) = match meter {
+            Meter::RequestsInFlight => (IN_FLIGHT, TOO_MANY, TOO_MANY),
+            // One call needs one: what is left is always less than that.
+            Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
+            _ => (WARN, SHORT, EXHAUSTED),
+        };
         match (step.warn, step.clamp, step.downgrade, step.deny) {
             (Some(warn), None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), WARN),
+                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
             }),
             (None, Some(clamp), None, None) => {
                 let max_output_tokens = clamp.max_output_tokens;
@@ -369,8 +376,8 @@ impl Compiler<'_> {
             (None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), SHORT),
-                    exhausted: self.template(&path, deny.message.as_deref(), EXHAUSTED),
+                    short: self.template(&path, deny.message.as_deref(), short),
+                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
                     upgrade_url: deny.upgrade_url,
                 })
             }
@@ -409,18 +416,4 @@ fn per_mille(text: &str) -> Option<u32> {
     }
     let value = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth.parse().ok()?)?;
     (value <= 100_000).then_some(value)
-}
-
-fn duration_ms(text: &str) -> Option<i64> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit);
-    let scale = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(scale).filter(|ms| *ms > 0)
 }

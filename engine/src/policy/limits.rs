@@ -4,8 +4,8 @@
 use super::compile::{Compiler, amount_at};
 use super::identity::{Dimension, Match};
 use super::named::Named;
-use super::{Budget, Identity, Policy, wire};
-use crate::units::{Amount, EpochMs, Meter};
+use super::{Budget, Identity, Policy, amounts, wire};
+use crate::units::{Amount, EpochMs};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -115,14 +115,14 @@ impl Compiler<'_> {
         (who, until): (Match, Option<EpochMs>),
     ) {
         let next = budgets.len();
-        let Some((meter, limit)) = self.limit(path, limit) else { return };
+        let Some((meter, limit)) = amounts::limit(path, limit, self.errors) else { return };
         let Some(budget) = budgets.get_mut(at) else { return };
         if budget.window.is_bucket() {
             let wrong = "a bucket has one size for all; write a budget for each, with a `match`";
             return self.errors.add(path, wrong);
         }
         if meter != budget.meter {
-            let wrong = format!("`{}` is counted in {}", budget.name, counted_in(budget.meter));
+            let wrong = format!("`{}` is counted in `{}`", budget.name, budget.meter.unit());
             return self.errors.add(path, wrong);
         }
         budget.alternatives.push(Alternative { who, until, budget: next });
@@ -165,11 +165,4 @@ fn with_limit(budget: &Budget, limit: Amount) -> Budget {
     let mut other = Budget { limit, alternatives: Vec::new(), ..budget.clone() };
     other.ladder.iter_mut().for_each(|step| step.at = amount_at(limit, step.per_mille));
     other
-}
-
-const fn counted_in(meter: Meter) -> &'static str {
-    match meter {
-        Meter::Tokens => "`tokens`",
-        Meter::Usd => "`usd`",
-    }
 }

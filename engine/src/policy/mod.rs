@@ -1,5 +1,6 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
+mod amounts;
 mod compile;
 mod duplicates;
 mod errors;
@@ -7,6 +8,7 @@ mod identity;
 mod limits;
 mod named;
 mod prices;
+mod scope;
 mod template;
 mod window;
 mod wire;
@@ -14,9 +16,10 @@ mod wire;
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
+pub use scope::{Condition, Scope, Subject, UNKNOWN};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
-pub use window::{OpenWindow, Window};
+pub use window::{CalendarUnit, OpenWindow, Window};
 pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
@@ -92,10 +95,15 @@ pub struct Budget {
     pub name: String,
     /// Decides, but is not carried out.
     pub shadow: bool,
-    /// Dimensions (by their place in [`Policy::identity`]) and the value each must have.
-    pub matches: Match,
-    /// The dimensions whose values make the subject. None: one subject for all.
-    pub per: Vec<usize>,
+    /// What happens to a call that meets it when something of ours failed.
+    pub on_error: Verdict,
+    /// Which calls meet it: those that fulfil all of these.
+    pub matches: Vec<Condition>,
+    /// What makes the subject, by its values. None: one subject for all.
+    pub per: Vec<Scope>,
+    /// The kind of window, the meter and the names of `per`: a budget that counts something else than it
+    /// did begins anew.
+    counted: String,
     /// What is counted.
     pub meter: Meter,
     /// 100 %.
@@ -188,9 +196,9 @@ impl Policy {
         self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
     }
 
-    /// Where the amount of `budget` for this caller stands.
+    /// Where the amount of `budget` for this subject stands.
     #[must_use]
-    pub fn slot_key(&self, budget: &Budget, identity: &Identity) -> SlotKey {
+    pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
         // Lengths part the fields, so that no two subjects run together.
         let mut field = |bytes: &[u8]| {
@@ -199,10 +207,9 @@ impl Policy {
         };
         field(self.name.as_bytes());
         field(budget.name.as_bytes());
-        field(budget.window.kind().as_bytes());
-        field(budget.meter.unit().as_bytes());
-        for &dimension in &budget.per {
-            field(identity.value(dimension).as_bytes());
+        field(budget.counted.as_bytes());
+        for &scope in &budget.per {
+            field(subject.value(scope).as_bytes());
         }
         let hash = hasher.finish128();
         // The remainder is less than `pages`, a u32.
@@ -217,15 +224,17 @@ impl Policy {
         self.seed
     }
 
-    /// The budgets that this caller meets, each with the limit that it has now.
+    /// The budgets that this subject meets, each with the limit that it has now.
     pub fn budgets_for<'a>(
         &'a self,
-        identity: &'a Identity,
+        subject: &'a Subject<'_>,
         now: EpochMs,
     ) -> impl Iterator<Item = (usize, &'a Budget)> {
         let declared = self.budgets.iter().take(self.declared).enumerate();
-        let met = declared.filter(|(_, budget)| identity.meets(&budget.matches));
-        met.map(move |(index, budget)| self.alternative(budget, identity, now).unwrap_or((index, budget)))
+        let met = declared.filter(|(_, budget)| budget.concerns(subject));
+        met.map(move |(index, budget)| {
+            self.alternative(budget, subject.identity, now).unwrap_or((index, budget))
+        })
     }
 
     /// Whether a request header must not go upstream: nobody but us sets `x-tokenstile-…`, and the policy names more.
@@ -242,6 +251,10 @@ impl Policy {
 }
 
 impl Budget {
+    fn concerns(&self, subject: &Subject<'_>) -> bool {
+        self.matches.iter().all(|condition| subject.meets(condition))
+    }
+
     /// The amount at which calls are refused; `None` if they never are.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {

@@ -1,7 +1,7 @@
 //! Policies that are right, and every way in which one is told to be wrong.
 
 use super::*;
-use crate::ledger::WindowRule;
+use crate::ledger::{Level, WindowRule};
 use crate::units::EpochMs;
 use serde_json::{Value, json};
 
@@ -108,6 +108,83 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!(0),
             "`budgets[1].bucket.refill.tokens`: a bucket that is never refilled",
         ),
+        ("/budgets/0/limit", json!({}), "`budgets[0].limit`: exactly one of `tokens`, `input_tokens`"),
+        (
+            "/budgets/0/limit",
+            json!({"requests_in_flight": 3}),
+            "`budgets[0].window`: `requests_in_flight` takes no window: a call counts for as long as it runs",
+        ),
+        (
+            "/budgets/0/limit",
+            json!({"requests_in_flight": 0}),
+            "`budgets[0].limit.requests_in_flight`: no call ends where none may begin; to refuse all, write",
+        ),
+        ("/budgets/0/window", json!({}), "`budgets[0].window`: exactly one of `calendar` and `rolling`"),
+        (
+            "/budgets/0/window",
+            json!({"calendar": "day", "rolling": "24h"}),
+            "`budgets[0].window`: exactly one of `calendar` and `rolling`",
+        ),
+        ("/budgets/0/window", json!({"rolling": "day"}), "`budgets[0].window.rolling`: `day` is no duration"),
+        (
+            "/budgets/0/window",
+            json!({"rolling": "400d"}),
+            "`budgets[0].window.rolling`: `400d` is not between",
+        ),
+        (
+            "/budgets/0/window",
+            json!({"rolling": "10ms"}),
+            "`budgets[0].window.rolling`: `10ms` is not between",
+        ),
+        (
+            "/budgets/0/window",
+            json!({"rolling": "24h", "timezone": "UTC"}),
+            "`budgets[0].window.timezone`: a rolling window has no `timezone`",
+        ),
+        (
+            "/budgets/0/window",
+            json!({"calendar": "billing_month"}),
+            "`budgets[0].window.day`: a `billing_month` needs the `day`",
+        ),
+        (
+            "/budgets/0/window",
+            json!({"calendar": "billing_month", "day": 32}),
+            "`budgets[0].window.day`: a `billing_month` needs the `day`",
+        ),
+        (
+            "/budgets/0/window",
+            json!({"calendar": "month", "day": 15}),
+            "`budgets[0].window.day`: only a `billing_month` begins on a day of your choice",
+        ),
+        (
+            "/budgets/1/bucket/refill",
+            json!({"requests": 1, "every": "1m"}),
+            "`budgets[1].bucket.refill`: a bucket of `tokens` is refilled by `tokens`, not by `requests`",
+        ),
+        ("/budgets/1/bucket/requests", json!(5), "`budgets[1].bucket`: exactly one of"),
+        (
+            "/budgets/1/bucket/requests_in_flight",
+            json!(5),
+            "`budgets[1].bucket`: unknown field `requests_in_flight`",
+        ),
+        ("/budgets/0/per", json!(["user", "user"]), "`budgets[0].per`: `user` stands twice"),
+        (
+            "/budgets/0/per",
+            json!(["route"]),
+            "`budgets[0].per`: unknown dimension `route`; `tier`, `user` are declared in `identity`, and `model` and `provider` always",
+        ),
+        ("/budgets/0/match/model", json!(""), "`budgets[0].match.model`: a model name or a pattern"),
+        (
+            "/budgets/0/match/provider",
+            json!("opneai"),
+            "`budgets[0].match.provider`: the price book knows no provider `opneai`",
+        ),
+        (
+            "/budgets/0/on_error",
+            json!("deney"),
+            "`budgets[0].on_error`: unknown value `deney`: did you mean `deny`?",
+        ),
+        ("/identity/model", json!(["header:x-model"]), "`identity.model`: every call has a `model` already"),
         ("/identity/user", json!([]), "`identity.user`: no source"),
         (
             "/identity/user/0",
@@ -321,7 +398,7 @@ fn callers_that_differ_are_never_one() {
     .map(|header| identity(&policy, &[*header]))
     .collect();
     let keys: std::collections::HashSet<u64> =
-        callers.iter().map(|caller| policy.slot_key(&policy.budgets[0], caller).tag).collect();
+        callers.iter().map(|caller| policy.slot_key(&policy.budgets[0], &Subject::of(caller)).tag).collect();
     assert_eq!(keys.len(), callers.len());
     assert!(
         callers.iter().all(|caller| !format!("{caller:?}").contains("sk-")),
@@ -346,9 +423,10 @@ fn limits_differ_and_the_counter_is_one() {
     let (last, over) = (at("2027-01-31T23:59:59.999Z"), at("2027-02-01T00:00:00Z"));
     let met = |user: &'static str, tier: &'static str, now| {
         let caller = identity(&policy, &[("x-user-id", user.as_bytes()), ("x-tier", tier.as_bytes())]);
-        let (_, budget) = policy.budgets_for(&caller, now).next().unwrap();
+        let subject = Subject::of(&caller);
+        let (_, budget) = policy.budgets_for(&subject, now).next().unwrap();
         let at: Vec<u64> = budget.ladder.iter().map(|step| budget.meter.count(step.at)).collect();
-        assert_eq!(policy.slot_key(budget, &caller), policy.slot_key(&policy.budgets[0], &caller));
+        assert_eq!(policy.slot_key(budget, &subject), policy.slot_key(&policy.budgets[0], &subject));
         (budget.meter.count(budget.limit), at)
     };
     assert_eq!(met("u-1", "free", last), (50_000, vec![45_000, 50_000, 75_000]));
@@ -391,6 +469,38 @@ fn what_is_ours_and_what_the_policy_names_is_stripped() {
     assert!(!policy.strips(b"\xff"));
 }
 
+/// Counters survive a change of the policy where name, scope, unit and window are unchanged; what counts something
+/// else begins anew, so that no amount is read in another's terms.
+#[test]
+fn a_budget_that_counts_something_else_begins_anew() {
+    let tag = |pointer: &str, value: Value| {
+        let mut policy = good();
+        set(&mut policy, pointer, value);
+        let policy = Policy::parse(policy.to_string().as_bytes()).unwrap();
+        let ana = identity(&policy, &[("x-user-id", b"ana")]);
+        policy
+            .budgets
+            .iter()
+            .map(|budget| policy.slot_key(budget, &Subject::of(&ana)).tag)
+            .collect::<Vec<_>>()
+    };
+    let before = tag("/version", json!(1));
+    for (pointer, value, same) in [
+        ("/budgets/0/limit/tokens", json!(9), true),
+        ("/budgets/0/ladder/2/at", json!("200%"), true),
+        ("/budgets/1/bucket/refill/tokens", json!(20), true),
+        ("/budgets/0/window/timezone", json!("Europe/Berlin"), false),
+        ("/budgets/0/window/calendar", json!("week"), false),
+        ("/budgets/0/window", json!({"rolling": "24h"}), false),
+        ("/budgets/0/limit", json!({"input_tokens": 50000}), false),
+        ("/budgets/0/per", json!(["tier"]), false),
+        ("/budgets/0/per", json!(["user", "model"]), false),
+        ("/budgets/0/name", json!("other"), false),
+    ] {
+        assert_eq!(tag(pointer, value.clone()) == before, same, "{pointer} = {value}");
+    }
+}
+
 #[test]
 fn days_follow_the_zone_and_its_clock_changes() {
     let policy = Policy::parse(good().to_string().as_bytes()).unwrap();
@@ -408,7 +518,7 @@ fn days_follow_the_zone_and_its_clock_changes() {
         assert_eq!((open.rule, open.seconds), (WindowRule::Until(at(end)), seconds), "{now}");
     }
     let open = window.open(0, at("2026-11-22T12:00:00Z"));
-    assert_eq!(open.resets_at_text(EpochMs(0), EpochMs(0)), "at midnight PST");
+    assert_eq!(open.resets_at_text(Some(EpochMs(0)), EpochMs(0)), "at midnight PST");
 }
 
 #[test]
@@ -417,7 +527,7 @@ fn a_bucket_says_when_enough_has_refilled() {
     let budget = &policy.budgets[1];
     let open = budget.window.open(budget.limit, EpochMs(0));
     let one = budget.meter.amount(1);
-    assert_eq!(open.free_at(one, EpochMs(0)), EpochMs(6_000));
-    assert_eq!(open.resets_at_text(EpochMs(6_000), EpochMs(0)), "in 6 seconds");
+    assert_eq!(open.free_at(one, Level::default(), EpochMs(0)), Some(EpochMs(6_000)));
+    assert_eq!(open.resets_at_text(Some(EpochMs(6_000)), EpochMs(0)), "in 6 seconds");
     assert_eq!(open.seconds, 600);
 }

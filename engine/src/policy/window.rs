@@ -1,17 +1,25 @@
 //! Windows: how a budget is forgotten, at a given time.
 
-use crate::ledger::WindowRule;
+use crate::ledger::{Level, SLICES, WindowRule};
 use crate::units::{Amount, EpochMs};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ToSpan, Zoned};
 
 /// How a budget is forgotten.
 #[derive(Debug, Clone)]
 pub enum Window {
-    /// From midnight to midnight in a zone.
-    CalendarDay {
+    /// All at once, at the ends of a calendar's units in a zone.
+    Calendar {
+        /// The unit.
+        unit: CalendarUnit,
         /// The zone.
         zone: TimeZone,
+    },
+    /// Each amount by itself, once this many milliseconds have passed.
+    Rolling {
+        /// At least [`SLICES`].
+        period_ms: i64,
     },
     /// Refilled steadily.
     Bucket {
@@ -20,6 +28,26 @@ pub enum Window {
         /// The period in milliseconds, at least 1.
         every_ms: i64,
     },
+    /// With the end of the call.
+    InFlight,
+}
+
+/// A unit of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalendarUnit {
+    /// By the zone's clock. A change of that clock in its middle ends it.
+    Hour,
+    /// From midnight, or from the first minute that the zone has on that day.
+    Day,
+    /// From Monday (ISO 8601).
+    Week,
+    /// From the first.
+    Month,
+    /// From this day of the month, or the month's last if it has no such day.
+    BillingMonth {
+        /// 1 to 31.
+        day: i8,
+    },
 }
 
 /// A window as it stands at one time.
@@ -27,11 +55,14 @@ pub enum Window {
 pub struct OpenWindow {
     /// For the ledger.
     pub rule: WindowRule,
-    /// The length in whole seconds, as `w` in `RateLimit-Policy`.
+    /// The length in whole seconds, as `w` in `RateLimit-Policy`; 0 if it has none.
     pub seconds: u64,
-    /// When a calendar window ends, in its zone.
-    ends: Option<Zoned>,
+    /// When a calendar window ends, in its zone, and of what unit it is.
+    ends: Option<(Zoned, CalendarUnit)>,
 }
+
+/// The longest window that clients are to wait for, and not people.
+const RATE_SECONDS_MAX: u64 = 60;
 
 impl Window {
     /// Whether it refills instead of beginning anew.
@@ -40,11 +71,14 @@ impl Window {
         matches!(self, Self::Bucket { .. })
     }
 
-    /// The word that keeps amounts of different kinds of window apart.
-    pub(super) const fn kind(&self) -> &'static str {
+    /// What keeps amounts of different windows apart: a budget whose window has changed begins anew. That of
+    /// a bucket leaves its size and its rate out.
+    pub(super) fn identity(&self) -> String {
         match self {
-            Self::CalendarDay { .. } => "day",
-            Self::Bucket { .. } => "bucket",
+            Self::Calendar { unit, zone } => format!("{unit:?} {}", zone.iana_name().unwrap_or_default()),
+            Self::Rolling { period_ms } => format!("rolling {period_ms}"),
+            Self::Bucket { .. } => "bucket".to_owned(),
+            Self::InFlight => "in flight".to_owned(),
         }
     }
 
@@ -52,46 +86,135 @@ impl Window {
     #[must_use]
     pub fn open(&self, limit: Amount, now: EpochMs) -> OpenWindow {
         match self {
-            Self::CalendarDay { zone } => day(zone, now),
+            Self::Calendar { unit, zone } => calendar(*unit, zone, now),
+            Self::Rolling { period_ms } => {
+                let slice_ms = period_ms.unsigned_abs().div_ceil(SLICES as u64);
+                OpenWindow {
+                    rule: WindowRule::Rolling { slice_ms: i64::try_from(slice_ms).unwrap_or(i64::MAX) },
+                    seconds: period_ms.unsigned_abs().div_ceil(1000),
+                    ends: None,
+                }
+            }
             Self::Bucket { refill, every_ms } => OpenWindow {
                 rule: WindowRule::Refill { refill: *refill, every_ms: *every_ms },
                 seconds: ms_to_refill(limit, *refill, *every_ms).unsigned_abs().div_ceil(1000),
                 ends: None,
             },
+            Self::InFlight => OpenWindow { rule: WindowRule::InFlight, seconds: 0, ends: None },
         }
     }
 }
 
 impl OpenWindow {
-    /// When `missing` more units will be free: at the window's end, or when so much has refilled.
+    /// When `missing` more units will be free, with `level` standing: at the window's end, when so much has
+    /// refilled, or when so much is old enough. `None` where it depends on others' calls alone.
     #[must_use]
-    pub fn free_at(&self, missing: Amount, now: EpochMs) -> EpochMs {
+    pub fn free_at(&self, missing: Amount, level: Level, now: EpochMs) -> Option<EpochMs> {
         match self.rule {
-            WindowRule::Until(end) => end,
-            WindowRule::Refill { refill, every_ms } => now.plus_ms(ms_to_refill(missing, refill, every_ms)),
+            WindowRule::Until(end) => Some(end),
+            WindowRule::Refill { refill, every_ms } => {
+                Some(now.plus_ms(ms_to_refill(missing, refill, every_ms)))
+            }
+            WindowRule::Rolling { slice_ms } => Some(rolled_off_at(missing, level, slice_ms, now)),
+            WindowRule::InFlight => None,
         }
     }
 
-    /// `at midnight PST`, or `in 12 seconds`.
+    /// `at midnight PST`, `on December 1 at midnight PST`, `in 12 seconds`, or `when a request ends`.
     #[must_use]
-    pub fn resets_at_text(&self, at: EpochMs, now: EpochMs) -> String {
-        self.ends.as_ref().map_or_else(
-            || format!("in {}", duration_text(now.seconds_until(at))),
-            |end| format!("at {} {}", clock_text(end), end.strftime("%Z")),
-        )
+    pub fn resets_at_text(&self, at: Option<EpochMs>, now: EpochMs) -> String {
+        let Some((end, unit)) = &self.ends else {
+            let in_time = |at| format!("in {}", duration_text(now.seconds_until(at)));
+            return at.map_or_else(|| "when a request ends".to_owned(), in_time);
+        };
+        let clock = format!("at {} {}", clock_text(end), end.strftime("%Z"));
+        match unit {
+            CalendarUnit::Hour | CalendarUnit::Day => clock,
+            CalendarUnit::Week => format!("on {} {clock}", end.strftime("%A, %B %-d,")),
+            CalendarUnit::Month | CalendarUnit::BillingMonth { .. } => {
+                format!("on {} {clock}", end.strftime("%B %-d"))
+            }
+        }
     }
 
-    /// `today's ` for a day, nothing for a bucket.
+    /// `today's `, `this week's `, `the last 24 hours' `, or `your `.
     #[must_use]
-    pub const fn period_text(&self) -> &'static str {
-        if self.ends.is_some() { "today's " } else { "" }
+    pub fn period_text(&self) -> String {
+        let calendar = |unit: &CalendarUnit| match unit {
+            CalendarUnit::Hour => "this hour's ",
+            CalendarUnit::Day => "today's ",
+            CalendarUnit::Week => "this week's ",
+            CalendarUnit::Month => "this month's ",
+            CalendarUnit::BillingMonth { .. } => "this billing month's ",
+        };
+        match (&self.ends, self.rule) {
+            (Some((_, unit)), _) => calendar(unit).to_owned(),
+            (None, WindowRule::Rolling { .. }) => {
+                let length = duration_text(self.seconds);
+                format!("the last {length}{} ", if length.ends_with('s') { "'" } else { "'s" })
+            }
+            (None, _) => "your ".to_owned(),
+        }
     }
 
     /// Whether waiting is the caller's business and not its client's: a quota, not a rate.
     #[must_use]
     pub const fn is_quota(&self) -> bool {
-        self.ends.is_some()
+        match self.rule {
+            WindowRule::Until(_) => true,
+            WindowRule::Rolling { .. } => self.seconds > RATE_SECONDS_MAX,
+            WindowRule::Refill { .. } | WindowRule::InFlight => false,
+        }
     }
+}
+
+impl CalendarUnit {
+    /// The first day of the unit that has this day.
+    fn first_day(self, date: Date) -> Option<Date> {
+        match self {
+            Self::Hour | Self::Day => Some(date),
+            Self::Week => date.checked_sub(date.weekday().to_monday_zero_offset().days()).ok(),
+            Self::Month => Some(date.first_of_month()),
+            Self::BillingMonth { day } => {
+                let this = clamped(date, day)?;
+                if date >= this { Some(this) } else { clamped(date.first_of_month().yesterday().ok()?, day) }
+            }
+        }
+    }
+
+    /// The first day of the unit after it.
+    fn next_first_day(self, date: Date) -> Option<Date> {
+        match self {
+            Self::Hour | Self::Day => date.tomorrow().ok(),
+            Self::Week => self.first_day(date)?.checked_add(7.days()).ok(),
+            Self::Month => date.last_of_month().tomorrow().ok(),
+            Self::BillingMonth { day } => {
+                let this = clamped(date, day)?;
+                if date < this { Some(this) } else { clamped(date.last_of_month().tomorrow().ok()?, day) }
+            }
+        }
+    }
+}
+
+/// This day of the month of `date`, or its last.
+fn clamped(date: Date, day: i8) -> Option<Date> {
+    Date::new(date.year(), date.month(), day.min(date.days_in_month())).ok()
+}
+
+/// When enough slices have been forgotten, the oldest first; at the latest when the running one is.
+fn rolled_off_at(missing: Amount, level: Level, slice_ms: i64, now: EpochMs) -> EpochMs {
+    let into = now.0.checked_rem_euclid(slice_ms).unwrap_or_default();
+    let mut at = now.plus_ms(slice_ms.saturating_sub(into));
+    let mut freed: Amount = 0;
+    for amount in level.earlier.iter().rev() {
+        freed = freed.saturating_add(*amount);
+        // With nothing missing: when something comes back at all.
+        if freed >= missing.max(1) {
+            break;
+        }
+        at = at.plus_ms(slice_ms);
+    }
+    at
 }
 
 fn ms_to_refill(amount: Amount, refill: Amount, every_ms: i64) -> i64 {
@@ -102,12 +225,11 @@ fn ms_to_refill(amount: Amount, refill: Amount, every_ms: i64) -> i64 {
     ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(i64::MAX)
 }
 
-/// The day around `now`. A clock outside the years that jiff knows (±9999) has one endless day.
-fn day(zone: &TimeZone, now: EpochMs) -> OpenWindow {
+/// The window around `now`. A clock outside the years that jiff knows (±9999) has one that is endless.
+fn calendar(unit: CalendarUnit, zone: &TimeZone, now: EpochMs) -> OpenWindow {
     let bounds = || {
-        let start = Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone.clone()).start_of_day().ok()?;
-        let end = start.tomorrow().ok()?.start_of_day().ok()?;
-        Some((start.timestamp().as_millisecond(), end))
+        let at = Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone.clone());
+        if unit == CalendarUnit::Hour { hour(&at) } else { days(unit, &at) }
     };
     let Some((start, end)) = bounds() else {
         return OpenWindow { rule: WindowRule::Until(EpochMs(i64::MAX)), seconds: 86_400, ends: None };
@@ -116,8 +238,33 @@ fn day(zone: &TimeZone, now: EpochMs) -> OpenWindow {
     OpenWindow {
         rule: WindowRule::Until(EpochMs(end_ms)),
         seconds: end_ms.saturating_sub(start).unsigned_abs() / 1000,
-        ends: Some(end),
+        ends: Some((end, unit)),
     }
+}
+
+/// Start and end of whole days.
+fn days(unit: CalendarUnit, at: &Zoned) -> Option<(i64, Zoned)> {
+    let midnight = |date: Date| date.to_zoned(at.time_zone().clone()).ok();
+    let start = midnight(unit.first_day(at.date())?)?;
+    let next = unit.next_first_day(at.date())?;
+    let end = midnight(next)?;
+    // A clock set back over midnight shows yesterday's date again, of which the end has been.
+    let end = if end.timestamp() > at.timestamp() { end } else { midnight(unit.next_first_day(next)?)? };
+    Some((start.timestamp().as_millisecond(), end))
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Start and end of an hour of the zone's clock.
+fn hour(at: &Zoned) -> Option<(i64, Zoned)> {
+    let offset_ms = i64::from(at.offset().seconds()).checked_mul(1000)?;
+    let now_ms = at.timestamp().as_millisecond();
+    let into = now_ms.checked_add(offset_ms)?.checked_rem_euclid(HOUR_MS)?;
+    let start = now_ms.checked_sub(into)?;
+    let end = Timestamp::from_millisecond(start.checked_add(HOUR_MS)?).ok()?;
+    let change = at.time_zone().following(at.timestamp()).next().map(|change| change.timestamp());
+    let end = change.map_or(end, |change| change.min(end));
+    Some((start, end.to_zoned(at.time_zone().clone())))
 }
 
 fn clock_text(at: &Zoned) -> String {
@@ -135,3 +282,6 @@ pub(crate) fn duration_text(seconds: u64) -> String {
     };
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,6 +181,8 @@ pub(super) struct Budget {
     pub(super) name: String,
     #[deserr(default)]
     pub(super) mode: Option<Mode>,
+    #[deserr(default)]
+    pub(super) on_error: Option<Verdict>,
     #[deserr(rename = "match", default)]
     pub(super) matches: Named<String>,
     pub(super) per: Vec<String>,
@@ -202,40 +204,91 @@ pub(super) struct Limit {
     #[deserr(default)]
     pub(super) tokens: Option<u64>,
     #[deserr(default)]
+    pub(super) input_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) output_tokens: Option<u64>,
+    #[deserr(default)]
     pub(super) usd: Option<String>,
+    #[deserr(default)]
+    pub(super) requests: Option<u64>,
+    #[deserr(default)]
+    pub(super) requests_in_flight: Option<u64>,
 }
 
-/// A calendar window.
+/// A window: of the calendar, or rolling.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Window {
-    pub(super) calendar: Calendar,
-    #[deserr(default = "UTC".to_owned())]
-    pub(super) timezone: String,
+    #[deserr(default)]
+    pub(super) calendar: Option<Calendar>,
+    #[deserr(default)]
+    pub(super) day: Option<u8>,
+    #[deserr(default)]
+    pub(super) timezone: Option<String>,
+    #[deserr(default)]
+    pub(super) rolling: Option<String>,
 }
 
 /// The calendar units that a window may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr)]
 #[deserr(error = PolicyErrors, rename_all = lowercase)]
 pub(super) enum Calendar {
+    /// By the clock of the window's zone.
+    Hour,
     /// From midnight to midnight in the window's zone.
     Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first to the first.
+    Month,
+    /// From a day of the month to the same of the next.
+    #[deserr(rename = "billing_month")]
+    BillingMonth,
 }
 
-/// A bucket: `tokens` at most, refilled steadily.
+/// A bucket: so much at most, refilled steadily.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Bucket {
-    pub(super) tokens: u64,
+    #[deserr(default)]
+    pub(super) tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) input_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) output_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) usd: Option<String>,
+    #[deserr(default)]
+    pub(super) requests: Option<u64>,
     pub(super) refill: Refill,
 }
 
-/// How fast a bucket fills.
+/// How fast a bucket fills: so much of what it holds, in this time.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Refill {
-    pub(super) tokens: u64,
+    #[deserr(default)]
+    pub(super) tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) input_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) output_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) usd: Option<String>,
+    #[deserr(default)]
+    pub(super) requests: Option<u64>,
     pub(super) every: String,
+}
+
+impl Bucket {
+    /// Its size, and what it gets back each time.
+    pub(super) fn amounts(self) -> (Limit, Limit, String) {
+        let Self { tokens, input_tokens, output_tokens, usd, requests, refill } = self;
+        let size = Limit { tokens, input_tokens, output_tokens, usd, requests, requests_in_flight: None };
+        let Refill { tokens, input_tokens, output_tokens, usd, requests, every } = refill;
+        let refill = Limit { tokens, input_tokens, output_tokens, usd, requests, requests_in_flight: None };
+        (size, refill, every)
+    }
 }
 
 /// One step of a ladder: a percentage and one action.

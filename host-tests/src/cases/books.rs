@@ -3,7 +3,7 @@
 
 use crate::host::{HeaderMap, Shared};
 use tokenstile_engine::ledger::{Hold, Level, Page};
-use tokenstile_engine::policy::{Head, Identity, Policy};
+use tokenstile_engine::policy::{Head, Identity, Policy, Subject};
 use tokenstile_engine::units::EpochMs;
 
 /// The ledger of one policy.
@@ -27,16 +27,17 @@ impl Books {
     pub fn levels(&self, shared: &Shared, headers: &HeaderMap) -> Vec<(u64, u64)> {
         let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
         let identity = Identity::of(&self.policy, Head { headers: &headers, ..Head::default() });
+        let subject = Subject::of(&identity);
         let now = EpochMs(i64::try_from(shared.clock().now_ns() / 1_000_000).unwrap_or(i64::MAX));
         let level = |budget: &tokenstile_engine::policy::Budget| {
-            let key = self.policy.slot_key(budget, &identity);
-            let name = format!("tokenstile/1/{}/{:x}", self.policy.name, key.page);
+            let key = self.policy.slot_key(budget, &subject);
+            let name = format!("tokenstile/2/{}/{:x}", self.policy.name, key.page);
             let stored = shared.data().get(b"", name.as_bytes());
             let page = Page::from_bytes(stored.as_ref().map(|(bytes, _)| bytes.as_slice()));
             let window = budget.window.open(budget.limit, now).rule;
-            let Level { used, held } = page.level(&Hold { key, window, amount: 0, cap: None }, now);
+            let Level { used, held, .. } = page.level(&Hold { key, window, amount: 0, cap: None }, now);
             (budget.meter.count(used), budget.meter.count(held))
         };
-        self.policy.budgets_for(&identity, now).map(|(_, budget)| level(budget)).collect()
+        self.policy.budgets_for(&subject, now).map(|(_, budget)| level(budget)).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Every source: what it yields, what it does not, and that nobody becomes another by what he writes.
 
 use super::*;
+use crate::policy::Subject;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
@@ -220,7 +221,7 @@ fn two_callers_never_share_a_subject() {
     let key = |headers: Headers<'_>| {
         let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.to_vec())).collect();
         let identity = Identity::of(&policy, Head { headers: &headers, ..Head::default() });
-        (policy.slot_key(&policy.budgets[0], &identity).tag, identity)
+        (policy.slot_key(&policy.budgets[0], &Subject::of(&identity)).tag, identity)
     };
     let api_key = key(&[("authorization", b"Bearer sk-1")]).1.value(1).to_owned();
     let mega = vec![b'a'; 1 << 20];

@@ -1,0 +1,78 @@
+//! Scopes: what tells the subjects of a budget apart, who calls and what is called.
+
+use super::Identity;
+use wildmatch::WildMatch;
+
+/// One thing by which subjects differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A dimension, by its place in the policy's `identity`.
+    Dimension(usize),
+    /// The model asked for.
+    Model,
+    /// Who serves it.
+    Provider,
+}
+
+/// What a call must be to meet a budget.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// A dimension has this value.
+    Dimension(usize, String),
+    /// The model's name is like this: as asked for or as in the price book, so that another spelling is no
+    /// way around a budget.
+    Model(WildMatch),
+    /// This one serves.
+    Provider(String),
+}
+
+/// The value of a model or a provider that is not known: the body was not read, or no book names it.
+/// Names that callers invent are one subject, not one each.
+pub const UNKNOWN: &str = "unknown";
+
+/// One call as budgets see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Who calls.
+    pub identity: &'a Identity,
+    /// The model as it was asked for; empty if the body was not read.
+    pub asked: &'a str,
+    /// The model as the price book or the policy names it, such as `openai/gpt-4o`; empty if unknown.
+    pub priced_as: &'a str,
+    /// Who serves, as the price book names it; empty if unknown.
+    pub provider: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// A call of which only the sender is known.
+    #[must_use]
+    pub const fn of(identity: &'a Identity) -> Self {
+        Self { identity, asked: "", priced_as: "", provider: "" }
+    }
+
+    /// The value by which subjects differ. A model has one whatever alias or date it was asked for by.
+    #[must_use]
+    pub fn value(&self, scope: Scope) -> &'a str {
+        match scope {
+            Scope::Dimension(place) => self.identity.value(place),
+            Scope::Model => known(self.priced_as),
+            Scope::Provider => known(self.provider),
+        }
+    }
+
+    /// Whether it fulfils this condition.
+    pub(super) fn meets(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Dimension(place, value) => self.identity.value(*place) == value,
+            Condition::Provider(name) => known(self.provider) == name,
+            Condition::Model(pattern) => {
+                let name = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
+                [known(self.asked), self.priced_as, name].iter().any(|name| pattern.matches(name))
+            }
+        }
+    }
+}
+
+const fn known(value: &str) -> &str {
+    if value.is_empty() { UNKNOWN } else { value }
+}
