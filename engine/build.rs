@@ -72,7 +72,7 @@ fn tables(text: &str) -> String {
         let (style, name) = (words.next().unwrap(), words.next().expect("a style and a name"));
         let weights = words.map(|word| {
             let (part, weight) = word.split_once('=').expect("part=weight");
-            let weight: u64 = weight.parse().expect("thousandths of a token");
+            let weight: u32 = weight.parse().expect("thousandths of a token");
             format!("(P::{}, {weight})", variant(part))
         });
         format!("(\"{style}\", \"{name}\", &[{}]),\n", weights.collect::<Vec<_>>().join(", "))

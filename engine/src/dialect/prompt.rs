@@ -106,7 +106,7 @@ pub(crate) enum Turn {
 }
 
 /// What each part weighs, in thousandths of a token; what is not listed weighs nothing.
-pub(crate) type Weights = &'static [(PromptPart, u64)];
+pub(crate) type Weights = &'static [(PromptPart, u32)];
 
 /// How a dialect's prompts are counted.
 #[derive(Clone, Copy)]
@@ -148,7 +148,7 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
 fn weighed(parts: &Parts, weights: Weights) -> u64 {
     let thousandths = weights
         .iter()
-        .fold(0_u64, |all, (part, weight)| all.saturating_add(parts.get(*part).saturating_mul(*weight)));
+        .fold(0_u64, |all, (part, weight)| all.saturating_add(parts.get(*part).saturating_mul(u64::from(*weight))));
     thousandths.saturating_add(500) / 1000
 }
 
