@@ -146,9 +146,9 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
 }
 
 fn weighed(parts: &Parts, weights: Weights) -> u64 {
-    let thousandths = weights
-        .iter()
-        .fold(0_u64, |all, (part, weight)| all.saturating_add(parts.get(*part).saturating_mul(u64::from(*weight))));
+    let thousandths = weights.iter().fold(0_u64, |all, (part, weight)| {
+        all.saturating_add(parts.get(*part).saturating_mul(u64::from(*weight)))
+    });
     thousandths.saturating_add(500) / 1000
 }
 

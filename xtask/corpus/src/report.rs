@@ -56,7 +56,7 @@ pub(crate) fn tables(rows: &[Row], by_model: bool) {
         }
     }
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     let second = if by_model { "model" } else { "provider" };
     table.set_header([
         "recorded dialect",
@@ -275,7 +275,7 @@ pub(crate) fn bars(rows: &[Row]) -> bool {
         bars.push(Bar { name: name.to_owned(), figure: count.to_string(), bar: "0", holds: count == 0 });
     }
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["", "figure", "bar", ""]);
     for Bar { name, figure, bar, holds } in &bars {
         table.add_row([name.as_str(), figure.as_str(), *bar, if *holds { "ok" } else { "MISSED" }]);
