@@ -40,8 +40,15 @@ enum Mark {
 /// Finding a certain border costs as much as counting some ten thousand bytes, and two windows with all else that is
 /// kept of a stream must stay below 64 KB.
 const FULL: usize = 1 << 14;
-/// A certain border is looked for so far from the end, then farther.
-const BACK: usize = 256;
+/// A text that is there as a whole is kept by somebody else already.
+const FULL_OF_WHOLE: usize = 1 << 16;
+/// A certain border is looked for so far from the end, then farther. The nearer, the less is counted to see that it
+/// is certain; 128 places is the least.
+const BACK: [usize; 4] = [144, 256, 1_024, BACK_MAX];
+/// See there.
+const BACK_MAX: usize = 4_096;
+/// The border is the last one before the place looked at: one token farther.
+const REACH: usize = BACK_MAX + 2 * TOKEN_BYTES_MAX;
 
 impl Window {
     pub(crate) const fn new() -> Self {
@@ -51,7 +58,7 @@ impl Window {
     /// The number of tokens in a piece that is there as a whole.
     #[inline(never)]
     pub(crate) fn count(vocabulary: &'static Vocabulary, piece: &[u8]) -> u64 {
-        let mut window = Self::new();
+        let mut window = Self { full: FULL_OF_WHOLE, ..Self::new() };
         window.push(vocabulary, piece);
         window.finish(vocabulary)
     }
@@ -109,7 +116,7 @@ impl Window {
         let (mut taken, mut dead) = (vec![0; words(length)], vec![0; words(length)]);
         let mut memory = Memory::new(&mut taken, &mut dead);
         greedy::count(vocabulary, &self.bytes, self.start, self.before, &mut memory);
-        for back in [BACK, BACK * 4, BACK * 16] {
+        for back in BACK {
             let border = memory.taken.last_before(length.saturating_sub(back));
             let token = greedy::token_before(
                 vocabulary,
@@ -134,7 +141,7 @@ impl Window {
     /// Whether every encoding of the bytes up to one of the last places has this border.
     fn is_certain(&self, vocabulary: &Vocabulary, border: usize, token: Option<Token>) -> bool {
         (self.bytes.len() - TOKEN_BYTES_MAX + 1..=self.bytes.len()).all(|end| {
-            let (mut taken, mut dead) = ([0; words(BACK * 17)], [0; words(BACK * 17)]);
+            let (mut taken, mut dead) = ([0; words(REACH)], [0; words(REACH)]);
             let text = self.bytes.get(..end).unwrap_or_default();
             greedy::count(vocabulary, text, border, token, &mut Memory::new(&mut taken, &mut dead)).is_some()
         })
