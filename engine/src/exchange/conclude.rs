@@ -62,6 +62,14 @@ impl Outcome {
         self.rule = rule.cloned();
     }
 
+    /// What each enforced rule said, short of a refusal.
+    pub(super) fn said(&self) -> Vec<(&str, Decision)> {
+        let warned = self.warnings.iter().map(|(rule, _)| (rule.as_str(), Decision::Warn));
+        let clamped = self.clamped.iter().map(|(rule, _)| (rule.as_str(), Decision::Clamp));
+        let downgraded = self.downgraded.iter().map(|(rule, _)| (rule.as_str(), Decision::Downgrade));
+        warned.chain(clamped).chain(downgraded).collect()
+    }
+
     /// What the request should have said could not be put in place: nothing says that it holds.
     pub(super) fn undo_edits(&mut self) {
         self.served_model = None;

@@ -13,11 +13,13 @@
 
 mod climb;
 mod conclude;
+mod known;
 mod plan;
 mod record;
 mod settle;
 
-pub use record::{Record, RecordUsage};
+pub use known::ServedBy;
+pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
 
 use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
@@ -213,6 +215,11 @@ impl Exchange {
                 self.unread = Some(why);
             }
         }
+        self.meter(now)
+    }
+
+    /// The facts are here: which budgets are met, and what is held in them.
+    fn meter(&mut self, now: EpochMs) -> Next {
         if let Some(refused) = self.refuse_unknown(now) {
             return refused;
         }

@@ -26,11 +26,23 @@ impl Exchange {
         }
         let reader = self.answer.take();
         let served = reader.as_ref().map(crate::usage::AnswerReader::served).unwrap_or_default();
-        let (usage, source) = if state == State::Forwarded {
-            self.used(reader, complete)
+        let used = if state == State::Forwarded {
+            self.used_of(reader, self.status, complete)
         } else {
             (Usage::default(), UsageSource::None)
         };
+        Some(self.settled(state, complete, used, served, now))
+    }
+
+    /// Prices and books what was used.
+    pub(super) fn settled(
+        &mut self,
+        state: State,
+        complete: bool,
+        (usage, source): (Usage, UsageSource),
+        served: crate::usage::Served,
+        now: EpochMs,
+    ) -> Settlement {
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
@@ -41,12 +53,17 @@ impl Exchange {
         }
         let usage_record = RecordUsage::new(usage, source);
         let record = self.record(state, complete, usage_record, cost, quote, served.model, now);
-        Some(Settlement { record, usage })
+        Settlement { record, usage }
     }
 
     /// What the provider stated, else what was sent and seen. An error costs nothing unless it states
     /// usage; explicit zero is zero.
-    fn used(&self, reader: Option<crate::usage::AnswerReader>, complete: bool) -> (Usage, UsageSource) {
+    pub(super) fn used_of(
+        &self,
+        reader: Option<crate::usage::AnswerReader>,
+        status: u16,
+        complete: bool,
+    ) -> (Usage, UsageSource) {
         let prompt = Usage { input: self.prompt_tokens, ..Usage::default() };
         let counted = if self.prompt_bound.is_some() { UsageSource::Estimated } else { UsageSource::Counted };
         let Some(reader) = reader else {
@@ -57,7 +74,7 @@ impl Exchange {
             return (stated, UsageSource::Reported);
         }
         // 0: the host did not tell it, so it need not be an error.
-        if self.status != 0 && !(200..300).contains(&self.status) {
+        if status != 0 && !(200..300).contains(&status) {
             return (Usage::default(), UsageSource::None);
         }
         if reader.failed() {

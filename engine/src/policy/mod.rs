@@ -218,6 +218,12 @@ impl Policy {
         SlotKey { page, tag: hash.h1.max(1) }
     }
 
+    /// The budgets that the policy names, without those that stand for them with other limits.
+    #[must_use]
+    pub fn declared(&self) -> &[Budget] {
+        self.budgets.get(..self.declared).unwrap_or(&self.budgets)
+    }
+
     /// The seed of every hash of identities.
     #[must_use]
     pub const fn hash_seed(&self) -> u64 {

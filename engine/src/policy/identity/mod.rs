@@ -49,6 +49,12 @@ impl Identity {
         reader.finish()
     }
 
+    /// Who pays where the values are known already, one a dimension in the policy's order.
+    #[must_use]
+    pub const fn known(values: Vec<String>) -> Self {
+        Self { values, pending: Vec::new() }
+    }
+
     /// The value of the dimension at this place; empty when no source yielded one.
     #[must_use]
     pub fn value(&self, dimension: usize) -> &str {

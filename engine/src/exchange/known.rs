@@ -1,0 +1,150 @@
+//! A call of which the facts are known and the bytes are not, such as a line of a log or of a trace; and what an
+//! observer may ask of any call. Called by replays and tests. Decides nothing: every step is the one that the
+//! proxy's calls take.
+
+use super::{Decision, Exchange, Next, State, UsageSource};
+use crate::dialect::{Facts, ModelAt, Room};
+use crate::ledger::Hold;
+use crate::policy::Budget;
+use crate::units::{EpochMs, NanoUsd};
+use crate::usage::{AnswerReader, Served, Usage};
+
+/// What was asked for, and what serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedBy<'a> {
+    /// The model asked for; empty if the body was not read.
+    pub asked: &'a str,
+    /// The model that serves.
+    pub served: &'a str,
+    /// The output tokens of all choices together, where a bound was put in place.
+    pub output_max: Option<u64>,
+}
+
+impl Facts {
+    /// What is known of a call without its body. A downgrade and a clamp find a place, as they do in almost every
+    /// body: their edits are not to be carried out.
+    #[must_use]
+    pub fn without_body(model: String, output_bound: Option<u64>) -> Self {
+        Self {
+            model,
+            model_at: ModelAt::Body(0..0),
+            output_bound,
+            output_bound_room: Some(Room { range: 0..0, before: String::new(), after: String::new() }),
+            choices: 1,
+            ..Self::default()
+        }
+    }
+}
+
+impl Exchange {
+    /// In the place of [`Exchange::body`]: the facts, and how many tokens the prompt has.
+    pub fn known(&mut self, facts: Facts, prompt_tokens: u64, now: EpochMs) -> Next {
+        if self.state != State::Reading {
+            return Next::Nothing;
+        }
+        self.identity.complete(&facts.pointed);
+        self.prompt_tokens = prompt_tokens;
+        self.facts = Some(facts);
+        self.meter(now)
+    }
+
+    /// In the place of [`Exchange::answer_head`] and [`Exchange::answer_chunk`], before [`Exchange::end_known`].
+    pub const fn answered(&mut self, status: u16) {
+        self.status = status;
+    }
+
+    /// In the place of [`Exchange::end`]: the call is over, was answered by `served`, and used this. `None`: nothing
+    /// was used, as by an error.
+    pub fn end_known(
+        &mut self,
+        used: Option<Usage>,
+        served: Served,
+        now: EpochMs,
+    ) -> Option<super::Settlement> {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        if state == State::Ended {
+            return None;
+        }
+        let (usage, source) = match used.filter(|_| state == State::Forwarded) {
+            Some(usage) => (usage, UsageSource::Reported),
+            None => (Usage::default(), UsageSource::None),
+        };
+        Some(self.settled(state, true, (usage, source), served, now))
+    }
+
+    /// The budgets that the call meets, each with what it holds there, in the policy's order.
+    pub fn met(&self) -> impl Iterator<Item = (&Budget, &Hold)> {
+        let planned = self.plan.iter();
+        planned.filter_map(|planned| Some((self.policy.budgets.get(planned.budget)?, &planned.hold)))
+    }
+
+    /// What each rule said of the call, if not to let it pass, those in shadow mode last.
+    #[must_use]
+    pub fn said(&self) -> Vec<(&str, Decision)> {
+        let mut said = self.outcome.said();
+        if let (Decision::Deny, Some(rule)) = (self.outcome.decision, &self.outcome.rule) {
+            said = vec![(rule, Decision::Deny)];
+        }
+        said.extend(self.outcome.shadow.iter().map(|(rule, decision)| (rule.as_str(), *decision)));
+        said
+    }
+
+    /// What was asked for, and what serves.
+    #[must_use]
+    pub fn served_by(&self) -> ServedBy<'_> {
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
+        ServedBy {
+            asked: self.asked_model(),
+            served: self.served_model(),
+            output_max: self.outcome.output_bound.map(|bound| bound.saturating_mul(choices)),
+        }
+    }
+
+    /// Who calls, completed by what the body says.
+    #[must_use]
+    pub const fn identity(&self) -> &crate::policy::Identity {
+        &self.identity
+    }
+
+    /// Who serves, as the price book names it; empty if unknown.
+    #[must_use]
+    pub fn served_at(&self) -> &str {
+        self.provider().unwrap_or_default()
+    }
+
+    /// Why steps were not carried out, and what failed.
+    pub fn troubles(&self) -> impl Iterator<Item = &str> {
+        self.outcome.skipped.iter().chain(&self.failure).chain(&self.unread).map(String::as_str)
+    }
+
+    /// The rule that decided, if one did.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        self.outcome.rule.as_deref()
+    }
+
+    /// What is expected before the call: its prompt, and the output that its hold assumes.
+    #[must_use]
+    pub fn expects(&self) -> Usage {
+        self.expected_usage()
+    }
+
+    /// What an answer that a reader has read used, if this call had gone through as it was asked for; and its cost.
+    #[must_use]
+    pub fn cost_as_asked(&self, usage: Usage, served: &Served) -> NanoUsd {
+        self.quote_for(self.asked_model(), served).price.cost(usage)
+    }
+
+    /// What a recorded answer to this call used; `None` if nothing. The call itself is not changed.
+    #[must_use]
+    pub fn used_by(&self, reader: AnswerReader, status: u16) -> Option<Usage> {
+        let (usage, source) = self.used_of(Some(reader), status, true);
+        (source != UsageSource::None).then_some(usage)
+    }
+
+    /// A reader of this call's answer.
+    #[must_use]
+    pub fn reader(&self, content_type: &[u8], encoded: bool) -> AnswerReader {
+        AnswerReader::new(self.route.dialect, content_type, encoded, self.asked_model())
+    }
+}
