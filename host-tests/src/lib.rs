@@ -8,5 +8,6 @@ pub mod demo;
 pub mod envoy;
 pub mod host;
 mod net;
+pub mod replay;
 pub mod serve;
 pub mod upstream;

@@ -24,6 +24,8 @@ enum Command {
     Demo(cli::demo::Args),
     /// Say what a model costs, or what a request would.
     Price(cli::price::Args),
+    /// Replay past traffic under a policy: what would have happened, rule by rule.
+    Replay(Box<cli::replay::Args>),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => cli::serve::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
         Command::Price(args) => Ok(cli::price::run(&args)),
+        Command::Replay(args) => Ok(cli::replay::run(&args)),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {

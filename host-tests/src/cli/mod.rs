@@ -6,8 +6,10 @@ use tokenstile_host::host::Module;
 
 pub(crate) mod demo;
 pub(crate) mod price;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod serve;
+mod trace;
 pub(crate) mod upstream;
 
 /// Where `cargo xtask build` puts the filter.

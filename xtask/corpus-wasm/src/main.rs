@@ -122,7 +122,8 @@ fn compare(
     tally: &mut Tally,
     piece: usize,
 ) -> Result<Vec<String>> {
-    let (request, response) = (exchange.request()?, exchange.response()?);
+    let request = exchange.request().map_err(anyhow::Error::msg)?;
+    let response = exchange.response().map_err(anyhow::Error::msg)?;
     let expected = engine.run(exchange, &request, &response, filter.now())?;
     let (found, mut differences) = filter.run(exchange, &request, &response, piece)?;
     tally.metered += usize::from(expected.record.is_some());

@@ -68,7 +68,7 @@ pub(crate) fn measure(exchange: &Exchange, oracle: Option<&Oracle>) -> Result<Ro
         Recognised::Metered(route) => route,
     };
     row.recognised = route.dialect.name.to_owned();
-    let body = exchange.request()?;
+    let body = exchange.request().map_err(anyhow::Error::msg)?;
     let facts = route.read(&body);
     match &facts {
         Err(opaque) => row.opaque = Some(opaque.0.clone()),
@@ -173,7 +173,7 @@ fn answered(
             reader.header(name, value.as_bytes());
         }
     }
-    reader.feed(&exchange.response()?);
+    reader.feed(&exchange.response().map_err(anyhow::Error::msg)?);
     let usage = reader.stated();
     row.usage = usage.map(|usage| shown(&usage));
     let stated = oracle.and_then(|oracle| oracle.usage.as_ref());

@@ -1,0 +1,71 @@
+//! The answer that a recorded one becomes when the request is changed: another model's name, fewer tokens. It is not
+//! invented what it says, only what it states of its usage, in the words of the call's dialect, so that the filter
+//! reads it as any other. What it cannot be written for keeps its recorded answer.
+
+use serde_json::{Value, json};
+use tokenstile_engine::usage::Usage;
+
+/// Whether there are words for the usage of this dialect.
+#[must_use]
+pub fn can(dialect: &str) -> bool {
+    stating(dialect, "", Usage::default()).is_some()
+}
+
+/// A usage that ends at so many tokens of output.
+#[must_use]
+pub fn shortened(usage: Usage, output_max: u64) -> Usage {
+    let output = usage.output.min(output_max);
+    let most = |part: u64| part.min(output);
+    Usage {
+        output,
+        reasoning: most(usage.reasoning),
+        output_audio: most(usage.output_audio),
+        output_image: most(usage.output_image),
+        ..usage
+    }
+}
+
+/// An answer in one piece that states this usage.
+#[must_use]
+pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
+    let u = usage;
+    let total = u.total();
+    let fresh = u.input.saturating_sub(u.cache_read).saturating_sub(u.cache_write);
+    Some(match dialect {
+        "openai-chat" | "openai-completions" => json!({"model": model, "usage": {
+            "prompt_tokens": u.input, "completion_tokens": u.output, "total_tokens": total,
+            "prompt_tokens_details": {"cached_tokens": u.cache_read, "audio_tokens": u.input_audio},
+            "completion_tokens_details": {"reasoning_tokens": u.reasoning, "audio_tokens": u.output_audio},
+        }}),
+        "openai-responses" => json!({"model": model, "usage": {
+            "input_tokens": u.input, "output_tokens": u.output, "total_tokens": total,
+            "input_tokens_details": {"cached_tokens": u.cache_read},
+            "output_tokens_details": {"reasoning_tokens": u.reasoning},
+        }}),
+        "anthropic-messages" | "vertex-anthropic" => json!({"type": "message", "model": model, "usage": {
+            "input_tokens": fresh, "output_tokens": u.output,
+            "cache_read_input_tokens": u.cache_read, "cache_creation_input_tokens": u.cache_write,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": u.cache_write.saturating_sub(u.cache_write_1h),
+                "ephemeral_1h_input_tokens": u.cache_write_1h,
+            },
+        }}),
+        "gemini-generate" => json!({"modelVersion": model, "usageMetadata": {
+            "promptTokenCount": u.input, "cachedContentTokenCount": u.cache_read,
+            "candidatesTokenCount": u.output.saturating_sub(u.reasoning), "thoughtsTokenCount": u.reasoning,
+            "totalTokenCount": total,
+        }}),
+        "bedrock-converse" => json!({"usage": {
+            "inputTokens": fresh, "outputTokens": u.output, "totalTokens": total,
+            "cacheReadInputTokens": u.cache_read, "cacheWriteInputTokens": u.cache_write,
+        }}),
+        "cohere-chat" => json!({"usage": {"tokens": {"input_tokens": u.input, "output_tokens": u.output}}}),
+        "ollama" => {
+            json!({"model": model, "done": true, "prompt_eval_count": u.input, "eval_count": u.output})
+        }
+        "openai-embeddings" => {
+            json!({"model": model, "usage": {"prompt_tokens": u.input, "total_tokens": u.input}})
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,216 @@
+//! The built filter in wasmtime over the same calls, at the same times, and whether it decides as the engine does.
+//! Called by [`super::Replay`]. One worker, as Envoy runs it; what the upstream answers is the recorded answer, or what
+//! becomes of it when the filter has changed the request.
+
+use super::answer;
+use super::outcome::Outcome;
+use super::trace::Whole;
+use crate::host::{Answer, Driver, LogLine, Module, Profile, Request, Sent, Shared, Vm, VmConfig};
+use serde::Serialize;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use tokenstile_engine::dialect::recognise;
+use tokenstile_engine::units::EpochMs;
+use tokenstile_engine::usage::Usage;
+
+/// Before the JSON of each cost record in the filter's log.
+const RECORD: &str = "tokenstile-record ";
+/// As many differences are told.
+const TOLD: usize = 20;
+
+/// The filter under one policy.
+pub struct Filter {
+    vm: Vm,
+    shared: Shared,
+    running: BinaryHeap<Reverse<Running>>,
+    begun: u64,
+    agreement: Agreement,
+}
+
+/// How far filter and engine agree.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Agreement {
+    /// Calls that both decided.
+    pub calls: u64,
+    /// Those of which they say different things.
+    pub different: u64,
+    /// The first of them.
+    pub differences: Vec<String>,
+}
+
+/// What both must say of a call.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    decision: String,
+    rule: Option<String>,
+    served: String,
+    input: u64,
+    output: u64,
+    cost_nano_usd: i64,
+}
+
+struct Running {
+    at: EpochMs,
+    number: u64,
+    driver: Driver,
+    expected: Said,
+}
+
+impl PartialEq for Running {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.number) == (other.at, other.number)
+    }
+}
+
+impl Eq for Running {}
+
+impl PartialOrd for Running {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Running {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+impl Filter {
+    /// The filter with an empty ledger.
+    ///
+    /// # Errors
+    /// It does not start with this policy.
+    pub fn new(module: &Module, policy: &Value) -> Result<Self, String> {
+        let shared = Shared::new();
+        shared.log().keep(64);
+        let mut config = VmConfig::new(Profile::Envoy, policy.to_string());
+        config.hold_headers = policy.get("hold_headers").and_then(Value::as_bool).unwrap_or(false);
+        config.body_limit = Some(usize::MAX);
+        let vm = Vm::new(module, &shared, config).map_err(|error| error.to_string())?;
+        Ok(Self { vm, shared, running: BinaryHeap::new(), begun: 0, agreement: Agreement::default() })
+    }
+
+    /// Lets the answers pass that have ended by now.
+    pub fn land(&mut self, now: EpochMs) {
+        while self.running.peek().is_some_and(|Reverse(running)| running.at <= now) {
+            let Some(Reverse(mut running)) = self.running.pop() else { return };
+            self.set_clock(running.at);
+            let before = self.shared.log().written();
+            running.driver.start(&mut self.vm);
+            self.compare(&running.driver, &running.expected, before, running.number);
+        }
+    }
+
+    /// Begins a call of which the engine says `outcome`.
+    pub fn call(&mut self, whole: &Arc<Whole>, outcome: &Outcome, now: EpochMs) {
+        self.set_clock(now);
+        self.begun += 1;
+        let before = self.shared.log().written();
+        let (recorded, used) = (whole.clone(), outcome.used_asked);
+        let mut driver = Driver::new(&self.vm, request(whole), move |sent| answered(&recorded, used, sent));
+        while !driver.report(&self.vm).upstream.is_some_and(|sent| sent.complete) && driver.step(&mut self.vm)
+        {
+        }
+        let expected = Said {
+            decision: outcome.decision.name().to_owned(),
+            rule: outcome.rule.clone(),
+            served: outcome.served.clone(),
+            input: outcome.used.input,
+            output: outcome.used.output,
+            cost_nano_usd: outcome.cost.0,
+        };
+        if driver.is_over() {
+            self.compare(&driver, &expected, before, self.begun);
+        } else {
+            self.running.push(Reverse(Running { at: outcome.ends, number: self.begun, driver, expected }));
+        }
+    }
+
+    /// How far they agree.
+    #[must_use]
+    pub fn finish(self) -> Agreement {
+        self.agreement
+    }
+
+    fn set_clock(&self, now: EpochMs) {
+        self.shared.clock().set_ms(now.0.unsigned_abs());
+    }
+
+    fn compare(&mut self, driver: &Driver, expected: &Said, before: u64, number: u64) {
+        self.agreement.calls += 1;
+        let lines = self.shared.log().since(before);
+        let lines: Vec<String> = lines.iter().map(LogLine::text).collect();
+        let records = lines.iter().filter_map(|line| line.strip_prefix(RECORD));
+        let records: Vec<Said> = records.filter_map(said).collect();
+        let same = matches!(records.as_slice(), [only] if only == expected);
+        if !same {
+            self.agreement.different += 1;
+            if self.agreement.differences.len() < TOLD {
+                let error =
+                    driver.report(&self.vm).error.map(|error| format!("; {error}")).unwrap_or_default();
+                let difference = format!("call {number}: engine {expected:?}, filter {records:?}{error}");
+                self.agreement.differences.push(difference);
+            }
+        }
+    }
+}
+
+fn said(record: &str) -> Option<Said> {
+    let record: Value = serde_json::from_str(record).ok()?;
+    let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+    let tokens = |name: &str| record.pointer(name).and_then(Value::as_u64);
+    Some(Said {
+        decision: text("decision")?,
+        rule: text("rule"),
+        served: text("model_served")?,
+        input: tokens("/usage/input")?,
+        output: tokens("/usage/output")?,
+        cost_nano_usd: record.get("cost_nano_usd")?.as_i64()?,
+    })
+}
+
+fn request(whole: &Whole) -> Request {
+    let mut request = Request::new(&whole.method, &whole.path);
+    request.headers.replace(":authority", whole.host.as_str());
+    for (name, value) in &whole.request_headers {
+        request.headers.add(name.as_str(), value.clone());
+    }
+    if whole.request.is_empty() { request } else { request.body(whole.request.clone()) }
+}
+
+/// The recorded answer, or another where the filter has changed what is asked for.
+fn answered(whole: &Whole, used: Usage, sent: &Sent) -> Answer {
+    edited(whole, used, sent).unwrap_or_else(|| {
+        let mut answer = Answer::new(whole.status);
+        for (name, value) in &whole.answer_headers {
+            answer = answer.header(name.as_str(), value.clone());
+        }
+        answer.body(whole.answer.clone())
+    })
+}
+
+fn edited(whole: &Whole, used: Usage, sent: &Sent) -> Option<Answer> {
+    let path = sent.headers.first(":path").unwrap_or_default();
+    if path == whole.path.as_bytes() && sent.body == whole.request {
+        return None;
+    }
+    let facts = |path: &[u8], body: &[u8]| {
+        let route = recognise(whole.method.as_bytes(), whole.host.as_bytes(), path).metered()?;
+        let facts = route.read(body).ok()?;
+        Some((route.dialect.name, facts))
+    };
+    let (dialect, asked) = facts(whole.path.as_bytes(), &whole.request)?;
+    let (_, now) = facts(path, &sent.body)?;
+    let bound = now.output_bound.filter(|_| now.output_bound != asked.output_bound);
+    let max = bound.map(|bound| bound.saturating_mul(now.choices)).filter(|max| *max < used.output);
+    let fails = !(200..300).contains(&whole.status);
+    if fails || (max.is_none() && now.model == asked.model) {
+        return None;
+    }
+    let usage = max.map_or(used, |max| answer::shortened(used, max));
+    let answer = answer::stating(dialect, &now.model, usage)?;
+    Some(Answer::json(whole.status, answer.to_string()))
+}

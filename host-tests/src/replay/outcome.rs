@@ -1,0 +1,93 @@
+//! What one call came to under a policy, and what it came to as it was. Made by the runner, taken by the tallies.
+
+use tokenstile_engine::exchange::Decision;
+use tokenstile_engine::policy::{Budget, Scope};
+use tokenstile_engine::units::{EpochMs, NanoUsd};
+use tokenstile_engine::usage::Usage;
+
+/// What one call came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// When it began.
+    pub began: EpochMs,
+    /// When it ended; at once if it was refused.
+    pub ends: EpochMs,
+    /// What was decided.
+    pub decision: Decision,
+    /// It did not go upstream.
+    pub refused: bool,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// What each rule said, by its place in the policy, if not to let it pass.
+    pub said: Vec<(usize, Decision)>,
+    /// The rules that it met.
+    pub met: Vec<Met>,
+    /// Who called, by dimension.
+    pub identity: Vec<String>,
+    /// Who served, as the price book names it; empty if unknown.
+    pub provider: String,
+    /// The model asked for.
+    pub asked: String,
+    /// The model that served.
+    pub served: String,
+    /// What was expected before the call: what its holds are made of.
+    pub expected: Usage,
+    /// What it used as it was.
+    pub used_asked: Usage,
+    /// What that costs.
+    pub cost_asked: NanoUsd,
+    /// What it used under the policy.
+    pub used: Usage,
+    /// What that costs.
+    pub cost: NanoUsd,
+    /// It had been refused when it was recorded: what it used is what was expected of it.
+    pub assumed: bool,
+    /// It failed when it was recorded, and used nothing.
+    pub failed: bool,
+    /// What saved how much of it.
+    pub levers: Vec<Lever>,
+    /// Steps that could not be carried out, and what failed.
+    pub troubles: Vec<String>,
+    /// An edit's effect on its answer can be known.
+    pub simulable: bool,
+}
+
+/// A rule that a call met.
+#[derive(Debug, Clone, Copy)]
+pub struct Met {
+    /// Its place in the policy.
+    pub rule: usize,
+    /// The subject's mark in the ledger.
+    pub tag: u64,
+}
+
+/// What saved something.
+#[derive(Debug, Clone, Copy)]
+pub struct Lever {
+    /// The decision's word.
+    pub name: &'static str,
+    /// So much; less than nothing if the served model is dearer.
+    pub saved: NanoUsd,
+}
+
+impl Outcome {
+    /// The strictest word of all rules, those in shadow mode included: what was decided, or would have been.
+    #[must_use]
+    pub fn strictest(&self) -> Decision {
+        self.said.iter().map(|(_, said)| *said).max().unwrap_or(self.decision).max(self.decision)
+    }
+
+    /// Whose budget it is that this call meets: the values of its `per`; `everyone` where all have one.
+    #[must_use]
+    pub fn subject(&self, budget: &Budget) -> String {
+        let value = |scope: &Scope| match scope {
+            Scope::Dimension(place) => self.identity.get(*place).map_or("", String::as_str),
+            Scope::Model => &self.asked,
+            Scope::Provider => &self.provider,
+        };
+        match budget.per.as_slice() {
+            [] => "everyone".to_owned(),
+            per => per.iter().map(value).collect::<Vec<_>>().join(" · "),
+        }
+    }
+}

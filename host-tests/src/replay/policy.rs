@@ -1,0 +1,70 @@
+//! Reads the policy of a replay: JSON, also with comments, and on request as if every rule was in force.
+
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use tokenstile_engine::policy::Policy;
+
+/// Why a policy cannot be used.
+#[derive(Debug)]
+pub enum Unusable {
+    /// The file cannot be read.
+    File(String),
+    /// The policy is wrong.
+    Wrong(String),
+}
+
+/// A policy, and its JSON as it is given to the filter.
+pub struct Given {
+    /// As the engine has it.
+    pub policy: Arc<Policy>,
+    /// As it is written, without comments.
+    pub json: Value,
+}
+
+/// Reads a policy.
+///
+/// # Errors
+/// The file cannot be read, or is no right policy.
+pub fn read(path: &Path, enforce: bool) -> Result<Given, Unusable> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Unusable::File(format!("cannot read `{name}`: {error}")))?;
+    parse(&text, enforce).map_err(|why| Unusable::Wrong(format!("`{name}`: {why}")))
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// It is no right policy.
+pub fn parse(text: &str, enforce: bool) -> Result<Given, String> {
+    // What is plain JSON goes to the engine as it is, so that it finds keys that stand twice.
+    let plain = Policy::parse(text.as_bytes());
+    let given = jsonc_parser::parse_to_serde_value::<Value>(text, &jsonc_parser::ParseOptions::default());
+    let mut json = match (given, &plain) {
+        (Ok(json), _) => json,
+        (Err(error), Err(_)) => return Err(error.to_string()),
+        (Err(_), Ok(_)) => serde_json::from_str(text).map_err(|error| error.to_string())?,
+    };
+    let has_comments = serde_json::from_str::<serde::de::IgnoredAny>(text).is_err();
+    if let (Err(errors), false) = (&plain, has_comments) {
+        return Err(errors.to_string());
+    }
+    if enforce {
+        in_force(&mut json);
+    }
+    let policy = if has_comments || enforce { Policy::parse(json.to_string().as_bytes()) } else { plain };
+    policy.map(|policy| Given { policy: Arc::new(policy), json }).map_err(|errors| errors.to_string())
+}
+
+/// Every `mode` is `enforce`.
+fn in_force(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("mode");
+            fields.values_mut().for_each(in_force);
+        }
+        Value::Array(all) => all.iter_mut().for_each(in_force),
+        _ => {}
+    }
+}

@@ -1,0 +1,52 @@
+//! Numbers as people read them, the same in the terminal and on the page.
+
+use std::collections::BTreeMap;
+use tokenstile_engine::units::{EpochMs, NanoUsd, grouped};
+
+/// Dollars to the cent, and small amounts to four places.
+pub(super) fn usd(nano: i64) -> String {
+    let (unit, places) = if nano.unsigned_abs() < 10_000_000_000 { (100_000, 4) } else { (10_000_000, 2) };
+    let rounded = (i128::from(nano) + i128::from(nano.signum()) * unit / 2) / unit * unit;
+    let text = NanoUsd(i64::try_from(rounded).unwrap_or(nano)).to_string();
+    // Always as many places, so that columns line up.
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    format!("{whole}.{fraction:0<places$}")
+}
+
+pub(super) fn count(number: u64) -> String {
+    grouped(number)
+}
+
+/// One of the whole, in percent.
+#[expect(clippy::cast_precision_loss, reason = "a percentage")]
+pub(super) fn percent(part: i64, whole: i64) -> String {
+    if whole == 0 { "–".to_owned() } else { format!("{:.1}%", part as f64 * 100.0 / whole as f64) }
+}
+
+/// `2026-11-22 12:00`.
+pub(super) fn time(ms: i64) -> String {
+    let timestamp = jiff::Timestamp::from_millisecond(EpochMs(ms).0).unwrap_or_default();
+    timestamp.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `3 d 4 h`, `12 min`, `40 s`.
+pub(super) fn length(ms: i64) -> String {
+    let s = ms / 1_000;
+    match s {
+        0 if ms == 0 => "–".to_owned(),
+        0..120 => format!("{s} s"),
+        120..7_200 => format!("{} min", s / 60),
+        7_200..172_800 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+/// `12 deny, 3 warn`, the strictest first as it is told.
+pub(super) fn said(said: &BTreeMap<&'static str, u64>) -> String {
+    let mut all: Vec<String> =
+        said.iter().map(|(name, number)| format!("{} {name}", count(*number))).collect();
+    if all.is_empty() {
+        all.push("–".to_owned());
+    }
+    all.join(", ")
+}

@@ -1,0 +1,293 @@
+//! Adds up what the calls of a trace came to under one policy. It keeps sums and not calls, so that the length of the
+//! trace does not matter.
+
+use super::native::Overshoot;
+use super::outcome::Outcome;
+use super::people::{Counts, Hit, People};
+use super::series::Series;
+use super::spread::{Spread, SpreadReport};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokenstile_engine::exchange::Decision;
+use tokenstile_engine::policy::Policy;
+use tokenstile_engine::units::{EpochMs, Meter, NanoUsd};
+
+/// As many values of a dimension are told apart.
+const VALUES: usize = 20_000;
+/// As many of them are told, by what they cost.
+const TOLD: usize = 25;
+/// As many reasons of troubles are told apart.
+const TROUBLES: usize = 50;
+
+/// The sums so far.
+#[derive(Debug)]
+pub struct Tally {
+    policy: Arc<Policy>,
+    report: Tallied,
+    dimensions: Vec<HashMap<String, Share>>,
+    people: People,
+    spread: Spread,
+    last: EpochMs,
+}
+
+/// The sums.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Tallied {
+    /// The policy's name.
+    pub policy: String,
+    /// Metered calls.
+    pub calls: u64,
+    /// Those that did not go upstream.
+    pub refused: u64,
+    /// Those that failed when they were recorded.
+    pub failed: u64,
+    /// Those that had been refused when they were recorded, so that their use is assumed.
+    pub assumed: u64,
+    /// Tokens and cost as they were.
+    pub without: Spend,
+    /// Tokens and cost under the policy.
+    pub with: Spend,
+    /// What was decided, and how often; of rules in shadow mode, what they would have.
+    pub decisions: BTreeMap<&'static str, u64>,
+    /// What saved how much.
+    pub levers: BTreeMap<&'static str, LeverSum>,
+    /// Rule by rule, in the policy's order.
+    pub rules: Vec<Rule>,
+    /// Spend by dimension, and by model.
+    pub by: Vec<By>,
+    /// Who is hit, the hardest hit first.
+    pub hit: Vec<Hit>,
+    /// How many are hit.
+    pub hit_count: u64,
+    /// Expected against used.
+    pub estimate: SpreadReport,
+    /// Over time.
+    pub series: Series,
+    /// Steps that could not be carried out and what failed, and how often.
+    pub troubles: BTreeMap<String, u64>,
+    /// Calls whose answer under a changed request cannot be known: they were taken as they were.
+    pub not_simulated: u64,
+}
+
+/// Tokens and cost.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Spend {
+    /// Input tokens.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Billionths of a dollar.
+    pub cost_nano_usd: i64,
+}
+
+/// What a lever did.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct LeverSum {
+    /// On so many calls.
+    pub calls: u64,
+    /// Billionths of a dollar.
+    pub saved_nano_usd: i64,
+}
+
+/// What a rule did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// It decides and does nothing.
+    pub shadow: bool,
+    /// Its limit, as people read it.
+    pub limit: String,
+    /// Calls that met it.
+    pub calls: u64,
+    /// What it said of them, if not to let them pass.
+    pub said: BTreeMap<&'static str, u64>,
+    /// Calls on which it had the last word.
+    pub decided: u64,
+    /// Its subjects.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The most that a subject used beyond the amount at which the rule refuses, in the limit's unit (billionths of a
+    /// dollar for `usd`).
+    pub overshoot: u64,
+    /// The same as people read it.
+    pub overshoot_text: String,
+}
+
+/// Spend by the values of a dimension.
+#[derive(Debug, Clone, Serialize)]
+pub struct By {
+    /// The dimension, or `model`.
+    pub dimension: String,
+    /// How many values it has.
+    pub values: u64,
+    /// The dearest.
+    pub top: Vec<Share>,
+    /// All others together.
+    pub others: Share,
+}
+
+/// The share of one value.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Share {
+    /// The value.
+    pub value: String,
+    /// Its calls.
+    pub calls: u64,
+    /// Those that were clamped, downgraded or refused, or would have been.
+    pub restricted: u64,
+    /// Cost as it was.
+    pub cost_without_nano_usd: i64,
+    /// Cost under the policy.
+    pub cost_with_nano_usd: i64,
+}
+
+impl Tally {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>) -> Self {
+        let budgets = policy.declared().iter();
+        let rule = |budget: &tokenstile_engine::policy::Budget| Rule {
+            name: budget.name.clone(),
+            shadow: budget.shadow,
+            limit: amount(budget.meter, budget.limit),
+            ..Rule::default()
+        };
+        let report =
+            Tallied { policy: policy.name.clone(), rules: budgets.map(rule).collect(), ..Tallied::default() };
+        let dimensions = vec![HashMap::new(); policy.identity.len() + 1];
+        let (people, spread) = (People::default(), Spread::default());
+        Self { report, dimensions, people, spread, last: EpochMs(i64::MIN), policy }
+    }
+
+    /// Adds a call.
+    pub fn take(&mut self, outcome: &Outcome) {
+        let report = &mut self.report;
+        report.calls += 1;
+        report.refused += u64::from(outcome.refused);
+        report.failed += u64::from(outcome.failed);
+        report.assumed += u64::from(outcome.assumed);
+        report.not_simulated += u64::from(!outcome.simulable && outcome.served != outcome.asked);
+        report.without.add(outcome.used_asked, outcome.cost_asked);
+        report.with.add(outcome.used, outcome.cost);
+        *report.decisions.entry(outcome.strictest().name()).or_default() += 1;
+        for lever in &outcome.levers {
+            let sum = report.levers.entry(lever.name).or_default();
+            sum.calls += 1;
+            sum.saved_nano_usd += lever.saved.0;
+        }
+        for met in &outcome.met {
+            if let Some(rule) = report.rules.get_mut(met.rule) {
+                rule.calls += 1;
+            }
+        }
+        for (rule, said) in &outcome.said {
+            if let Some(rule) = report.rules.get_mut(*rule) {
+                *rule.said.entry(said.name()).or_default() += 1;
+                rule.decided += u64::from(outcome.rule.as_ref() == Some(&rule.name));
+            }
+        }
+        for trouble in &outcome.troubles {
+            if let Some(count) = report.troubles.get_mut(trouble) {
+                *count += 1;
+            } else if report.troubles.len() < TROUBLES {
+                report.troubles.insert(trouble.clone(), 1);
+            }
+        }
+        report.series.take(outcome);
+        self.last = self.last.max(outcome.ends);
+        if !outcome.failed && !outcome.assumed {
+            self.spread.take(outcome.expected.total(), outcome.used_asked.total());
+        }
+        let values = outcome.identity.iter().chain([&outcome.asked]);
+        for (shares, value) in self.dimensions.iter_mut().zip(values) {
+            share(shares, value).take(outcome);
+        }
+        self.people.take(outcome, &self.policy);
+    }
+
+    /// Budgets that were passed.
+    pub fn passed(&mut self, passed: &[Overshoot]) {
+        for over in passed {
+            self.people.over(over.rule, over.tag, over.by);
+        }
+    }
+
+    /// The sums.
+    #[must_use]
+    pub fn finish(mut self) -> Tallied {
+        let (hit, hit_count) = self.people.hit(&self.policy, self.last);
+        let names = self.policy.identity.iter().map(|dimension| dimension.name.as_str()).chain(["model"]);
+        let by = names.zip(std::mem::take(&mut self.dimensions));
+        let mut report = self.report;
+        report.by = by.map(|(name, shares)| By::of(name, shares)).collect();
+        (report.hit, report.hit_count) = (hit, hit_count);
+        report.estimate = self.spread.report();
+        for (index, (rule, budget)) in report.rules.iter_mut().zip(self.policy.declared()).enumerate() {
+            rule.counts = self.people.counts(index);
+            let over = budget.meter.whole(rule.counts.over_most);
+            rule.overshoot = budget.meter.count(over);
+            rule.overshoot_text = if over > 0 { amount(budget.meter, over) } else { String::new() };
+        }
+        report
+    }
+}
+
+/// The share of a value; of all others, when there are too many.
+fn share<'s>(shares: &'s mut HashMap<String, Share>, value: &str) -> &'s mut Share {
+    let value = if shares.len() < VALUES || shares.contains_key(value) { value } else { OTHERS };
+    if !shares.contains_key(value) {
+        shares.insert(value.to_owned(), Share { value: value.to_owned(), ..Share::default() });
+    }
+    shares.entry(value.to_owned()).or_default()
+}
+
+/// The value of all that were too many.
+const OTHERS: &str = "(others)";
+
+impl Share {
+    fn take(&mut self, outcome: &Outcome) {
+        self.calls += 1;
+        self.restricted += u64::from(outcome.strictest() > Decision::Warn);
+        self.cost_without_nano_usd += outcome.cost_asked.0;
+        self.cost_with_nano_usd += outcome.cost.0;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.restricted += other.restricted;
+        self.cost_without_nano_usd += other.cost_without_nano_usd;
+        self.cost_with_nano_usd += other.cost_with_nano_usd;
+    }
+}
+
+impl By {
+    fn of(dimension: &str, shares: HashMap<String, Share>) -> Self {
+        let mut top: Vec<Share> = shares.into_values().collect();
+        top.sort_by(|a, b| {
+            (b.cost_without_nano_usd, b.calls, &a.value).cmp(&(a.cost_without_nano_usd, a.calls, &b.value))
+        });
+        let values = top.len() as u64;
+        let mut others = Share { value: OTHERS.to_owned(), ..Share::default() };
+        top.drain(TOLD.min(top.len())..).for_each(|share| others.add(&share));
+        Self { dimension: dimension.to_owned(), values, top, others }
+    }
+}
+
+impl Spend {
+    fn add(&mut self, usage: tokenstile_engine::usage::Usage, cost: NanoUsd) {
+        self.input_tokens = self.input_tokens.saturating_add(usage.input);
+        self.output_tokens = self.output_tokens.saturating_add(usage.output);
+        self.cost_nano_usd = self.cost_nano_usd.saturating_add(cost.0);
+    }
+}
+
+/// An amount as people read it: `50,000 tokens`, `$2.50`.
+#[must_use]
+pub fn amount(meter: Meter, amount: i64) -> String {
+    match meter {
+        Meter::Usd => NanoUsd(amount).to_string(),
+        _ => format!("{}{}", tokenstile_engine::units::grouped(meter.count(amount)), meter.unit_text()),
+    }
+}
