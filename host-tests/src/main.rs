@@ -26,6 +26,8 @@ enum Command {
     Price(cli::price::Args),
     /// Replay past traffic under a policy: what would have happened, rule by rule.
     Replay(Box<cli::replay::Args>),
+    /// Suggest budgets from past traffic, as a policy in shadow mode.
+    Suggest(Box<cli::suggest::Args>),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => cli::demo::run(&args),
         Command::Price(args) => Ok(cli::price::run(&args)),
         Command::Replay(args) => Ok(cli::replay::run(&args)),
+        Command::Suggest(args) => Ok(cli::suggest::run(&args)),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
     done.unwrap_or_else(|message| {

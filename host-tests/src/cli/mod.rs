@@ -9,6 +9,7 @@ pub(crate) mod price;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod suggest;
 mod trace;
 pub(crate) mod upstream;
 

@@ -1,7 +1,7 @@
 //! The arguments of every command that reads traces, and how far such a command is.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::replay::native;
@@ -81,6 +81,11 @@ impl TraceArgs {
         let sources = sources.collect::<Result<_, _>>()?;
         let size = self.traces.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.len())).sum();
         Ok((Ordered::new(sources, timing), Bar::new(size, progress)))
+    }
+
+    /// Whether standard input is among them.
+    pub(crate) fn reads_standard_input(&self) -> bool {
+        self.traces.iter().any(|path| path == Path::new("-"))
     }
 
     /// How long calls run of which the trace does not say it.

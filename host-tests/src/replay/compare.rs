@@ -4,6 +4,7 @@ use super::outcome::Outcome;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tokenstile_engine::exchange::Decision;
+use tokenstile_engine::policy::Policy;
 
 /// As many values are told apart.
 const VALUES: usize = 20_000;
@@ -14,6 +15,8 @@ const TOLD: usize = 15;
 #[derive(Debug, Default)]
 pub struct Compare {
     calls: u64,
+    /// Where the dimension stands that says whose calls they are.
+    whose_place: usize,
     changed: BTreeMap<(Decision, Decision), Change>,
     whose: HashMap<String, Whose>,
 }
@@ -33,7 +36,7 @@ pub struct Compared {
     pub changed: u64,
     /// How differently, the commonest first.
     pub changes: Vec<Changed>,
-    /// Of whom, by the first dimension of `--against`, the most first.
+    /// Of whom, by the dimension `user`, or the first if there is none; the most first.
     pub whose: Vec<Whose>,
 }
 
@@ -64,6 +67,13 @@ pub struct Whose {
 }
 
 impl Compare {
+    /// Nothing yet, of calls whose identity is that of `against`.
+    #[must_use]
+    pub fn new(against: &Policy) -> Self {
+        let user = against.identity.iter().position(|dimension| dimension.name == "user");
+        Self { whose_place: user.unwrap_or(0), ..Self::default() }
+    }
+
     /// Adds a call, as `against` and as `policy` treat it.
     pub fn take(&mut self, against: &Outcome, policy: &Outcome) {
         self.calls += 1;
@@ -75,7 +85,7 @@ impl Compare {
         let change = self.changed.entry((from, to)).or_default();
         change.calls += 1;
         change.cost += more;
-        let value = against.identity.first().map_or("", String::as_str);
+        let value = against.identity.get(self.whose_place).map_or("", String::as_str);
         if self.whose.len() < VALUES || self.whose.contains_key(value) {
             let whose = self.whose.entry(value.to_owned()).or_default();
             whose.stricter += u64::from(to > from);

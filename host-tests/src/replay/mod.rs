@@ -14,6 +14,7 @@ pub mod policy;
 pub mod report;
 pub mod series;
 pub mod spread;
+pub mod suggest;
 pub mod tally;
 pub mod trace;
 
@@ -97,7 +98,7 @@ impl Replay {
     ) -> Self {
         Self {
             policy: Side::new(policy),
-            against: against.map(|against| (Side::new(against), Compare::default())),
+            against: against.map(|against| (Side::new(against.clone()), Compare::new(&against))),
             filter,
             lasts,
             trace: Trace::default(),

@@ -113,6 +113,8 @@ pub struct Rule {
     pub overshoot: u64,
     /// The same as people read it.
     pub overshoot_text: String,
+    /// The same, of the limit.
+    pub overshoot_of_limit: f64,
 }
 
 /// Spend by the values of a dimension.
@@ -228,6 +230,9 @@ impl Tally {
             rule.counts = self.people.counts(index);
             let over = budget.meter.whole(rule.counts.over_most);
             rule.overshoot = budget.meter.count(over);
+            #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+            let part = over as f64 / budget.limit.max(1) as f64;
+            rule.overshoot_of_limit = part;
             rule.overshoot_text = if over > 0 { amount(budget.meter, over) } else { String::new() };
         }
         report

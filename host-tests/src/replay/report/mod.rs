@@ -4,4 +4,4 @@
 pub mod html;
 pub mod plots;
 pub mod text;
-mod words;
+pub(crate) mod words;

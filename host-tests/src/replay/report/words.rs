@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use tokenstile_engine::units::{EpochMs, NanoUsd, grouped};
 
 /// Dollars to the cent, and small amounts to four places.
-pub(super) fn usd(nano: i64) -> String {
+pub(crate) fn usd(nano: i64) -> String {
     let (unit, places) = if nano.unsigned_abs() < 10_000_000_000 { (100_000, 4) } else { (10_000_000, 2) };
     let rounded = (i128::from(nano) + i128::from(nano.signum()) * unit / 2) / unit * unit;
     let text = NanoUsd(i64::try_from(rounded).unwrap_or(nano)).to_string();
@@ -13,24 +13,24 @@ pub(super) fn usd(nano: i64) -> String {
     format!("{whole}.{fraction:0<places$}")
 }
 
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     grouped(number)
 }
 
 /// One of the whole, in percent.
 #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-pub(super) fn percent(part: i64, whole: i64) -> String {
+pub(crate) fn percent(part: i64, whole: i64) -> String {
     if whole == 0 { "–".to_owned() } else { format!("{:.1}%", part as f64 * 100.0 / whole as f64) }
 }
 
 /// `2026-11-22 12:00`.
-pub(super) fn time(ms: i64) -> String {
+pub(crate) fn time(ms: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(EpochMs(ms).0).unwrap_or_default();
     timestamp.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// `3 d 4 h`, `12 min`, `40 s`.
-pub(super) fn length(ms: i64) -> String {
+pub(crate) fn length(ms: i64) -> String {
     let s = ms / 1_000;
     match s {
         0 if ms == 0 => "–".to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn length(ms: i64) -> String {
 }
 
 /// `12 deny, 3 warn`, the strictest first as it is told.
-pub(super) fn said(said: &BTreeMap<&'static str, u64>) -> String {
+pub(crate) fn said(said: &BTreeMap<&'static str, u64>) -> String {
     let mut all: Vec<String> =
         said.iter().map(|(name, number)| format!("{} {name}", count(*number))).collect();
     if all.is_empty() {

@@ -1,0 +1,135 @@
+//! What is decided over a trace, and what it adds up to.
+
+use super::replayed;
+use std::fmt::Write as _;
+
+const IDENTITY: &str = r#""version": 1, "name": "t", "expected_output_tokens": 100,
+    "identity": {"user": ["header:x-user-id"], "tier": ["value:free"]}"#;
+
+fn policy(rest: &str) -> String {
+    format!("{{{IDENTITY}, {rest}}}")
+}
+
+/// Rows of: user, model, milliseconds, input, output, duration.
+fn trace(rows: &[(&str, &str, i64, u64, u64, i64)]) -> String {
+    let mut csv = "user,model,t_ms,input_tokens,output_tokens,duration_ms\n".to_owned();
+    for (user, model, at, input, output, duration) in rows {
+        let _ = writeln!(csv, "{user},{model},{at},{input},{output},{duration}");
+    }
+    csv
+}
+
+const DAILY: &str = r#""budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 1000}, "window": {"calendar": "day"},
+    "ladder": [{"at": "50%", "warn": {}}, {"at": "100%", "deny": {}}]}]"#;
+
+#[test]
+fn a_budget_refuses_who_has_used_it_and_nobody_else() {
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 400, 100, 10),
+        ("ann", "gpt-4o", 1_000, 300, 100, 10),
+        ("ann", "gpt-4o", 2_000, 300, 100, 10),
+        ("ben", "gpt-4o", 3_000, 300, 100, 10),
+    ]);
+    let report = replayed("daily", &text, &[&policy(DAILY)]);
+    let all = &report.policy;
+    assert_eq!((all.calls, all.refused), (4, 1));
+    let rule = &all.rules[0];
+    assert_eq!((rule.calls, rule.counts.subjects, rule.counts.hit, rule.counts.over), (4, 2, 1, 0));
+    // The first has used 500 with its own hold: the warning comes as soon as the threshold is reached.
+    assert_eq!(rule.said.iter().collect::<Vec<_>>(), [(&"deny", &1), (&"warn", &2)]);
+    // gpt-4o: $2.50 and $10 a million.
+    let cost = |input: i64, output: i64| input * 2_500 + output * 10_000;
+    assert_eq!(all.without.cost_nano_usd, cost(1_300, 400));
+    assert_eq!(all.with.cost_nano_usd, cost(1_000, 300));
+    assert_eq!((all.levers["deny"].calls, all.levers["deny"].saved_nano_usd), (1, cost(300, 100)));
+    // Ann waits from her refusal at noon to midnight, or to the end of the trace.
+    assert_eq!((all.hit[0].subject.as_str(), all.hit[0].restricted_ms), ("ann", 1_010));
+}
+
+/// A hold stands until its call ends: of two calls at once the second is refused, of two in a row it is not.
+#[test]
+fn calls_that_run_at_once_meet_each_others_holds() {
+    let tight = DAILY.replace("1000", "650");
+    for (second, refused) in [(500, 1), (1_500, 0)] {
+        let text = trace(&[("ann", "gpt-4o", 0, 300, 10, 1_000), ("ann", "gpt-4o", second, 200, 10, 1_000)]);
+        let report = replayed("holds", &text, &[&policy(&tight)]);
+        assert_eq!(report.policy.refused, refused, "the second comes after {second} ms");
+    }
+}
+
+#[test]
+fn what_a_call_used_beyond_its_hold_is_overshoot() {
+    let text = trace(&[("ann", "gpt-4o", 0, 300, 1_300, 10), ("ben", "gpt-4o", 5, 300, 10, 10)]);
+    let report = replayed("over", &text, &[&policy(DAILY)]);
+    let rule = &report.policy.rules[0];
+    assert_eq!((rule.counts.over, rule.overshoot, rule.overshoot_text.as_str()), (1, 600, "600 tokens"));
+}
+
+#[test]
+fn a_downgrade_and_a_clamp_save_what_the_prices_say() {
+    let ladder = r#""downgrades": {"economy": [{"from": "gpt-4o", "to": "gpt-4o-mini"}]},
+      "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 1000}, "window": {"calendar": "day"},
+        "ladder": [{"at": "50%", "clamp": {"max_output_tokens": 50}}, {"at": "100%", "downgrade": "economy"}]}]"#;
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 400, 200, 10),
+        ("ann", "gpt-4o", 1_000, 100, 200, 10),
+        ("ann", "gpt-4o", 2_000, 400, 200, 10),
+    ]);
+    let report = replayed("ladder", &text, &[&policy(ladder)]);
+    let all = &report.policy;
+    // The first is the step's itself, not beyond it. The second would end at 800, the third at 1250 of 1000.
+    assert_eq!(
+        all.decisions.iter().collect::<Vec<_>>(),
+        [(&"allow", &1), (&"clamp", &1), (&"downgrade", &1)]
+    );
+    // Clamped: 150 tokens at $10 a million, twice. Downgraded: 400 and 50 by gpt-4o-mini at $0.15 and $0.60.
+    assert_eq!((all.levers["clamp"].calls, all.levers["clamp"].saved_nano_usd), (2, 2 * 150 * 10_000));
+    let dear = 400 * 2_500 + 50 * 10_000;
+    let cheap = 400 * 150 + 50 * 600;
+    assert_eq!(all.levers["downgrade"].saved_nano_usd, dear - cheap);
+    let saved: i64 = all.levers.values().map(|lever| lever.saved_nano_usd).sum();
+    assert_eq!(all.without.cost_nano_usd - all.with.cost_nano_usd, saved);
+}
+
+#[test]
+fn shadow_changes_nothing_and_says_what_would_have_been() {
+    let text = trace(&[("ann", "gpt-4o", 0, 900, 10, 10), ("ann", "gpt-4o", 1_000, 900, 10, 10)]);
+    let shadow = policy(&format!(r#""mode": "shadow", {DAILY}"#));
+    let report = replayed("shadow", &text, &[&shadow]);
+    let all = &report.policy;
+    assert_eq!((all.refused, all.with.cost_nano_usd), (0, all.without.cost_nano_usd));
+    assert_eq!((all.decisions["deny"], all.rules[0].said["deny"]), (1, 1));
+}
+
+#[test]
+fn two_policies_are_held_against_each_other() {
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 900, 10, 10),
+        ("ann", "gpt-4o", 1_000, 900, 10, 10),
+        ("ben", "gpt-4o", 2_000, 10, 10, 10),
+    ]);
+    let wide = policy(&DAILY.replace("1000", "100000"));
+    let report = replayed("two", &text, &[&policy(DAILY), &wide]);
+    let differences = report.differences.as_ref().unwrap();
+    assert_eq!((differences.calls, differences.changed), (3, 2));
+    let changes: Vec<_> =
+        differences.changes.iter().map(|change| (change.from, change.to, change.calls)).collect();
+    assert_eq!(changes, [("allow", "deny", 1), ("allow", "warn", 1)]);
+    let whose: Vec<_> =
+        differences.whose.iter().map(|whose| (whose.value.as_str(), whose.stricter, whose.milder)).collect();
+    assert_eq!(whose, [("ann", 2, 0)]);
+    assert_eq!(report.against.unwrap().refused, 0);
+}
+
+/// Whatever was learned of one run, the next says the same.
+#[test]
+fn a_replay_says_the_same_each_time() {
+    let mut csv = "t_ms,input_tokens,output_tokens\n".to_owned();
+    for i in 0..500 {
+        let _ = writeln!(csv, "{},{},{}", i * 700, 100 + i % 37 * 20, 10 + i % 11 * 30);
+    }
+    let json = || serde_json::to_string(&replayed("same", &csv, &[&policy(DAILY)])).unwrap();
+    let first = json();
+    assert_eq!(first, json());
+    assert!(first.contains("\"deny\""), "the budget is never met: nothing is shown");
+}
