@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: builds what is measured and hands over to a measuring program: `xtask/bench` compares Envoys;
 //! with `tokens` as the first word, `tokens/benches` and `xtask/bench-tokens` compare token counters; with `engine`,
-//! criterion measures the engine's parts.
+//! criterion measures the engine's parts; with `replay`, `host-tests/benches/replay.rs` measures replays.
 //!
 //! These programs are packages of their own: they need HTTP libraries and virtual machines, and `xtask` is compiled
 //! before every other command.
@@ -16,6 +16,7 @@ pub(crate) fn run(bench_args: &[String]) -> Result<()> {
     match bench_args.split_first() {
         Some((word, rest)) if word == "engine" => engine(rest),
         Some((word, _)) if word == "tokens" => tokens::run(),
+        Some((word, _)) if word == "replay" => replay(),
         _ => in_envoy(bench_args),
     }
 }
@@ -43,6 +44,23 @@ fn engine(criterion_args: &[String]) -> Result<()> {
         sh::run(cargo.args(criterion_args))?;
     }
     Ok(())
+}
+
+/// How many calls a second a replay decides, natively and through the filter.
+fn replay() -> Result<()> {
+    let filter = wasm::build(None)?;
+    let mut cargo = sh::cargo();
+    cargo.args([
+        "bench",
+        "--quiet",
+        "--package",
+        "tokenstile-host",
+        "--bench",
+        "replay",
+        "--profile",
+        "tool",
+    ]);
+    sh::run(cargo.env("TOKENSTILE_WASM", filter))
 }
 
 fn in_envoy(bench_args: &[String]) -> Result<()> {

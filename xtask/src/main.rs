@@ -93,9 +93,9 @@ enum Command {
         what: fit::What,
     },
     /// Compare Envoy without a filter, with an empty one, and with ours; `bench tokens` compares token counters,
-    /// `bench engine` measures the engine's parts.
+    /// `bench engine` measures the engine's parts, `bench replay` how fast traffic is replayed.
     Bench {
-        /// `tokens`; `engine` and a filter of names; or arguments for the program that measures Envoys.
+        /// `tokens`; `replay`; `engine` and a filter of names; or arguments for the program that measures Envoys.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench_args: Vec<String>,
     },

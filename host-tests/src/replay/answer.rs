@@ -41,7 +41,7 @@ pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
             "input_tokens": u.input, "output_tokens": u.output, "total_tokens": total,
             "input_tokens_details": {"cached_tokens": u.cache_read},
             "output_tokens_details": {"reasoning_tokens": u.reasoning},
-        }}),
+        }, "output": many(u.web_searches, &json!({"type": "web_search_call", "action": {"type": "search"}}))}),
         "anthropic-messages" | "vertex-anthropic" => json!({"type": "message", "model": model, "usage": {
             "input_tokens": fresh, "output_tokens": u.output,
             "cache_read_input_tokens": u.cache_read, "cache_creation_input_tokens": u.cache_write,
@@ -49,12 +49,26 @@ pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
                 "ephemeral_5m_input_tokens": u.cache_write.saturating_sub(u.cache_write_1h),
                 "ephemeral_1h_input_tokens": u.cache_write_1h,
             },
+            "server_tool_use": {"web_search_requests": u.web_searches},
         }}),
         "gemini-generate" => json!({"modelVersion": model, "usageMetadata": {
             "promptTokenCount": u.input, "cachedContentTokenCount": u.cache_read,
             "candidatesTokenCount": u.output.saturating_sub(u.reasoning), "thoughtsTokenCount": u.reasoning,
             "totalTokenCount": total,
-        }}),
+            "promptTokensDetails": [
+                {"modality": "AUDIO", "tokenCount": u.input_audio},
+                {"modality": "IMAGE", "tokenCount": u.input_image},
+                {"modality": "VIDEO", "tokenCount": u.input_video},
+            ],
+            "candidatesTokensDetails": [
+                {"modality": "AUDIO", "tokenCount": u.output_audio},
+                {"modality": "IMAGE", "tokenCount": u.output_image},
+            ],
+            "cacheTokensDetails": [
+                {"modality": "AUDIO", "tokenCount": u.cache_read_audio},
+                {"modality": "IMAGE", "tokenCount": u.cache_read_image},
+            ],
+        }, "candidates": [{"groundingMetadata": {"webSearchQueries": many(u.web_searches, &json!("q"))}}]}),
         "bedrock-converse" => json!({"usage": {
             "inputTokens": fresh, "outputTokens": u.output, "totalTokens": total,
             "cacheReadInputTokens": u.cache_read, "cacheWriteInputTokens": u.cache_write,
@@ -68,4 +82,8 @@ pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+fn many(count: u64, value: &Value) -> Value {
+    (0..count.min(1_000)).map(|_| value.clone()).collect()
 }

@@ -14,7 +14,7 @@ use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_a
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
 use tokenstile_engine::price::providers;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
-use tokenstile_engine::usage::{Served, Usage};
+use tokenstile_engine::usage::{AnswerReader, Served, Usage};
 
 /// The ledger: as many pages as the policy's table has, and no more.
 #[derive(Default)]
@@ -124,8 +124,12 @@ impl Native {
             What::Whole(whole) => whole.request.as_slice(),
             What::Counted(_) => &[],
         };
-        let mut exchange = exchange;
+        let (mut exchange, mut used) = (exchange, used);
         let refused = self.decide(&mut exchange, next, body, now);
+        // The prompt may have been counted meanwhile, which is what an answer without usage is charged by.
+        if let Some(reader) = used.answer.take() {
+            used.usage = exchange.used_by(reader, used.status);
+        }
         let lasts = call.duration_ms.unwrap_or_else(|| {
             let output = used.usage.map_or(0, |usage| i64::try_from(usage.output).unwrap_or(i64::MAX));
             lasts.start_ms.saturating_add(output.saturating_mul(lasts.token_ms))
@@ -149,7 +153,8 @@ impl Native {
         let next = exchange.known(facts, usage.map_or(0, |usage| usage.input), now);
         let served = Served { model: counted.answered.to_string(), ..Served::default() };
         let assumed = matches!(counted.used, Used::Refused(_));
-        Some((exchange, next, Known { usage, served, status: counted.status, assumed, simulable: true }))
+        let (status, answer) = (counted.status, None);
+        Some((exchange, next, Known { usage, answer, served, status, assumed, simulable: true }))
     }
 
     fn whole(&self, whole: &Whole, now: EpochMs) -> Option<(Exchange, Next, Known)> {
@@ -179,8 +184,8 @@ impl Native {
         }
         reader.feed(&whole.answer);
         let served = reader.served();
-        let usage = exchange.used_by(reader, whole.status);
-        Some((exchange, next, Known { usage, served, status: whole.status, assumed: false, simulable }))
+        let (status, answer) = (whole.status, Some(reader));
+        Some((exchange, next, Known { usage: None, answer, served, status, assumed: false, simulable }))
     }
 
     /// Carries out what the engine asks for; whether the call was refused.
@@ -319,6 +324,8 @@ impl Native {
 struct Known {
     /// `None`: nothing, it failed.
     usage: Option<Usage>,
+    /// Where it is still to be read.
+    answer: Option<AnswerReader>,
     served: Served,
     status: u16,
     assumed: bool,

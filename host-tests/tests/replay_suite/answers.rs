@@ -10,11 +10,15 @@ fn an_answer_in_anothers_place_states_the_usage_that_it_was_made_of() {
     for dialect in DIALECTS {
         let plain = Usage { input: 1_000, output: 300, ..Usage::default() };
         let usage = match dialect.name {
-            "openai-chat" | "openai-completions" | "openai-responses" | "gemini-generate" => {
-                Usage { cache_read: 400, reasoning: 120, ..plain }
+            "openai-chat" | "openai-completions" => {
+                Usage { cache_read: 400, reasoning: 120, input_audio: 30, output_audio: 20, ..plain }
+            }
+            "openai-responses" => Usage { cache_read: 400, reasoning: 120, web_searches: 2, ..plain },
+            "gemini-generate" => {
+                Usage { cache_read: 400, reasoning: 120, input_image: 70, web_searches: 2, ..plain }
             }
             "anthropic-messages" | "vertex-anthropic" => {
-                Usage { cache_read: 400, cache_write: 200, cache_write_1h: 50, ..plain }
+                Usage { cache_read: 400, cache_write: 200, cache_write_1h: 50, web_searches: 1, ..plain }
             }
             "bedrock-converse" => Usage { cache_read: 400, cache_write: 200, ..plain },
             "openai-embeddings" => Usage { output: 0, ..plain },

@@ -19,7 +19,7 @@ pub(crate) const POLICY: &str = r#"{
   "budgets": [
     {"name": "user-day", "per": ["user"], "limit": {"tokens": 60000}, "window": {"calendar": "day"},
      "ladder": [{"at": "60%", "warn": {}}, {"at": "80%", "downgrade": "economy"}, {"at": "100%", "deny": {}}]},
-    {"name": "search-day", "match": {"feature": "search"}, "per": [], "limit": {"usd": "1"}, "window": {"calendar": "day"},
+    {"name": "search-day", "match": {"feature": "search"}, "per": [], "limit": {"usd": "0.5"}, "window": {"calendar": "day"},
      "ladder": [{"at": "90%", "clamp": {"max_output_tokens": 64}}, {"at": "120%", "deny": {}}]}
   ]
 }"#;

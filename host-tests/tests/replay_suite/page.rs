@@ -6,8 +6,9 @@ use super::file;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The page of a replay of two policies.
-fn page() -> (PathBuf, String) {
+/// The page of a replay of two policies; each test has files of its own.
+fn page(test: &str) -> (PathBuf, String) {
+    let file = |name: &str, bytes: &[u8]| file(&format!("{test}-{name}"), bytes);
     let path = file("page.html", b"");
     let (policy, trace) = (file("page.jsonc", POLICY.as_bytes()), file("page.csv", counts().as_bytes()));
     let wide = POLICY.replace("60000", "600000").replace("\"daily\"", "\"wide\"");
@@ -30,7 +31,7 @@ fn page() -> (PathBuf, String) {
 
 #[test]
 fn the_page_stands_alone_and_says_in_words_what_it_draws() {
-    let (_, html) = page();
+    let (_, html) = page("alone");
     for fetched in ["src=", "<link", "@import", "url(", "<script"] {
         assert!(!html.contains(fetched), "`{fetched}`");
     }
@@ -92,7 +93,7 @@ fn a_browser_draws_the_page_by_day_by_night_and_for_paper() {
         eprintln!("skipped: there is no Chromium (Debian: apt-get install chromium)");
         return;
     };
-    let (path, _) = page();
+    let (path, _) = page("browser");
     let shot = |name: &str, more: &[&str]| {
         let picture = path.with_file_name(format!("replay-{name}.png"));
         let screenshot = format!("--screenshot={}", picture.display());
