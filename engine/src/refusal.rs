@@ -37,6 +37,10 @@ pub enum RefusalKind {
     UnknownEndpoint,
     /// Nobody knows what this model costs, and the policy refuses such.
     UnknownModel,
+    /// The policy stops calls like this one.
+    Blocked,
+    /// It needs more than one request may.
+    OverRequestLimit,
 }
 
 /// Why a call is refused, before it is written in a dialect.
@@ -48,6 +52,17 @@ pub struct Refusal {
     pub message: String,
     /// The budget that refused, if one did.
     pub budget: Option<BudgetState>,
+    /// The rule on single requests that refused, if one did.
+    pub rule: Option<RuleState>,
+}
+
+/// A rule on single requests as this call met it.
+#[derive(Debug, Clone)]
+pub struct RuleState {
+    /// The rule's name.
+    pub name: String,
+    /// What else programs are told.
+    pub fields: Map<String, Value>,
 }
 
 /// One budget as this call met it.
@@ -200,27 +215,50 @@ pub fn unknown_endpoint(now: EpochMs) -> Option<Reply> {
         "This endpoint is not metered here, and this service's policy lets metered calls pass only. \
                    Use one of the LLM APIs it offers, or ask its operator."
             .to_owned();
-    let refusal = Refusal { kind: RefusalKind::UnknownEndpoint, message, budget: None };
+    let refusal = Refusal::plain(RefusalKind::UnknownEndpoint, message);
     Some(refusal.reply(crate::dialect::DIALECTS.first()?, now))
 }
 
 impl Refusal {
+    /// One by no budget and no rule.
+    #[must_use]
+    pub const fn plain(kind: RefusalKind, message: String) -> Self {
+        Self { kind, message, budget: None, rule: None }
+    }
+
+    /// The budget or the rule that refused.
+    #[must_use]
+    pub fn rule_name(&self) -> Option<&str> {
+        let of_rule = self.rule.as_ref().map(|rule| rule.name.as_str());
+        self.budget.as_ref().map(|state| state.rule.as_str()).or(of_rule)
+    }
+
+    /// What programs are told beside the sentence; nothing if no rule refused.
+    pub(crate) fn machine_fields(&self) -> Map<String, Value> {
+        let mut fields = self.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
+        if let Some(rule) = &self.rule {
+            fields.insert("rule".to_owned(), rule.name.clone().into());
+            fields.extend(rule.fields.clone());
+        }
+        fields
+    }
+
     /// The refusal as an answer in the caller's dialect.
     #[must_use]
     pub fn reply(&self, dialect: &Dialect, now: EpochMs) -> Reply {
         let status = match self.kind {
             RefusalKind::Quota | RefusalKind::Rate => 429,
-            RefusalKind::Unreadable => 400,
+            RefusalKind::Unreadable | RefusalKind::OverRequestLimit => 400,
             RefusalKind::TooLarge => 413,
             RefusalKind::Unavailable => 503,
-            RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => 403,
+            RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => 403,
         };
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             ("x-tokenstile-decision", "deny".to_owned()),
         ];
+        headers.extend(self.rule_name().map(|rule| ("x-tokenstile-rule", rule.to_owned())));
         if let Some(state) = &self.budget {
-            headers.push(("x-tokenstile-rule", state.rule.clone()));
             headers.extend(ratelimit_headers(std::slice::from_ref(state), now));
             // Nobody knows when a running call ends: soon.
             let soon = (self.kind == RefusalKind::Rate).then_some(SOON_SECONDS);

@@ -140,6 +140,9 @@ impl Stream {
 
     fn head(&mut self, headers: &Pairs, end_of_stream: bool) -> Action {
         let now = self.now();
+        if let Some(next) = self.exchange.head(now) {
+            return self.carry_out(next);
+        }
         let announced =
             pairs::find(headers, "content-length").and_then(|text| std::str::from_utf8(text).ok());
         let announced = announced.and_then(|text| text.parse::<usize>().ok());

@@ -8,7 +8,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::Value;
 
@@ -266,11 +266,11 @@ fn refusal(refusal: &Refusal) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota => "ServiceQuotaExceededException",
         RefusalKind::Rate => "ThrottlingException",
-        RefusalKind::Unreadable | RefusalKind::TooLarge => "ValidationException",
+        RefusalKind::Unreadable | RefusalKind::TooLarge | RefusalKind::OverRequestLimit => "ValidationException",
         RefusalKind::Unavailable => "ServiceUnavailableException",
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => "AccessDeniedException",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => "AccessDeniedException",
     };
-    let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
+    let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());
     (vec![("x-amzn-errortype", kind.to_owned())], Value::Object(body).to_string().into_bytes())
 }

@@ -353,16 +353,19 @@ fn usage(stated: &Stated) -> Option<Usage> {
 fn refusal(refusal: &Refusal) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
-        RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),
         RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
         RefusalKind::Unavailable => (503, "UNAVAILABLE"),
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => (403, "PERMISSION_DENIED"),
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
+            (403, "PERMISSION_DENIED")
+        }
     };
     let mut error = json!({ "code": code, "message": refusal.message, "status": status });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
+    let mut detail = refusal.machine_fields();
+    if let Some(fields) = error.as_object_mut().filter(|_| !detail.is_empty()) {
         // Machine fields where Google puts its own: in a typed detail.
-        let mut detail = state.machine_fields();
-        detail.insert("@type".to_owned(), "type.googleapis.com/google.rpc.QuotaFailure".into());
+        let kind = if refusal.budget.is_some() { "QuotaFailure" } else { "ErrorInfo" };
+        detail.insert("@type".to_owned(), format!("type.googleapis.com/google.rpc.{kind}").into());
         fields.insert("details".to_owned(), json!([detail]));
     }
     (Vec::new(), json!({ "error": error }).to_string().into_bytes())

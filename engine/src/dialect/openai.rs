@@ -145,10 +145,12 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),
         RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
         RefusalKind::UnknownModel => ("invalid_request_error", "unknown_model"),
+        RefusalKind::Blocked => ("invalid_request_error", "request_blocked"),
+        RefusalKind::OverRequestLimit => ("invalid_request_error", "request_limit_exceeded"),
     };
     let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        fields.extend(state.machine_fields());
+    if let Some(fields) = error.as_object_mut() {
+        fields.extend(refusal.machine_fields());
     }
     (Vec::new(), json!({ "error": error }).to_string().into_bytes())
 }

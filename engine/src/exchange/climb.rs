@@ -74,7 +74,7 @@ impl Exchange {
     ///
     /// A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
     /// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
-    fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
+    pub(super) fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
         let Some(facts) = &self.facts else {
             return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
         };

@@ -62,6 +62,15 @@ impl Outcome {
         self.rule = rule.cloned();
     }
 
+    /// A rule puts a bound to the answer.
+    pub(super) fn clamp(&mut self, rule: &str, bound: u64) {
+        if self.output_bound.is_none_or(|other| bound < other) {
+            self.clamped = Some((rule.to_owned(), format!("Answers end at {bound} tokens.")));
+            self.output_bound = Some(bound);
+            self.settle_decision();
+        }
+    }
+
     /// What the request should have said could not be put in place: nothing says that it holds.
     pub(super) fn undo_edits(&mut self) {
         self.served_model = None;
@@ -196,10 +205,7 @@ impl Exchange {
         }
         let message = "Budgets can't be checked right now: too many users at once. Try again in a moment.";
         self.failure = Some("the table of budgets is full; raise `table_slots`".to_owned());
-        self.refuse(
-            &Refusal { kind: RefusalKind::Unavailable, message: message.to_owned(), budget: None },
-            now,
-        )
+        self.refuse(&Refusal::plain(RefusalKind::Unavailable, message.to_owned()), now)
     }
 
     /// The headers that an allowed answer carries: nothing is done silently.
@@ -239,7 +245,7 @@ fn refusal(
     let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url } = deny else {
-        return Refusal { kind, message: String::new(), budget: Some(state) };
+        return Refusal { budget: Some(state), ..Refusal::plain(kind, String::new()) };
     };
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
@@ -248,7 +254,7 @@ fn refusal(
     if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
-    Refusal { kind, message, budget: Some(state) }
+    Refusal { budget: Some(state), ..Refusal::plain(kind, message) }
 }
 
 /// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
@@ -261,7 +267,7 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.rule,
         state.meter.display(cap)
     );
-    Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+    Refusal { budget: Some(state), ..Refusal::plain(RefusalKind::Quota, message) }
 }
 
 /// How long what a step does will last.

@@ -15,6 +15,7 @@ mod climb;
 mod conclude;
 mod plan;
 mod record;
+mod rules;
 mod settle;
 
 pub use record::{Record, RecordUsage};
@@ -107,6 +108,8 @@ pub struct Exchange {
     unread: Option<String>,
     /// It was not even seen.
     unseen: bool,
+    /// A rule puts this bound to the answer.
+    output_limit: Option<u64>,
     prompt_tokens: u64,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
@@ -145,6 +148,7 @@ impl Exchange {
             facts: None,
             unread: None,
             unseen: false,
+            output_limit: None,
             prompt_tokens: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
@@ -201,19 +205,20 @@ impl Exchange {
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
+                self.count_for_rules(body);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
                 let message = format!(
                     "This request can't be checked against your budget: {why}. Send it as plain JSON."
                 );
-                return self.refuse(&Refusal { kind: RefusalKind::Unreadable, message, budget: None }, now);
+                return self.refuse(&Refusal::plain(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
                 self.prompt_tokens = by_length(body);
                 self.unread = Some(why);
             }
         }
-        if let Some(refused) = self.refuse_unknown(now) {
+        if let Some(refused) = self.refuse_by_rules(now) {
             return refused;
         }
         self.plan(now);
@@ -235,7 +240,7 @@ impl Exchange {
         };
         let message =
             format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
-        Some(self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now))
+        Some(self.refuse(&Refusal::plain(RefusalKind::UnknownModel, message), now))
     }
 
     /// The certain bound of a prompt, if it may be enough for the decision.
@@ -278,9 +283,9 @@ impl Exchange {
         self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
-            return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);
+            return self.refuse(&Refusal::plain(RefusalKind::TooLarge, message), now);
         }
-        if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
+        if let Some(refused) = refusable.then(|| self.refuse_by_rules(now)).flatten() {
             return refused;
         }
         self.plan(now);
@@ -341,7 +346,7 @@ impl Exchange {
                                Try again in a moment."
                     .to_owned();
                 self.give_back();
-                self.refuse(&Refusal { kind: RefusalKind::Unavailable, message, budget: None }, now)
+                self.refuse(&Refusal::plain(RefusalKind::Unavailable, message), now)
             }
         }
     }
@@ -491,7 +496,7 @@ impl Exchange {
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
         self.state = State::Replied;
         self.outcome.decision = Decision::Deny;
-        self.outcome.rule = refusal.budget.as_ref().map(|state| state.rule.clone());
+        self.outcome.rule = refusal.rule_name().map(str::to_owned);
         let reply = refusal.reply(self.route.dialect, now);
         self.status = reply.status;
         Next::Reply(reply)

@@ -2,21 +2,25 @@
 
 mod amounts;
 mod compile;
+mod condition;
 mod duplicates;
 mod errors;
 mod identity;
 mod limits;
 mod named;
 mod prices;
+mod rules;
 mod scope;
 mod template;
 mod window;
 mod wire;
 
+pub use condition::{Bounds, Call, Condition};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
-pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use rules::{Block, Measure, Over, RequestLimit};
+pub use scope::{Scope, Subject, UNKNOWN};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
@@ -72,6 +76,10 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Calls that are stopped.
+    pub blocks: Vec<Block>,
+    /// How much one call may need.
+    pub request_limits: Vec<RequestLimit>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -193,7 +201,9 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
+        let clamps = |limit: &RequestLimit| matches!(limit.over, Over::Clamp);
         self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+            || self.request_limits.iter().any(clamps)
     }
 
     /// Where the amount of `budget` for this subject stands.

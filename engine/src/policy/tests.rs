@@ -96,7 +96,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"tokens": 1, "refill": {"tokens": 1, "every": "1m"}}),
             "`budgets[0]`: either `limit`",
         ),
-        ("/budgets/1/name", json!("free-daily"), "`budgets[1].name`: `free-daily` names two budgets"),
+        ("/budgets/1/name", json!("free-daily"), "`budgets[1].name`: `free-daily` names two rules"),
         ("/budgets/1/name", json!("a\"b"), "`budgets[1].name`: a name of 1 to 64 letters"),
         (
             "/budgets/1/bucket/refill/every",

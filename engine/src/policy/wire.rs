@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::condition::Wanted;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -58,6 +59,10 @@ pub(super) struct Document {
     pub(super) overrides: Vec<Override>,
     #[deserr(default)]
     pub(super) exempt: Vec<Exempt>,
+    #[deserr(default)]
+    pub(super) blocks: Vec<super::rules::WireBlock>,
+    #[deserr(default)]
+    pub(super) request_limits: Vec<super::rules::WireLimit>,
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
@@ -184,7 +189,7 @@ pub(super) struct Budget {
     #[deserr(default)]
     pub(super) on_error: Option<Verdict>,
     #[deserr(rename = "match", default)]
-    pub(super) matches: Named<String>,
+    pub(super) matches: Named<Wanted>,
     pub(super) per: Vec<String>,
     #[deserr(default)]
     pub(super) limit: Option<Limit>,
