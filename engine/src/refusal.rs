@@ -41,6 +41,8 @@ pub enum RefusalKind {
     Blocked,
     /// It needs more than one request may.
     OverRequestLimit,
+    /// It goes on when it is confirmed.
+    Confirm,
 }
 
 /// Why a call is refused, before it is written in a dialect.
@@ -215,14 +217,14 @@ pub fn unknown_endpoint(now: EpochMs) -> Option<Reply> {
         "This endpoint is not metered here, and this service's policy lets metered calls pass only. \
                    Use one of the LLM APIs it offers, or ask its operator."
             .to_owned();
-    let refusal = Refusal::plain(RefusalKind::UnknownEndpoint, message);
+    let refusal = Refusal::other(RefusalKind::UnknownEndpoint, message);
     Some(refusal.reply(crate::dialect::DIALECTS.first()?, now))
 }
 
 impl Refusal {
-    /// One by no budget and no rule.
+    /// One that is no budget's.
     #[must_use]
-    pub const fn plain(kind: RefusalKind, message: String) -> Self {
+    pub(crate) const fn other(kind: RefusalKind, message: String) -> Self {
         Self { kind, message, budget: None, rule: None }
     }
 
@@ -249,20 +251,24 @@ impl Refusal {
         let status = match self.kind {
             RefusalKind::Quota | RefusalKind::Rate => 429,
             RefusalKind::Unreadable | RefusalKind::OverRequestLimit => 400,
+            RefusalKind::Confirm => 402,
             RefusalKind::TooLarge => 413,
             RefusalKind::Unavailable => 503,
             RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => 403,
         };
+        let asks = self.kind == RefusalKind::Confirm;
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
-            ("x-tokenstile-decision", "deny".to_owned()),
+            ("x-tokenstile-decision", if asks { "confirm" } else { "deny" }.to_owned()),
         ];
         headers.extend(self.rule_name().map(|rule| ("x-tokenstile-rule", rule.to_owned())));
         if let Some(state) = &self.budget {
             headers.extend(ratelimit_headers(std::slice::from_ref(state), now));
             // Nobody knows when a running call ends: soon.
             let soon = (self.kind == RefusalKind::Rate).then_some(SOON_SECONDS);
-            if let Some(seconds) = state.resets_at.map(|at| now.seconds_until(at).max(1)).or(soon) {
+            // Whoever confirms need not wait.
+            let seconds = state.resets_at.map(|at| now.seconds_until(at).max(1)).or(soon);
+            if let Some(seconds) = seconds.filter(|_| !asks) {
                 headers.push(("retry-after", seconds.to_string()));
             }
         }

@@ -103,6 +103,7 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        exchange.offers(&known);
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
         }
@@ -140,12 +141,13 @@ impl Stream {
 
     fn head(&mut self, headers: &Pairs, end_of_stream: bool) -> Action {
         let now = self.now();
-        if let Some(next) = self.exchange.head(now) {
-            return self.carry_out(next);
-        }
         let announced =
             pairs::find(headers, "content-length").and_then(|text| std::str::from_utf8(text).ok());
         let announced = announced.and_then(|text| text.parse::<usize>().ok());
+        let root = self.root.clone();
+        if let Some(next) = self.exchange.head(announced, now, |hold| root.borrow().level(hold, now)) {
+            return self.carry_out(next);
+        }
         let longest = self.root.borrow().policy.max_body_bytes;
         if announced.is_some_and(|length| length > longest) {
             let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);

@@ -284,6 +284,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::Unreadable | RefusalKind::OverRequestLimit => "invalid_request_error",
         RefusalKind::TooLarge => "request_too_large",
         RefusalKind::Unavailable => "api_error",
+        RefusalKind::Confirm => "billing_error",
         RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => "permission_error",
     };
     let mut error = json!({ "type": kind, "message": refusal.message });

@@ -266,7 +266,7 @@ fn refusal(refusal: &Refusal) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota => "ServiceQuotaExceededException",
         RefusalKind::Rate => "ThrottlingException",
-        RefusalKind::Unreadable | RefusalKind::TooLarge | RefusalKind::OverRequestLimit => "ValidationException",
+        RefusalKind::Unreadable | RefusalKind::TooLarge | RefusalKind::OverRequestLimit | RefusalKind::Confirm => "ValidationException",
         RefusalKind::Unavailable => "ServiceUnavailableException",
         RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => "AccessDeniedException",
     };

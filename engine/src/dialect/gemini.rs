@@ -354,6 +354,7 @@ fn refusal(refusal: &Refusal) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
         RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Confirm => (402, "FAILED_PRECONDITION"),
         RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
         RefusalKind::Unavailable => (503, "UNAVAILABLE"),
         RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {

@@ -146,6 +146,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
         RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
         RefusalKind::UnknownModel => ("invalid_request_error", "unknown_model"),
         RefusalKind::Blocked => ("invalid_request_error", "request_blocked"),
+        RefusalKind::Confirm => ("invalid_request_error", "confirmation_required"),
         RefusalKind::OverRequestLimit => ("invalid_request_error", "request_limit_exceeded"),
     };
     let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });

@@ -4,7 +4,7 @@
 
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
-use crate::policy::{Action, Budget, Cheaper, Policy};
+use crate::policy::{Action, Budget, Cheaper, Confirm, Policy};
 use crate::units::Amount;
 
 /// What one ladder says of a call.
@@ -13,6 +13,7 @@ pub(super) struct Climb<'p> {
     pub(super) warn: Option<&'p Action>,
     pub(super) clamp: Option<u64>,
     pub(super) serve: Option<String>,
+    pub(super) confirm: Option<&'p Confirm>,
     pub(super) deny: Option<&'p Action>,
     pub(super) skipped: Option<String>,
 }
@@ -26,6 +27,7 @@ impl Exchange {
             warn: None,
             clamp: None,
             serve: None,
+            confirm: None,
             deny: None,
             skipped: None,
         };
@@ -50,11 +52,17 @@ impl Exchange {
                     Ok(model) => climb.serve = model,
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
+                Action::Confirm(_) if self.is_confirmed() => {}
+                Action::Confirm(confirm) => match self.can_be_confirmed() {
+                    Ok(()) => climb.confirm = Some(confirm),
+                    Err(why) => fell = self.skip(&mut climb, budget, &why),
+                },
                 Action::Deny { .. } => climb.deny = Some(&step.action),
             }
         }
         climb.decision = match () {
             () if climb.deny.is_some() => Decision::Deny,
+            () if climb.confirm.is_some() => Decision::Confirm,
             () if climb.serve.is_some() => Decision::Downgrade,
             () if climb.clamp.is_some() => Decision::Clamp,
             () if climb.warn.is_some() => Decision::Warn,
@@ -74,7 +82,7 @@ impl Exchange {
     ///
     /// A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
     /// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
-    pub(super) fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
+    fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
         let Some(facts) = &self.facts else {
             return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
         };

@@ -123,7 +123,17 @@ impl Exchange {
     pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
         let policy = self.policy.clone();
         let plan = std::mem::take(&mut self.plan);
-        let refused = plan.iter().find_map(|planned| self.weigh(&policy, planned, now));
+        let mut asked = None;
+        let refused = plan.iter().find_map(|planned| {
+            let refusal = self.weigh(&policy, planned, now)?;
+            if refusal.kind != RefusalKind::Confirm {
+                return Some(refusal);
+            }
+            // Nobody is asked to confirm what is refused then.
+            asked.get_or_insert(refusal);
+            None
+        });
+        let refused = refused.or(asked);
         self.plan = plan;
         let Some(refusal) = refused else { return self.forward() };
         self.give_back();
@@ -146,6 +156,12 @@ impl Exchange {
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
             return Some(refusal(budget, planned, reserved.before, deny, self.asked_model(), now));
+        }
+        if let Some(confirm) = climb.confirm {
+            let missing = after.saturating_sub(budget.limit).max(0);
+            let state = BudgetState::new(budget, &planned.open, before, (missing, reserved.before), now);
+            let says = state.message(&confirm.message, planned.hold.amount, self.asked_model(), now);
+            return Some(Refusal { budget: Some(state), ..self.ask(&budget.name, confirm, &says, now) });
         }
         let missing = after.saturating_sub(budget.limit).max(0);
         let state = BudgetState::new(budget, &planned.open, after, (missing, reserved.before), now);
@@ -186,6 +202,9 @@ impl Exchange {
     /// The store refused a hold.
     pub(super) fn denied(&mut self, denied: Denied, now: EpochMs) -> Next {
         let policy = self.policy.clone();
+        if let Some(next) = self.token_was_used(denied.index, denied.level, now) {
+            return next;
+        }
         let planned = self.plan.get(denied.index);
         let met = planned.and_then(|planned| Some((planned, policy.budgets.get(planned.budget)?)));
         let Some((planned, budget)) = met else {
@@ -205,7 +224,7 @@ impl Exchange {
         }
         let message = "Budgets can't be checked right now: too many users at once. Try again in a moment.";
         self.failure = Some("the table of budgets is full; raise `table_slots`".to_owned());
-        self.refuse(&Refusal::plain(RefusalKind::Unavailable, message.to_owned()), now)
+        self.refuse(&Refusal::other(RefusalKind::Unavailable, message.to_owned()), now)
     }
 
     /// The headers that an allowed answer carries: nothing is done silently.
@@ -231,7 +250,7 @@ impl Exchange {
 }
 
 /// The refusal of a budget with `level` used by others.
-fn refusal(
+pub(super) fn refusal(
     budget: &Budget,
     planned: &Planned,
     level: Level,
@@ -245,7 +264,7 @@ fn refusal(
     let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url } = deny else {
-        return Refusal { budget: Some(state), ..Refusal::plain(kind, String::new()) };
+        return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
     };
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
@@ -254,7 +273,7 @@ fn refusal(
     if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
-    Refusal { budget: Some(state), ..Refusal::plain(kind, message) }
+    Refusal { budget: Some(state), ..Refusal::other(kind, message) }
 }
 
 /// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
@@ -267,7 +286,7 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.rule,
         state.meter.display(cap)
     );
-    Refusal { budget: Some(state), ..Refusal::plain(RefusalKind::Quota, message) }
+    Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 
 /// How long what a step does will last.

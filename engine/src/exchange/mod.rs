@@ -13,6 +13,8 @@
 
 mod climb;
 mod conclude;
+mod confirm;
+mod early;
 mod plan;
 mod record;
 mod rules;
@@ -74,6 +76,8 @@ pub enum Decision {
     Clamp,
     /// A cheaper model serves.
     Downgrade,
+    /// The caller was asked to confirm it.
+    Confirm,
     /// It was refused.
     Deny,
 }
@@ -87,6 +91,7 @@ impl Decision {
             Self::Warn => "warn",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
+            Self::Confirm => "confirm",
             Self::Deny => "deny",
         }
     }
@@ -110,6 +115,8 @@ pub struct Exchange {
     unseen: bool,
     /// A rule puts this bound to the answer.
     output_limit: Option<u64>,
+    /// Whether the caller has confirmed it, where that is asked.
+    confirming: confirm::Confirming,
     prompt_tokens: u64,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
@@ -149,6 +156,7 @@ impl Exchange {
             unread: None,
             unseen: false,
             output_limit: None,
+            confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
@@ -211,13 +219,14 @@ impl Exchange {
                 let message = format!(
                     "This request can't be checked against your budget: {why}. Send it as plain JSON."
                 );
-                return self.refuse(&Refusal::plain(RefusalKind::Unreadable, message), now);
+                return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
                 self.prompt_tokens = by_length(body);
                 self.unread = Some(why);
             }
         }
+        self.check_confirmation(body, now);
         if let Some(refused) = self.refuse_by_rules(now) {
             return refused;
         }
@@ -240,7 +249,7 @@ impl Exchange {
         };
         let message =
             format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
-        Some(self.refuse(&Refusal::plain(RefusalKind::UnknownModel, message), now))
+        Some(self.refuse(&Refusal::other(RefusalKind::UnknownModel, message), now))
     }
 
     /// The certain bound of a prompt, if it may be enough for the decision.
@@ -283,7 +292,7 @@ impl Exchange {
         self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
-            return self.refuse(&Refusal::plain(RefusalKind::TooLarge, message), now);
+            return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
         if let Some(refused) = refusable.then(|| self.refuse_by_rules(now)).flatten() {
             return refused;
@@ -346,7 +355,7 @@ impl Exchange {
                                Try again in a moment."
                     .to_owned();
                 self.give_back();
-                self.refuse(&Refusal::plain(RefusalKind::Unavailable, message), now)
+                self.refuse(&Refusal::other(RefusalKind::Unavailable, message), now)
             }
         }
     }
@@ -495,7 +504,8 @@ impl Exchange {
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
         self.state = State::Replied;
-        self.outcome.decision = Decision::Deny;
+        let asks = refusal.kind == RefusalKind::Confirm;
+        self.outcome.decision = if asks { Decision::Confirm } else { Decision::Deny };
         self.outcome.rule = refusal.rule_name().map(str::to_owned);
         let reply = refusal.reply(self.route.dialect, now);
         self.status = reply.status;

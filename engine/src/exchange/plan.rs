@@ -36,7 +36,8 @@ impl Exchange {
             };
             Planned { budget: index, open, hold, reserved: None }
         };
-        self.plan = self.policy.budgets_for(&subject, now).map(planned).collect();
+        let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
+        self.plan = plan.collect();
     }
 
     /// The call as budgets tell it from others.

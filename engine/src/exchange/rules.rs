@@ -2,16 +2,19 @@
 //! before anything is uploaded; all of them before any budget is asked.
 
 use super::{Decision, Exchange, Next};
-use crate::policy::{Block, Call, Condition, Measure, MessageFacts, Over, Policy, RequestLimit, Subject};
+use crate::dialect::Edits;
+use crate::policy::{
+    Block, Call, Condition, Measure, MessageFacts, Over, Policy, RequestLimit, Subject, Template,
+};
 use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
 use crate::units::{EpochMs, NanoUsd};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
 
 impl Exchange {
-    /// The headers are here, the body is not: whether a block decides by them alone. What only the body tells is
-    /// decided when it was read, in the same way.
-    pub fn head(&mut self, now: EpochMs) -> Option<Next> {
+    /// Whether a block decides by the headers alone. What only the body tells is decided when it was read, in the
+    /// same way.
+    pub(super) fn blocked_by_head(&mut self, now: EpochMs) -> Option<Next> {
         let policy = self.policy.clone();
         if policy.blocks.is_empty() {
             return None;
@@ -80,7 +83,7 @@ impl Exchange {
             return Some(refused);
         }
         let exempt = policy.is_exempt(&self.identity, now);
-        let refusal = policy.request_limits.iter().find_map(|limit| self.limit(limit, exempt))?;
+        let refusal = policy.request_limits.iter().find_map(|limit| self.limit(limit, exempt, now))?;
         Some(self.refuse(&refusal, now))
     }
 
@@ -94,7 +97,7 @@ impl Exchange {
     }
 
     /// What a limit says of the call: a refusal, or what is noted in the outcome.
-    fn limit(&mut self, limit: &RequestLimit, exempt: bool) -> Option<Refusal> {
+    fn limit(&mut self, limit: &RequestLimit, exempt: bool, now: EpochMs) -> Option<Refusal> {
         if self.call_of(self.subject()).meets(&limit.matches) != Some(true) {
             return None;
         }
@@ -105,6 +108,7 @@ impl Exchange {
         let over = needed.is_some_and(|needed| needed > limit.limit);
         let decision = match &limit.over {
             Over::Deny { .. } if over => Decision::Deny,
+            Over::Confirm(_) if over && !self.is_confirmed() => Decision::Confirm,
             Over::Clamp if over || unbound => Decision::Clamp,
             _ => return None,
         };
@@ -112,10 +116,21 @@ impl Exchange {
             self.outcome.shadow.push((limit.name.clone(), decision));
             return None;
         }
+        let needed = needed.unwrap_or_default();
         match &limit.over {
-            Over::Deny { .. } => Some(self.over_limit(limit, needed.unwrap_or_default())),
+            Over::Deny { message, upgrade_url } => {
+                Some(self.over_limit(limit, needed, message, upgrade_url.as_deref()))
+            }
+            Over::Confirm(confirm) => {
+                let says = self.limit_text(limit, needed, &confirm.message, "");
+                let mut refusal = self.ask(&limit.name, confirm, &says, now);
+                if let Some(rule) = &mut refusal.rule {
+                    rule.fields.extend(fields(limit, needed));
+                }
+                Some(refusal)
+            }
             Over::Clamp => {
-                match self.shorter(limit.limit) {
+                match self.bound_answer(limit.limit) {
                     Ok(None) => {}
                     Ok(Some(bound)) => {
                         self.outcome.clamp(&limit.name, bound);
@@ -143,30 +158,60 @@ impl Exchange {
         }
     }
 
-    fn over_limit(&self, limit: &RequestLimit, needed: u64) -> Refusal {
-        let Over::Deny { message, upgrade_url } = &limit.over else {
-            return Refusal::plain(RefusalKind::OverRequestLimit, String::new());
-        };
-        let measure = limit.measure;
-        let message = message.fill(&MessageFacts {
-            needed: measure.display(needed),
-            limit: measure.display(limit.limit),
-            unit: measure.unit_text().to_owned(),
+    /// The bound that a limit puts in place; `Ok(None)` if the request's own is no higher. It leaves room for the
+    /// thinking that is asked for, or Anthropic refuses it.
+    fn bound_answer(&self, limit: u64) -> Result<Option<u64>, String> {
+        let Some(facts) = &self.facts else { return Ok(None) };
+        let bound = limit.saturating_add(facts.thinking_budget.unwrap_or(0));
+        if facts.output_bound.is_some_and(|asked| asked <= bound) {
+            return Ok(None);
+        }
+        if !self.body_editable {
+            return Err("this proxy cannot change request bodies".to_owned());
+        }
+        if !facts.set_output_bound(bound, &mut Edits::default()) {
+            return Err("this request has no place for an output bound".to_owned());
+        }
+        Ok(Some(bound))
+    }
+
+    fn limit_text(&self, limit: &RequestLimit, needed: u64, message: &Template, upgrade_url: &str) -> String {
+        message.fill(&MessageFacts {
+            needed: limit.measure.display(needed),
+            limit: limit.measure.display(limit.limit),
+            unit: limit.measure.unit_text().to_owned(),
             rule: limit.name.clone(),
             model: self.asked_model().to_owned(),
-            upgrade_url: upgrade_url.clone().unwrap_or_default(),
+            upgrade_url: upgrade_url.to_owned(),
             ..MessageFacts::default()
-        });
-        let mut fields = Map::new();
-        fields.insert("needed".to_owned(), amount(measure, needed));
-        fields.insert("limit".to_owned(), amount(measure, limit.limit));
-        fields.insert("unit".to_owned(), measure.unit().into());
+        })
+    }
+
+    fn over_limit(
+        &self,
+        limit: &RequestLimit,
+        needed: u64,
+        message: &Template,
+        upgrade_url: Option<&str>,
+    ) -> Refusal {
+        let message = self.limit_text(limit, needed, message, upgrade_url.unwrap_or_default());
+        let mut fields = fields(limit, needed);
         if let Some(url) = upgrade_url {
-            fields.insert("upgrade_url".to_owned(), url.clone().into());
+            fields.insert("upgrade_url".to_owned(), url.into());
         }
         let rule = Some(RuleState { name: limit.name.clone(), fields });
-        Refusal { rule, ..Refusal::plain(RefusalKind::OverRequestLimit, message) }
+        Refusal { rule, ..Refusal::other(RefusalKind::OverRequestLimit, message) }
     }
+}
+
+/// What programs are told of a limit.
+fn fields(limit: &RequestLimit, needed: u64) -> Map<String, Value> {
+    let measure = limit.measure;
+    let mut fields = Map::new();
+    fields.insert("needed".to_owned(), amount(measure, needed));
+    fields.insert("limit".to_owned(), amount(measure, limit.limit));
+    fields.insert("unit".to_owned(), measure.unit().into());
+    fields
 }
 
 /// Whether a block is in force and surely meets this call.
@@ -185,7 +230,7 @@ fn blocked(block: &Block, model: &str) -> Refusal {
         fields.insert("until".to_owned(), rfc3339(until).into());
     }
     let rule = Some(RuleState { name: block.name.clone(), fields });
-    Refusal { rule, ..Refusal::plain(RefusalKind::Blocked, message) }
+    Refusal { rule, ..Refusal::other(RefusalKind::Blocked, message) }
 }
 
 /// An amount for programs: a number, or exact dollars as text.

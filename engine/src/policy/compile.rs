@@ -19,6 +19,8 @@ const WARN: &str =
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
+const ASK: &str =
+    "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
@@ -30,7 +32,7 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     })?;
     super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
-    let policy = Compiler { errors: &mut errors, own_providers: Vec::new(), rule_names: Vec::new() }.policy(document);
+    let policy = Compiler { errors: &mut errors, own_providers: Vec::new(), rule_names: Vec::new(), confirm_headers: Vec::new() }.policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
@@ -40,6 +42,8 @@ pub(super) struct Compiler<'e> {
     pub(super) own_providers: Vec<String>,
     /// The names that budgets and rules have so far.
     pub(super) rule_names: Vec<String>,
+    /// The headers by which callers confirm.
+    pub(super) confirm_headers: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -78,6 +82,7 @@ impl Compiler<'_> {
         }
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
+        let confirmations = self.confirmations(document.confirm);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -102,6 +107,7 @@ impl Compiler<'_> {
             downgrades,
             blocks,
             request_limits,
+            confirmations,
             budgets,
             declared,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
@@ -314,6 +320,9 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
+        if let (Some(confirm), None, None, None, None) = (step.confirm, &step.warn, &step.clamp, &step.downgrade, &step.deny) {
+            return Some(Action::Confirm(self.confirm(&format!("{path}.confirm"), confirm, ASK, None)));
+        }
         match (step.warn, step.clamp, step.downgrade, step.deny) {
             (Some(warn), None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
@@ -343,7 +352,7 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed");
+                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade`, `confirm` and `deny` is needed");
                 None
             }
         }

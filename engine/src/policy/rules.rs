@@ -4,6 +4,7 @@
 
 use super::PolicyErrors;
 use super::compile::{Compiler, is_name_byte};
+use super::confirm::{Confirm, WireConfirm};
 use super::condition::{Asker, Condition, Wanted};
 use super::identity::Dimension;
 use super::named::Named;
@@ -67,6 +68,8 @@ pub enum Over {
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
+    /// It goes on when its caller confirms it.
+    Confirm(Confirm),
     /// Its answer is bound to the limit.
     Clamp,
 }
@@ -114,6 +117,12 @@ const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{uni
                            allowed per request. Ask for a shorter one.";
 const DEAR: &str = "This request may cost about {needed}, and at most {limit} are allowed per request. Shorten it, \
                     or ask for a shorter answer.";
+
+const ASK_PROMPT: &str =
+    "This request needs about {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+const ASK_ANSWER: &str =
+    "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+const ASK_DEAR: &str = "This request may cost about {needed}, and more than {limit} needs your confirmation.";
 
 /// A block as written.
 #[derive(Debug, Deserr)]
@@ -165,6 +174,8 @@ pub(super) struct WireMeasure {
 pub(super) struct WireOver {
     #[deserr(default)]
     pub(super) deny: Option<WireDeny>,
+    #[deserr(default)]
+    pub(super) confirm: Option<WireConfirm>,
     #[deserr(default)]
     pub(super) clamp: Option<WireClamp>,
 }
@@ -271,8 +282,17 @@ impl Compiler<'_> {
     }
 
     fn over(&mut self, path: &str, wire: WireOver, measure: Measure, limit: u64) -> Option<Over> {
-        match (wire.deny, wire.clamp) {
-            (Some(deny), None) => {
+        match (wire.deny, wire.confirm, wire.clamp) {
+            (None, Some(confirm), None) => {
+                let default = match measure {
+                    Measure::PromptTokens => ASK_PROMPT,
+                    Measure::OutputTokens => ASK_ANSWER,
+                    Measure::Usd => ASK_DEAR,
+                };
+                let path = format!("{path}.confirm");
+                Some(Over::Confirm(self.confirm(&path, confirm, default, Some(&OF_LIMITS))))
+            }
+            (Some(deny), None, None) => {
                 let default = match measure {
                     Measure::PromptTokens => LONG_PROMPT,
                     Measure::OutputTokens => LONG_ANSWER,
@@ -282,7 +302,7 @@ impl Compiler<'_> {
                 let message = self.rule_template(&at, deny.message.as_deref(), default, &OF_LIMITS);
                 Some(Over::Deny { message, upgrade_url: deny.upgrade_url })
             }
-            (None, Some(WireClamp {})) => {
+            (None, None, Some(WireClamp {})) => {
                 if measure != Measure::OutputTokens {
                     let wrong = "only `output_tokens` can be clamped: a prompt is not ours to shorten";
                     self.errors.add(format!("{path}.clamp"), wrong);
@@ -294,7 +314,7 @@ impl Compiler<'_> {
                 Some(Over::Clamp)
             }
             _ => {
-                self.errors.add(path, "exactly one of `deny` and `clamp` is needed");
+                self.errors.add(path, "exactly one of `deny`, `confirm` and `clamp` is needed");
                 None
             }
         }

@@ -79,6 +79,12 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// Whether it says this.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Field(field) if field.name() == name))
+    }
+
     /// The first placeholder that is none of these.
     pub(super) fn other_than(&self, names: &[&str]) -> Option<&'static str> {
         self.0.iter().find_map(|part| match part {

@@ -64,6 +64,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) request_limits: Vec<super::rules::WireLimit>,
     #[deserr(default)]
+    pub(super) confirm: super::confirm::WireConfirmations,
+    #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
@@ -307,6 +309,8 @@ pub(super) struct Step {
     pub(super) clamp: Option<Clamp>,
     #[deserr(default)]
     pub(super) downgrade: Option<String>,
+    #[deserr(default)]
+    pub(super) confirm: Option<super::confirm::WireConfirm>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
 }
