@@ -101,6 +101,10 @@ pub struct Exchange {
     exempt: bool,
     state: State,
     started: EpochMs,
+    id: String,
+    request_id: String,
+    /// When the answer's body began.
+    first_chunk: Option<EpochMs>,
     /// What the body said; `None` as long as it was not read, or could not be.
     facts: Option<Facts>,
     /// Why the body could not be read.
@@ -142,6 +146,9 @@ impl Exchange {
             exempt: false,
             state: State::Reading,
             started: now,
+            id: String::new(),
+            request_id: String::new(),
+            first_chunk: None,
             facts: None,
             unread: None,
             unseen: false,
@@ -161,6 +168,17 @@ impl Exchange {
             status: 0,
             owed: Vec::new(),
         }
+    }
+
+    /// Names the call in its record: `id` is unique, `request_id` what the proxy calls it.
+    pub fn set_ids(&mut self, id: String, request_id: String) {
+        self.id = id;
+        self.request_id = request_id;
+    }
+
+    /// The first bytes of the answer's body are here.
+    pub fn answer_began(&mut self, now: EpochMs) {
+        let _ = self.first_chunk.get_or_insert(now);
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.

@@ -84,6 +84,7 @@ impl Compiler<'_> {
                 tiers.push(table);
             }
         }
+        let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -108,6 +109,8 @@ impl Compiler<'_> {
             downgrades,
             budgets,
             declared,
+            metric_labels,
+            metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
@@ -127,6 +130,26 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// Dimensions that are labels: their places.
+    fn metric_labels(&mut self, names: &[String], identity: &[Dimension]) -> Vec<usize> {
+        /// Labels that metrics have anyway.
+        const TAKEN: [&str; 8] =
+            ["decision", "dialect", "ending", "kind", "model", "provider", "rule", "type"];
+        let mut places = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("metrics.labels[{i}]");
+            match identity.iter().position(|dimension| dimension.name == *name) {
+                Some(_) if TAKEN.contains(&name.as_str()) => {
+                    self.errors
+                        .add(path, format!("metrics have a label `{name}` already; rename the dimension"));
+                }
+                Some(place) => places.push(place),
+                None => self.errors.add(path, format!("`{name}` is no dimension of `identity`")),
+            }
+        }
+        places
     }
 
     /// Names of headers, which may end in `*`. What a request cannot go without stays.

@@ -76,6 +76,10 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// The dimensions that are labels of metrics: places in `identity`.
+    pub metric_labels: Vec<usize>,
+    /// How many values of such a label each worker tells apart.
+    pub metric_values_max: usize,
     pages: u32,
     seed: u64,
 }

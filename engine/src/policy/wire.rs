@@ -62,6 +62,24 @@ pub(super) struct Document {
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
+    #[deserr(default)]
+    pub(super) metrics: Metrics,
+}
+
+/// What metrics are told apart by, beside what is of a bounded number by itself.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[deserr(default)]
+    pub(super) labels: Vec<String>,
+    #[deserr(default = Metrics::default().max_values)]
+    pub(super) max_values: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { labels: Vec::new(), max_values: 100 }
+    }
 }
 
 /// Whether decisions are carried out, or only recorded.

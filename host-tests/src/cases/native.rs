@@ -219,6 +219,9 @@ impl World {
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);
             }
+            if let Some(exchange) = exchange.as_mut().filter(|_| !pieces.is_empty()) {
+                exchange.answer_began(self.now);
+            }
             let last = pieces.len().saturating_sub(1);
             for (i, piece) in pieces.into_iter().enumerate() {
                 let last = i == last && complete;
