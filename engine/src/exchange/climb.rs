@@ -15,6 +15,20 @@ pub(super) struct Climb<'p> {
     pub(super) serve: Option<String>,
     pub(super) deny: Option<&'p Action>,
     pub(super) skipped: Option<String>,
+    /// What steps in shadow mode would have done.
+    pub(super) shadow: Decision,
+}
+
+impl Action {
+    /// What is decided where this applies.
+    const fn decision(&self) -> Decision {
+        match self {
+            Self::Warn { .. } => Decision::Warn,
+            Self::Clamp { .. } => Decision::Clamp,
+            Self::Downgrade { .. } => Decision::Downgrade,
+            Self::Deny { .. } => Decision::Deny,
+        }
+    }
 }
 
 impl Exchange {
@@ -28,6 +42,7 @@ impl Exchange {
             serve: None,
             deny: None,
             skipped: None,
+            shadow: Decision::Allow,
         };
         let mut fell = false;
         for step in &budget.ladder {
@@ -36,6 +51,12 @@ impl Exchange {
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
             // In the place of a step that cannot be carried out, nothing is refused that still has a budget.
             let replaces = fell && (after > budget.limit || !matches!(step.action, Action::Deny { .. }));
+            if step.shadow {
+                if reached && self.can(policy, &step.action) {
+                    climb.shadow = climb.shadow.max(step.action.decision());
+                }
+                continue;
+            }
             if !reached && !replaces {
                 break;
             }
@@ -61,6 +82,15 @@ impl Exchange {
             () => Decision::Allow,
         };
         climb
+    }
+
+    /// Whether a step would change the call.
+    fn can(&self, policy: &Policy, action: &Action) -> bool {
+        match action {
+            Action::Clamp { max_output_tokens } => matches!(self.shorter(*max_output_tokens), Ok(Some(_))),
+            Action::Downgrade { list } => matches!(self.cheaper(policy, *list), Ok(Some(_))),
+            Action::Warn { .. } | Action::Deny { .. } => true,
+        }
     }
 
     /// Notes a step that cannot be carried out; whether the next one applies in its place.

@@ -129,10 +129,14 @@ impl Exchange {
         let after = before.saturating_add(planned.hold.amount);
         let climb = self.climb(policy, budget, after);
         if budget.shadow || self.exempt {
-            if climb.decision > Decision::Allow {
-                self.outcome.shadow.push((budget.name.clone(), climb.decision));
+            let decision = climb.decision.max(climb.shadow);
+            if decision > Decision::Allow {
+                self.outcome.shadow.push((budget.name.clone(), decision));
             }
             return None;
+        }
+        if climb.shadow > Decision::Allow {
+            self.outcome.shadow.push((budget.name.clone(), climb.shadow));
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
@@ -182,7 +186,7 @@ impl Exchange {
         let Some((planned, budget)) = met else {
             return self.fail("the store refused a hold that was not asked for", now);
         };
-        let deny = budget.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
+        let deny = budget.deny();
         let (Some(level), Some(deny)) = (denied.level, deny) else {
             return self.table_is_full(now);
         };

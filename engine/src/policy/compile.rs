@@ -333,9 +333,10 @@ impl Compiler<'_> {
             if last.1 {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
+            let shadow = step.mode == Mode::Shadow;
             let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
+            last = (at, !shadow && matches!(action, Action::Deny { .. }));
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, shadow, action });
         }
         ladder
     }

@@ -123,6 +123,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
 }
@@ -193,7 +195,7 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
     }
 
     /// Where the amount of `budget` for this subject stands.
@@ -258,8 +260,18 @@ impl Budget {
     /// The amount at which calls are refused; `None` if they never are.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        self.deny().filter(|_| !self.shadow).map(|step| step.at)
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

@@ -297,6 +297,8 @@ impl Bucket {
 pub(super) struct Step {
     pub(super) at: String,
     #[deserr(default)]
+    pub(super) mode: Mode,
+    #[deserr(default)]
     pub(super) warn: Option<Warn>,
     #[deserr(default)]
     pub(super) clamp: Option<Clamp>,
