@@ -23,12 +23,17 @@ impl Counters {
 
     /// Counts a settled call and writes its cost record.
     pub(crate) fn settled(&mut self, settlement: &Settlement) {
-        let Settlement { record, usage } = settlement;
+        let Settlement { record, usage, .. } = settlement;
         self.add(&format!("requests_{}", record.decision), 1);
         self.add(&format!("endings_{}", record.ending), 1);
         self.add("tokens_input", usage.input);
         self.add("tokens_output", usage.output);
         self.add("cost_nano_usd", record.cost_nano_usd.unsigned_abs());
+        let charges = record.overage.iter().filter_map(|line| line.get("charge_nano_usd")?.as_u64());
+        let overage = charges.fold(0, u64::saturating_add);
+        if overage > 0 {
+            self.add("overage_nano_usd", overage);
+        }
         if record.unread.is_some() {
             self.add("requests_unread", 1);
         }

@@ -9,6 +9,7 @@ mod limits;
 mod named;
 mod prices;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
@@ -20,7 +21,8 @@ pub use scope::{Condition, Scope, Subject, UNKNOWN};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use steps::{Bound, Overage};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -139,13 +141,22 @@ pub enum Action {
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
+    },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
     },
     /// Refuse.
     Deny {
@@ -257,10 +268,19 @@ impl Budget {
         self.matches.iter().all(|condition| subject.meets(condition))
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        self.deny().filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
     }
 
     /// The steps that are carried out where the budget is.
