@@ -221,7 +221,7 @@ impl Stream {
             Err(status) => return self.failed("host", &format!("the request body answered status {status}")),
         };
         let action = self.carry_out(next);
-        if action == Action::Continue || !self.exchange.is_reserving() {
+        if action == Action::Continue || !self.waits() {
             self.body = Vec::new();
         }
         action
@@ -229,7 +229,12 @@ impl Stream {
 
     /// A paused request stays paused; one that was let go is.
     fn current_action(&self) -> Action {
-        if self.exchange.is_reserving() { Action::Pause } else { Action::Continue }
+        if self.waits() { Action::Pause } else { Action::Continue }
+    }
+
+    /// Whether a tick must let it go on.
+    fn waits(&self) -> bool {
+        self.exchange.is_reserving() || self.exchange.is_delayed()
     }
 
     /// Something of ours failed: `on_error` decides, in the engine.
@@ -265,6 +270,12 @@ impl Stream {
                         self.exchange.edit_failed(&why, now)
                     }
                 },
+                Next::Delay(until) => {
+                    if self.root.borrow_mut().delay(self.context, until) {
+                        return self.settled_action(Action::Pause);
+                    }
+                    self.exchange.cannot_delay(now)
+                }
                 Next::Reply(reply) => match send(&reply) {
                     Ok(()) => return self.settled_action(Action::Pause),
                     Err(status) => {
@@ -347,14 +358,33 @@ impl Stream {
         replaced
     }
 
-    /// A tick: asks the store again. Host calls speak of this stream already.
+    /// A tick: asks the store again, or goes on after a delay. Host calls speak of this stream already.
     pub(crate) fn try_again(&mut self) {
         self.is_now = false;
-        if !self.exchange.is_reserving() {
-            self.root.borrow_mut().no_longer_waits(self.context);
-            return;
+        if self.exchange.is_reserving() {
+            return self.resume(Next::Reserve);
         }
-        let action = self.carry_out(Next::Reserve);
+        self.root.borrow_mut().no_longer_waits(self.context);
+        if self.exchange.is_delayed() {
+            let next = self.exchange.delayed();
+            self.resume(next);
+        }
+    }
+
+    /// There will be no more ticks: what waits goes on, or `on_error` decides.
+    pub(crate) fn release(&mut self) {
+        if self.exchange.is_reserving() {
+            self.is_now = false;
+            let now = self.now();
+            let next = self.exchange.store_failed("this configuration was replaced", now);
+            self.root.borrow_mut().no_longer_waits(self.context);
+            return self.resume(next);
+        }
+        self.try_again();
+    }
+
+    fn resume(&mut self, next: Next) {
+        let action = self.carry_out(next);
         if action == Action::Continue
             && let Err(status) = host::continue_request()
         {
@@ -463,11 +493,12 @@ impl Stream {
     /// The stream is over: books it, the first time.
     fn end(&mut self) {
         let now = self.now();
-        let Some(settlement) = self.exchange.end(self.complete, now) else { return };
+        let Some(mut settlement) = self.exchange.end(self.complete, now) else { return };
         let owed = self.exchange.take_owed();
         let mut root = self.root.borrow_mut();
         root.no_longer_waits(self.context);
-        root.settle(owed, now);
+        let settled = root.settle(owed, now);
+        self.exchange.booked(&mut settlement, &settled.before);
         root.metrics.settled(&settlement);
     }
 

@@ -105,7 +105,7 @@ impl Metrics {
 
     /// Tokens and money, by the model that was paid.
     fn spent(&mut self, settlement: &Settlement, who: &str) {
-        let Settlement { record, usage } = settlement;
+        let Settlement { record, usage, .. } = settlement;
         let model = if record.price.is_empty() { OTHER } else { &record.price };
         let types = [
             ("input", usage.input),
@@ -120,6 +120,8 @@ impl Metrics {
         self.count("cost_nano_usd", &[("model", model)], who, record.cost_nano_usd.unsigned_abs());
         let savings = u64::try_from(record.savings_nano_usd).unwrap_or(0);
         self.count("savings_nano_usd", &[("model", model)], who, savings);
+        let charges = record.overage.iter().filter_map(|line| line.get("charge_nano_usd")?.as_u64());
+        self.count("overage_nano_usd", &[], who, charges.fold(0, u64::saturating_add));
     }
 
     fn timed(&mut self, record: &Record) {

@@ -41,6 +41,8 @@ pub enum Next {
     Count,
     /// Let the call go on with these edits.
     Forward(Edits),
+    /// Let it wait until then and call [`Exchange::delayed`]; or call [`Exchange::cannot_delay`].
+    Delay(EpochMs),
     /// Answer it.
     Reply(Reply),
     /// The client has gone: nothing to do but [`Exchange::take_owed`].
@@ -54,6 +56,8 @@ enum State {
     Reading,
     /// The store is asked.
     Reserving,
+    /// It may go on, later.
+    Delayed,
     /// It went upstream.
     Forwarded,
     /// We answered it.
@@ -63,12 +67,17 @@ enum State {
 }
 
 /// What was decided, in the order of strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Decision {
     /// It went on as it was.
+    #[default]
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// It went on, at a price.
+    Overage,
+    /// It went on later.
+    Delay,
     /// The answer is shortened.
     Clamp,
     /// A cheaper model serves.
@@ -84,6 +93,8 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Overage => "overage",
+            Self::Delay => "delay",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Deny => "deny",
@@ -124,6 +135,8 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
+    shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
     failure: Option<String>,
@@ -161,6 +174,7 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,
@@ -330,7 +344,9 @@ impl Exchange {
                 self.conclude(now)
             }
             (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
-            (State::Reserving, Err(denied)) => self.denied(*denied, now),
+            (State::Reserving, Err(denied)) => {
+                self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
+            }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
                 let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
@@ -466,6 +482,17 @@ impl Exchange {
         self.state == State::Reserving
     }
 
+    /// Whether the call waits for [`Exchange::delayed`].
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.state == State::Delayed
+    }
+
+    /// The time of [`Next::Delay`] has come.
+    pub fn delayed(&mut self) -> Next {
+        if self.state == State::Delayed { self.forward() } else { Next::Nothing }
+    }
+
     /// Whether chunks of the answer are wanted.
     #[must_use]
     pub const fn is_answering(&self) -> bool {
@@ -488,6 +515,9 @@ impl Exchange {
         if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
+        }
+        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
+            let _ = facts.lower_effort(effort, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)

@@ -1,6 +1,7 @@
 //! The cost record: one JSON object a call. No prompt, no answer, no key.
 
 use super::{Exchange, State};
+use crate::policy::Effort;
 use crate::price::Quote;
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
@@ -99,7 +100,7 @@ pub struct Record {
     pub model_served: String,
     /// The model that the answer names.
     pub model_answered: String,
-    /// `allow`, `warn`, `clamp`, `downgrade` or `deny`.
+    /// `allow`, `warn`, `overage`, `delay`, `clamp`, `downgrade` or `deny`.
     pub decision: &'static str,
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +111,16 @@ pub struct Record {
     /// The output bound that was put in the place of the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
-    /// What budgets in shadow mode would have done.
+    /// The effort of reasoning that was put in the place of the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<&'static str>,
+    /// How long the call was held back, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<i64>,
+    /// What was used beyond steps of overage, each with its price: see [`Exchange::booked`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overage: Vec<Value>,
+    /// What budgets and steps in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
     /// Steps that could not be carried out, and why.
@@ -160,7 +170,7 @@ impl Exchange {
     pub(super) fn record(&self, state: State, complete: bool, bill: Bill, now: EpochMs) -> Record {
         let ending = match state {
             State::Replied => "refused",
-            State::Reading | State::Reserving => "abandoned",
+            State::Reading | State::Reserving | State::Delayed => "abandoned",
             _ if self.status >= 400 => "error",
             _ if complete => "complete",
             _ => "cut",
@@ -185,6 +195,9 @@ impl Exchange {
             rule: self.outcome.rule.clone(),
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
+            reasoning_effort: self.outcome.effort.map(Effort::name),
+            delay_ms: self.outcome.delay.filter(|_| state != State::Replied).map(|delay| delay.ms),
+            overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),
@@ -193,7 +206,11 @@ impl Exchange {
             ending,
             usage: bill.usage,
             prompt_partial: self.prompt_is_partial,
-            hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
+            hold_tokens: if self.plan.is_empty() {
+                0
+            } else {
+                self.held_usage(self.expected_usage()).total()
+            },
             cost_nano_usd: bill.cost.0,
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),

@@ -10,9 +10,6 @@ use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
-/// OpenAI's Responses take no lower bound:
-/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
-const OUTPUT_BOUND_MIN: u64 = 16;
 const WARN: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const EXHAUSTED: &str = WARN;
@@ -356,10 +353,12 @@ impl Compiler<'_> {
             if last.1 {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
+            let shadow = step.mode == Mode::Shadow;
             let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
+            last = (at, !shadow && matches!(action, Action::Deny { .. }));
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, shadow, action });
         }
+        self.overages(path, &ladder);
         ladder
     }
 
@@ -376,19 +375,18 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
-        match (step.warn, step.clamp, step.downgrade, step.deny) {
-            (Some(warn), None, None, None) => Some(Action::Warn {
+        match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
+            (Some(warn), None, None, None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
             }),
-            (None, Some(clamp), None, None) => {
-                let max_output_tokens = clamp.max_output_tokens;
-                if max_output_tokens < OUTPUT_BOUND_MIN {
-                    let least = format!("at least {OUTPUT_BOUND_MIN}: some APIs refuse less");
-                    self.errors.add(format!("{path}.clamp.max_output_tokens"), least);
-                }
-                Some(Action::Clamp { max_output_tokens })
+            (None, Some(clamp), None, None, None, None) => {
+                Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
             }
-            (None, None, Some(name), None) => {
+            (None, None, None, Some(overage), None, None) => {
+                self.overage(&format!("{path}.overage"), &overage, meter)
+            }
+            (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
+            (None, None, Some(name), None, None, None) => {
                 let list = lists.iter().position(|list| list.name == name);
                 if list.is_none() {
                     let wrong = format!("no list `{name}` in `downgrades`");
@@ -396,7 +394,7 @@ impl Compiler<'_> {
                 }
                 list.map(|list| Action::Downgrade { list })
             }
-            (None, None, None, Some(deny)) => {
+            (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
                 Some(Action::Deny {
                     short: self.template(&path, deny.message.as_deref(), short),
@@ -405,7 +403,9 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed");
+                let wrong =
+                    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed";
+                self.errors.add(path, wrong);
                 None
             }
         }

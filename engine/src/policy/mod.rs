@@ -9,6 +9,7 @@ mod limits;
 mod named;
 mod prices;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
@@ -17,10 +18,11 @@ pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
 pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -127,6 +129,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
 }
@@ -141,13 +145,22 @@ pub enum Action {
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
+    },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
     },
     /// Refuse.
     Deny {
@@ -197,7 +210,7 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
     }
 
     /// Where the amount of `budget` for this subject stands.
@@ -259,11 +272,30 @@ impl Budget {
         self.matches.iter().all(|condition| subject.meets(condition))
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 
