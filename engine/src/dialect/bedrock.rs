@@ -266,9 +266,14 @@ fn refusal(refusal: &Refusal) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota => "ServiceQuotaExceededException",
         RefusalKind::Rate => "ThrottlingException",
-        RefusalKind::Unreadable | RefusalKind::TooLarge | RefusalKind::OverRequestLimit | RefusalKind::Confirm => "ValidationException",
+        RefusalKind::Unreadable
+        | RefusalKind::TooLarge
+        | RefusalKind::OverRequestLimit
+        | RefusalKind::Confirm => "ValidationException",
         RefusalKind::Unavailable => "ServiceUnavailableException",
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => "AccessDeniedException",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
+            "AccessDeniedException"
+        }
     };
     let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());

@@ -113,11 +113,22 @@ impl Exchange {
         let Token { expires, signature } = self.confirming.token?;
         let window = WindowRule::Until(expires);
         let hold = Hold { key: self.policy.confirmation_key(signature), window, amount: 1, cap: Some(1) };
-        Some(Planned { budget: NO_BUDGET, open: OpenWindow::until(expires), hold, reserved: None })
+        Some(Planned {
+            budget: NO_BUDGET,
+            open: OpenWindow::until(expires),
+            hold,
+            expected: 1,
+            reserved: None,
+        })
     }
 
     /// The store says that a hold does not fit: if it is that of the token, it was used before, and is worth nothing.
-    pub(super) fn token_was_used(&mut self, index: usize, level: Option<Level>, now: EpochMs) -> Option<Next> {
+    pub(super) fn token_was_used(
+        &mut self,
+        index: usize,
+        level: Option<Level>,
+        now: EpochMs,
+    ) -> Option<Next> {
         level?;
         self.plan.get(index).filter(|planned| planned.budget == NO_BUDGET)?;
         self.confirming.token = None;
@@ -180,9 +191,22 @@ mod tests {
         let (expires, signature) = text.split_once('.').unwrap();
         let upper = text.to_ascii_uppercase();
         for wrong in [
-            "", ".", "1.2", expires, signature, &upper, &format!("+{text}"), &format!("-{text}"), &format!("{text}0"),
-            &format!("{text}, {text}"), &format!("{text}.0"), &format!("0x{text}"), &format!(".{signature}"),
-            &format!("ffffffffffffffff.{signature}"), &format!("{expires}.+{}", &signature[1..]), "\u{e4}.\u{e4}",
+            "",
+            ".",
+            "1.2",
+            expires,
+            signature,
+            &upper,
+            &format!("+{text}"),
+            &format!("-{text}"),
+            &format!("{text}0"),
+            &format!("{text}, {text}"),
+            &format!("{text}.0"),
+            &format!("0x{text}"),
+            &format!(".{signature}"),
+            &format!("ffffffffffffffff.{signature}"),
+            &format!("{expires}.+{}", &signature[1..]),
+            "\u{e4}.\u{e4}",
         ] {
             assert_eq!(Token::parse(wrong.as_bytes()), None, "{wrong}");
         }

@@ -50,7 +50,7 @@ impl Exchange {
             let level = stands(&hold)?;
             let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
             let deny = is_spent.then(|| sayable(budget)).flatten()?;
-            let planned = Planned { budget: index, open, hold, reserved: None };
+            let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
             Some(refusal(budget, &planned, level, deny, "", now))
         })
     }
@@ -62,7 +62,8 @@ fn sayable(budget: &Budget) -> Option<&Action> {
         "needed" => budget.meter != Meter::Requests,
         _ => true,
     };
-    let deny = budget.ladder.iter().map(|step| &step.action).find(|action| matches!(action, Action::Deny { .. }));
+    let deny =
+        budget.enforced().map(|step| &step.action).find(|action| matches!(action, Action::Deny { .. }));
     deny.filter(|action| match action {
         Action::Deny { exhausted, .. } => {
             !["needed", "model"].into_iter().any(|name| says(name) && exhausted.says(name))

@@ -22,11 +22,8 @@ impl Exchange {
         let asked = self.route.model.as_ref().map_or("", |model| model.name.as_str()).to_owned();
         let quote = self.quote_for(&asked, &Served::default());
         let subject = Subject { asked: &asked, priced_as: &quote.entry, ..self.subject_of_head() };
-        let call = Call {
-            model_may_come: self.route.model.is_none(),
-            body_may_come: true,
-            ..self.call_of(subject)
-        };
+        let call =
+            Call { model_may_come: self.route.model.is_none(), body_may_come: true, ..self.call_of(subject) };
         let blocks = policy.blocks.iter().filter(|block| !block.shadow);
         let block = blocks.into_iter().find(|block| stops(block, &call, now))?;
         Some(self.refuse(&blocked(block, &asked), now))
@@ -59,8 +56,7 @@ impl Exchange {
         };
         let open_limit = |limit: &RequestLimit| {
             let needs = |input| self.needed(limit.measure, input).is_some_and(|needed| needed > limit.limit);
-            open(&limit.matches)
-                || (call.meets(&limit.matches) == Some(true) && needs(0) != needs(bound))
+            open(&limit.matches) || (call.meets(&limit.matches) == Some(true) && needs(0) != needs(bound))
         };
         let is_open = policy.blocks.iter().any(|block| open(&block.matches))
             || policy.request_limits.iter().any(open_limit);
@@ -152,7 +148,8 @@ impl Exchange {
             Measure::Usd => {
                 let output = facts.output_bound.unwrap_or(self.policy.expected_output_tokens);
                 let output = output.saturating_mul(facts.choices);
-                let NanoUsd(cost) = self.asked_quote().price.cost(Usage { input, output, ..Usage::default() });
+                let NanoUsd(cost) =
+                    self.asked_quote().price.cost(Usage { input, output, ..Usage::default() });
                 u64::try_from(cost).ok()
             }
         }

@@ -11,16 +11,12 @@ use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
-/// OpenAI's Responses take no lower bound:
-/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
-pub(super) const OUTPUT_BOUND_MIN: u64 = 16;
 const WARN: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
-const ASK: &str =
-    "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
+const ASK: &str = "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
@@ -32,7 +28,13 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     })?;
     super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
-    let policy = Compiler { errors: &mut errors, own_providers: Vec::new(), rule_names: Vec::new(), confirm_headers: Vec::new() }.policy(document);
+    let policy = Compiler {
+        errors: &mut errors,
+        own_providers: Vec::new(),
+        rule_names: Vec::new(),
+        confirm_headers: Vec::new(),
+    }
+    .policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
@@ -83,6 +85,7 @@ impl Compiler<'_> {
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
         let confirmations = self.confirmations(document.confirm);
+        let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -110,6 +113,8 @@ impl Compiler<'_> {
             confirmations,
             budgets,
             declared,
+            metric_labels,
+            metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
@@ -129,6 +134,26 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// Dimensions that are labels: their places.
+    fn metric_labels(&mut self, names: &[String], identity: &[Dimension]) -> Vec<usize> {
+        /// Labels that metrics have anyway.
+        const TAKEN: [&str; 8] =
+            ["decision", "dialect", "ending", "kind", "model", "provider", "rule", "type"];
+        let mut places = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("metrics.labels[{i}]");
+            match identity.iter().position(|dimension| dimension.name == *name) {
+                Some(_) if TAKEN.contains(&name.as_str()) => {
+                    self.errors
+                        .add(path, format!("metrics have a label `{name}` already; rename the dimension"));
+                }
+                Some(place) => places.push(place),
+                None => self.errors.add(path, format!("`{name}` is no dimension of `identity`")),
+            }
+        }
+        places
     }
 
     /// Names of headers, which may end in `*`. What a request cannot go without stays.
@@ -300,10 +325,12 @@ impl Compiler<'_> {
             if last.1 {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
+            let shadow = step.mode == Mode::Shadow;
             let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
+            last = (at, !shadow && matches!(action, Action::Deny { .. }));
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, shadow, action });
         }
+        self.overages(path, &ladder);
         ladder
     }
 
@@ -320,22 +347,22 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
-        if let (Some(confirm), None, None, None, None) = (step.confirm, &step.warn, &step.clamp, &step.downgrade, &step.deny) {
+        let steps = (&step.warn, &step.clamp, &step.downgrade, &step.overage, &step.delay, &step.deny);
+        if let (Some(confirm), (None, None, None, None, None, None)) = (step.confirm, steps) {
             return Some(Action::Confirm(self.confirm(&format!("{path}.confirm"), confirm, ASK, None)));
         }
-        match (step.warn, step.clamp, step.downgrade, step.deny) {
-            (Some(warn), None, None, None) => Some(Action::Warn {
+        match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
+            (Some(warn), None, None, None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
             }),
-            (None, Some(clamp), None, None) => {
-                let max_output_tokens = clamp.max_output_tokens;
-                if max_output_tokens < OUTPUT_BOUND_MIN {
-                    let least = format!("at least {OUTPUT_BOUND_MIN}: some APIs refuse less");
-                    self.errors.add(format!("{path}.clamp.max_output_tokens"), least);
-                }
-                Some(Action::Clamp { max_output_tokens })
+            (None, Some(clamp), None, None, None, None) => {
+                Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
             }
-            (None, None, Some(name), None) => {
+            (None, None, None, Some(overage), None, None) => {
+                self.overage(&format!("{path}.overage"), &overage, meter)
+            }
+            (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
+            (None, None, Some(name), None, None, None) => {
                 let list = lists.iter().position(|list| list.name == name);
                 if list.is_none() {
                     let wrong = format!("no list `{name}` in `downgrades`");
@@ -343,7 +370,7 @@ impl Compiler<'_> {
                 }
                 list.map(|list| Action::Downgrade { list })
             }
-            (None, None, None, Some(deny)) => {
+            (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
                 Some(Action::Deny {
                     short: self.template(&path, deny.message.as_deref(), short),
@@ -352,7 +379,9 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade`, `confirm` and `deny` is needed");
+                let wrong = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is \
+                             needed";
+                self.errors.add(path, wrong);
                 None
             }
         }

@@ -91,7 +91,9 @@ impl Call<'_> {
 
     fn meets_one(&self, condition: &Condition) -> Option<bool> {
         match condition {
-            Condition::Dimension(place, _) if self.body_may_come && self.subject.identity.awaits(*place) => None,
+            Condition::Dimension(place, _) if self.body_may_come && self.subject.identity.awaits(*place) => {
+                None
+            }
             Condition::Model(_) if self.model_may_come => None,
             Condition::Stream(wanted) => {
                 let streams = self.facts.map(|facts| facts.stream).or(self.stream)?;

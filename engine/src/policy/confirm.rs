@@ -85,11 +85,12 @@ impl Compiler<'_> {
     /// What signs confirmations; `None` where nothing asks for any.
     pub(super) fn confirmations(&mut self, wire: WireConfirmations) -> Option<Confirmations> {
         let headers = std::mem::take(&mut self.confirm_headers);
-        let within_ms = wire.within.map_or(Some(WITHIN_MS), |text| {
-            super::amounts::duration("confirm.within", &text, self.errors)
-        });
+        let within_ms = wire
+            .within
+            .map_or(Some(WITHIN_MS), |text| super::amounts::duration("confirm.within", &text, self.errors));
         if within_ms.is_some_and(|ms| ms > WITHIN_MS_MAX) {
-            self.errors.add("confirm.within", "15 minutes at most: what is confirmed later is another decision");
+            self.errors
+                .add("confirm.within", "15 minutes at most: what is confirmed later is another decision");
         }
         let secret = wire.secret.unwrap_or_default();
         let is_missing = secret.is_empty() && !headers.is_empty();
@@ -101,6 +102,7 @@ impl Compiler<'_> {
         let mut hasher = SipHasher13::new();
         hasher.write(secret.as_bytes());
         let key = hasher.finish128();
-        Some(Confirmations { key: (key.h1, key.h2), within_ms: within_ms?, headers }).filter(|c| !c.headers.is_empty())
+        Some(Confirmations { key: (key.h1, key.h2), within_ms: within_ms?, headers })
+            .filter(|c| !c.headers.is_empty())
     }
 }

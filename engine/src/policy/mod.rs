@@ -12,6 +12,7 @@ mod named;
 mod prices;
 mod rules;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
@@ -23,10 +24,11 @@ pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source
 pub use limits::{Alternative, Exemption};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -88,6 +90,10 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// The dimensions that are labels of metrics: places in `identity`.
+    pub metric_labels: Vec<usize>,
+    /// How many values of such a label each worker tells apart.
+    pub metric_values_max: usize,
     pages: u32,
     seed: u64,
 }
@@ -135,6 +141,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
 }
@@ -149,13 +157,22 @@ pub enum Action {
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
+    },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
     },
     /// Ask first.
     Confirm(Confirm),
@@ -208,7 +225,7 @@ impl Policy {
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
         let clamps = |limit: &RequestLimit| matches!(limit.over, Over::Clamp);
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
             || self.request_limits.iter().any(clamps)
     }
 
@@ -296,7 +313,8 @@ impl Policy {
             return true;
         }
         let confirms = |name: &String| name.as_bytes().eq_ignore_ascii_case(header);
-        if self.confirmations.as_ref().is_some_and(|confirmations| confirmations.headers.iter().any(confirms)) {
+        if self.confirmations.as_ref().is_some_and(|confirmations| confirmations.headers.iter().any(confirms))
+        {
             return true;
         }
         let name = || String::from_utf8_lossy(header).to_ascii_lowercase();
@@ -310,11 +328,30 @@ impl Budget {
         self.matches.iter().all(|condition| subject.meets(condition))
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

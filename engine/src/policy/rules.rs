@@ -4,8 +4,8 @@
 
 use super::PolicyErrors;
 use super::compile::{Compiler, is_name_byte};
-use super::confirm::{Confirm, WireConfirm};
 use super::condition::{Asker, Condition, Wanted};
+use super::confirm::{Confirm, WireConfirm};
 use super::identity::Dimension;
 use super::named::Named;
 use super::template::Template;
@@ -109,8 +109,7 @@ impl Measure {
     }
 }
 
-const BLOCKED: &str =
-    "Requests like this one are stopped here for now, by the rule `{rule}`. Ask the operator of this service.";
+const BLOCKED: &str = "Requests like this one are stopped here for now, by the rule `{rule}`. Ask the operator of this service.";
 const LONG_PROMPT: &str = "This request needs about {needed}{unit}, and at most {limit}{unit} are allowed per request. \
                            Shorten it, or split it up.";
 const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and at most {limit}{unit} are \
@@ -120,8 +119,7 @@ const DEAR: &str = "This request may cost about {needed}, and at most {limit} ar
 
 const ASK_PROMPT: &str =
     "This request needs about {needed}{unit}, and more than {limit}{unit} need your confirmation.";
-const ASK_ANSWER: &str =
-    "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+const ASK_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
 const ASK_DEAR: &str = "This request may cost about {needed}, and more than {limit} needs your confirmation.";
 
 /// A block as written.
@@ -209,12 +207,7 @@ impl Compiler<'_> {
         self.rule_names.push(name.to_owned());
     }
 
-    pub(super) fn blocks(
-        &mut self,
-        wire: Vec<WireBlock>,
-        mode: Mode,
-        identity: &[Dimension],
-    ) -> Vec<Block> {
+    pub(super) fn blocks(&mut self, wire: Vec<WireBlock>, mode: Mode, identity: &[Dimension]) -> Vec<Block> {
         let mut blocks = Vec::with_capacity(wire.len());
         for (i, wire) in wire.into_iter().enumerate() {
             let path = format!("blocks[{i}]");
@@ -251,7 +244,9 @@ impl Compiler<'_> {
             let path = format!("request_limits[{i}]");
             self.rule_name(&path, &wire.name);
             let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Rule);
-            let Some((measure, limit)) = self.measure(&format!("{path}.limit"), &wire.limit) else { continue };
+            let Some((measure, limit)) = self.measure(&format!("{path}.limit"), &wire.limit) else {
+                continue;
+            };
             let Some(over) = self.over(&format!("{path}.over"), wire.over, measure, limit) else { continue };
             let shadow = wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow;
             limits.push(RequestLimit { name: wire.name, shadow, matches, measure, limit, over });
@@ -266,8 +261,7 @@ impl Compiler<'_> {
             (None, None, Some(text)) => {
                 let money = NanoUsd::parse(text).and_then(|NanoUsd(nano)| u64::try_from(nano).ok());
                 if money.is_none() {
-                    let wrong =
-                        format!("`{text}` is no amount of dollars; write it like \"2\" or \"0.02\"");
+                    let wrong = format!("`{text}` is no amount of dollars; write it like \"2\" or \"0.02\"");
                     self.errors.add(format!("{path}.usd"), wrong);
                 }
                 money.map(|nano| (Measure::Usd, nano))
@@ -306,9 +300,8 @@ impl Compiler<'_> {
                 if measure != Measure::OutputTokens {
                     let wrong = "only `output_tokens` can be clamped: a prompt is not ours to shorten";
                     self.errors.add(format!("{path}.clamp"), wrong);
-                } else if limit < super::compile::OUTPUT_BOUND_MIN {
-                    let least =
-                        format!("at least {}: some APIs refuse less", super::compile::OUTPUT_BOUND_MIN);
+                } else if limit < super::steps::OUTPUT_BOUND_MIN {
+                    let least = format!("at least {}: some APIs refuse less", super::steps::OUTPUT_BOUND_MIN);
                     self.errors.add(format!("{path}.clamp"), least);
                 }
                 Some(Over::Clamp)
@@ -330,7 +323,8 @@ impl Compiler<'_> {
     ) -> Template {
         let template = self.template(path, text, default);
         if let Some(other) = template.other_than(placeholders) {
-            let wrong = format!("`{{{other}}}` says nothing here; known are {{{}}}", placeholders.join("}, {"));
+            let wrong =
+                format!("`{{{other}}}` says nothing here; known are {{{}}}", placeholders.join("}, {"));
             self.errors.add(path, wrong);
         }
         template
