@@ -16,6 +16,8 @@ const WARN: &str =
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
+const ONE_ACTION: &str =
+    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed";
 const ASK: &str = "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
@@ -348,8 +350,13 @@ impl Compiler<'_> {
             _ => (WARN, SHORT, EXHAUSTED),
         };
         let steps = (&step.warn, &step.clamp, &step.downgrade, &step.overage, &step.delay, &step.deny);
-        if let (Some(confirm), (None, None, None, None, None, None)) = (step.confirm, steps) {
-            return Some(Action::Confirm(self.confirm(&format!("{path}.confirm"), confirm, ASK, None)));
+        if let Some(confirm) = step.confirm {
+            let alone = matches!(steps, (None, None, None, None, None, None));
+            let confirm = self.confirm(&format!("{path}.confirm"), confirm, ASK, None);
+            if !alone {
+                self.errors.add(path, ONE_ACTION);
+            }
+            return Some(Action::Confirm(confirm));
         }
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
@@ -379,9 +386,7 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                let wrong = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is \
-                             needed";
-                self.errors.add(path, wrong);
+                self.errors.add(path, ONE_ACTION);
                 None
             }
         }

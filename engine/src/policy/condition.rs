@@ -264,7 +264,8 @@ impl Compiler<'_> {
     fn dialect(&mut self, at: &str, name: &str) -> Option<Condition> {
         let found = DIALECTS.iter().find(|dialect| dialect.name == name);
         if found.is_none() {
-            let names: Vec<_> = DIALECTS.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
+            let mut names: Vec<_> = DIALECTS.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
+            names.dedup();
             self.errors.add(at, format!("unknown dialect `{name}`; known are {}", names.join(", ")));
         }
         found.map(|dialect| Condition::Dialect(dialect.name))
