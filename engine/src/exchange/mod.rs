@@ -11,6 +11,7 @@
 //!   └── unread (too long, or never seen) ────►┘
 //! ```
 
+mod climb;
 mod conclude;
 mod plan;
 mod record;
