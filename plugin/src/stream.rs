@@ -103,6 +103,11 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        if shared.policy.speaks_languages()
+            && let Some(languages) = pairs::find(&known, "accept-language")
+        {
+            exchange.accepts_language(languages);
+        }
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
         }
