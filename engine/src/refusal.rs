@@ -8,8 +8,26 @@ use crate::policy::{
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use serde_json::{Map, Value};
 
-/// A refusal in a dialect's words: headers beside the common ones, and the body.
-pub(crate) type Written = (Vec<(&'static str, String)>, Vec<u8>);
+/// A refusal in a dialect's words.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The HTTP status, where this API has another one than most.
+    pub(crate) status: Option<u16>,
+    /// Headers beside the common ones.
+    pub(crate) headers: Vec<Header>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Written {
+    /// A body alone.
+    pub(crate) fn body(body: &Value) -> Self {
+        Self { body: body.to_string().into_bytes(), ..Self::default() }
+    }
+}
+
+/// A header, its name in lower case.
+pub(crate) type Header = (&'static str, String);
 
 /// A whole answer that the filter gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +57,19 @@ pub enum RefusalKind {
     UnknownEndpoint,
     /// Nobody knows what this model costs, and the policy refuses such.
     UnknownModel,
+}
+
+impl RefusalKind {
+    /// All of them, for tables.
+    pub const ALL: &[Self] = &[
+        Self::Quota,
+        Self::Rate,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::Unavailable,
+        Self::UnknownEndpoint,
+        Self::UnknownModel,
+    ];
 }
 
 /// Why a call is refused, before it is written in a dialect.
@@ -183,6 +214,22 @@ impl BudgetState {
         fields
     }
 
+    /// Limit, remaining and reset under a provider's own names for this meter, where it has such and the client
+    /// reads them. `reset` writes the time.
+    pub(crate) fn own_limits(
+        &self,
+        names: [&'static str; 3],
+        reset: impl Fn(EpochMs) -> Option<String>,
+    ) -> Vec<Header> {
+        let [limit, remaining, at] = names;
+        let mut headers = vec![
+            (limit, self.header_count(self.limit).to_string()),
+            (remaining, self.header_count(self.remaining()).to_string()),
+        ];
+        headers.extend(self.resets_at.and_then(reset).map(|text| (at, text)));
+        headers
+    }
+
     /// Amounts in headers are integers: tokens, requests, or cents rounded down.
     fn header_count(&self, amount: Amount) -> u64 {
         match self.meter {
@@ -275,9 +322,9 @@ impl Refusal {
         if !self.language.is_empty() {
             headers.push(("content-language", self.language.clone()));
         }
-        let (own, body) = (dialect.refusal)(self);
-        headers.extend(own);
-        Reply { status, headers, body }
+        let written = (dialect.refusal)(self, now);
+        headers.extend(written.headers);
+        Reply { status: written.status.unwrap_or(status), headers, body: written.body }
     }
 }
 

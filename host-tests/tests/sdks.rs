@@ -111,10 +111,37 @@ fn google_genai_node_is_refused_once_and_told_when_to_come_again() {
     });
 }
 
-fn check(sdk: &Sdk) {
+/// AWS's SDK tries a 429 again, so a quota has another status there. Cohere's tries twice more unless it is told not to.
+#[test]
+fn the_sdks_of_bedrock_cohere_and_ollama_are_refused_once() {
+    let (_upstream, envoy) = start();
+    let seen = install::run("other_calls.py", &envoy.url());
+    let expected = [
+        ("bedrock", "ServiceQuotaExceededException", 400),
+        ("bedrock-stream", "ServiceQuotaExceededException", 400),
+        ("bedrock-invoke", "ServiceQuotaExceededException", 400),
+        ("cohere", "TooManyRequestsError", 429),
+        ("ollama", "ResponseError", 429),
+    ];
+    let records = envoy.records(expected.len(), Duration::from_secs(20));
+    for (user, class, status) in expected {
+        let error = &seen[user];
+        assert_eq!((&error["class"], &error["status"]), (&json!(class), &json!(status)), "{error:#}");
+        assert_eq!(error["message"], "Your quota of 0 tokens is used.", "{error:#}");
+        let of_user = records.iter().filter(|record| record["identity"]["user"] == user);
+        assert_eq!(of_user.count(), 1, "{user} tried again: {records:#?}");
+    }
+}
+
+fn start() -> (Upstream, Envoy) {
     let upstream = Upstream::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let options = Options::new(policy().to_string(), upstream.addr());
     let envoy = Envoy::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    (upstream, envoy)
+}
+
+fn check(sdk: &Sdk) {
+    let (upstream, envoy) = start();
     let seen = install::run(sdk.program, &envoy.url());
     let quotas = ["quota", "quota-stream"].iter().chain(sdk.more);
     let rates = ["rate", "rate-stream"];
@@ -207,7 +234,7 @@ fn assert_never_fits(sdk: &Sdk, error: &Value) {
 
 /// The machine's fields: beside the message, or in Google's typed detail.
 fn fields(error: &Value) -> &Value {
-    error["fields"].pointer("/details/0").unwrap_or(&error["fields"])
+    error["fields"].pointer("/details/0/metadata").unwrap_or(&error["fields"])
 }
 
 /// A number, also where it is written as text.
@@ -225,6 +252,8 @@ fn policy() -> Value {
              "ladder": [{"at": "100%", "deny": {
                 "message": "Your quota of {limit}{unit} is used.",
                 "upgrade_url": "https://acme.example/upgrade"}}]},
+            {"name": "none", "match": {"tier": "closed"}, "per": ["user"], "limit": {"tokens": 0}, "window": day,
+             "ladder": [{"at": "100%", "deny": {"message": "Your quota of {limit}{unit} is used."}}]},
             // The long first answer leaves a debt of 150 tokens: 34 more fit 4.6 seconds later.
             {"name": "pace", "match": {"tier": "paced"}, "per": ["user"],
              "bucket": {"tokens": 60, "refill": {"tokens": 40, "every": "1s"}}, "ladder": [{"at": "100%", "deny": {}}]},

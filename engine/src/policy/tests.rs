@@ -87,11 +87,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"de": "x", "DE": "y"}),
             "`budgets[0].ladder[2].deny.message.DE`: this language stands twice",
         ),
-        (
-            "/budgets/0/ladder/2/deny/message",
-            json!({"de": 3}),
-            "`budgets[0].ladder[2].deny.message.de`: ",
-        ),
+        ("/budgets/0/ladder/2/deny/message", json!({"de": 3}), "`budgets[0].ladder[2].deny.message.de`: "),
         ("/budgets/0/ladder/2/deny/message", json!(3), "`budgets[0].ladder[2].deny.message`: "),
         (
             "/budgets/0/window/timezone",
