@@ -3,7 +3,6 @@
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
-use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
 use crate::ledger::SLOTS_PER_PAGE;
@@ -377,7 +376,7 @@ impl Compiler<'_> {
         };
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+                message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
             }),
             (None, Some(clamp), None, None, None, None) => {
                 Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
@@ -396,9 +395,10 @@ impl Compiler<'_> {
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
+                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), short),
-                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
+                    short: exhausted.or_else(deny.message.as_ref(), short),
+                    exhausted,
                     upgrade_url: deny.upgrade_url,
                 })
             }
@@ -409,13 +409,6 @@ impl Compiler<'_> {
                 None
             }
         }
-    }
-
-    fn template(&mut self, path: &str, text: Option<&str>, default: &str) -> Template {
-        Template::parse(text.unwrap_or(default)).unwrap_or_else(|message| {
-            self.errors.add(path, message);
-            Template::default()
-        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -427,7 +428,7 @@ pub(super) struct Delay {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
 }
 
 /// The `deny` action.
@@ -435,7 +436,7 @@ pub(super) struct Warn {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }
