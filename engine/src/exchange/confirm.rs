@@ -141,15 +141,23 @@ impl Exchange {
     }
 
     /// The question: what the call needs, and how to confirm it. `says`: what of it, in words.
-    pub(super) fn ask(&self, rule: &str, confirm: &Confirm, says: &str, now: EpochMs) -> Refusal {
+    pub(super) fn ask(
+        &self,
+        rule: &str,
+        confirm: &Confirm,
+        (says, language): (String, String),
+        now: EpochMs,
+    ) -> Refusal {
         let within_ms = self.policy.confirmations.as_ref().map_or(0, |confirmations| confirmations.within_ms);
         let expires = now.plus_ms(within_ms);
         let within = duration_text(within_ms.unsigned_abs() / 1000);
         let header = &confirm.header;
-        let message = format!(
-            "{says} To go on, send the same request again within {within}, with the `confirm_token` of this answer \
+        let how = format!(
+            " To go on, send the same request again within {within}, with the `confirm_token` of this answer \
              in its header `{header}`."
         );
+        let is_english = language.is_empty() || language.starts_with("en");
+        let message = if is_english { says + &how } else { says };
         let usage = self.expected_usage();
         let NanoUsd(cost) = self.asked_quote().price.cost(usage);
         let mut fields = Map::new();
@@ -160,7 +168,7 @@ impl Exchange {
         put("confirm_token", self.sign(expires).map(Token::text).into());
         put("confirm_until", rfc3339(expires).into());
         let rule = Some(RuleState { name: rule.to_owned(), fields });
-        Refusal { rule, ..Refusal::other(RefusalKind::Confirm, message) }
+        Refusal { rule, language, ..Refusal::other(RefusalKind::Confirm, message) }
     }
 }
 

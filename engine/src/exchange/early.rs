@@ -51,7 +51,7 @@ impl Exchange {
             let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
             let deny = is_spent.then(|| sayable(budget)).flatten()?;
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
-            Some(refusal(budget, &planned, level, deny, "", now))
+            Some(refusal(&self.told(budget, amount, now), &planned, level, deny))
         })
     }
 }
@@ -66,7 +66,7 @@ fn sayable(budget: &Budget) -> Option<&Action> {
         budget.enforced().map(|step| &step.action).find(|action| matches!(action, Action::Deny { .. }));
     deny.filter(|action| match action {
         Action::Deny { exhausted, .. } => {
-            !["needed", "model"].into_iter().any(|name| says(name) && exhausted.says(name))
+            !["needed", "model"].into_iter().any(|name| says(name) && exhausted.say(name))
         }
         _ => false,
     })

@@ -114,6 +114,8 @@ pub struct Exchange {
     policy: Arc<Policy>,
     route: Route,
     identity: Identity,
+    /// The caller's `accept-language`, if the policy speaks more than one language.
+    accepted: String,
     /// No budget restricts this caller.
     exempt: bool,
     state: State,
@@ -166,6 +168,7 @@ impl Exchange {
             policy,
             route,
             identity,
+            accepted: String::new(),
             exempt: false,
             state: State::Reading,
             started: now,
@@ -205,6 +208,13 @@ impl Exchange {
     /// The first bytes of the answer's body are here.
     pub fn answer_began(&mut self, now: EpochMs) {
         let _ = self.first_chunk.get_or_insert(now);
+    }
+
+    /// The caller's `accept-language`.
+    pub fn accepts_language(&mut self, header: &[u8]) {
+        const MAX: usize = 512;
+        let header = header.get(..MAX).unwrap_or(header);
+        self.accepted = String::from_utf8_lossy(header).into_owned();
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.

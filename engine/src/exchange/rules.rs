@@ -4,7 +4,7 @@
 use super::{Decision, Exchange, Next};
 use crate::dialect::Edits;
 use crate::policy::{
-    Block, Call, Condition, Measure, MessageFacts, Over, Policy, RequestLimit, Subject, Template,
+    Block, Call, Condition, Measure, MessageFacts, Messages, Over, Policy, RequestLimit, Subject,
 };
 use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
 use crate::units::{EpochMs, NanoUsd};
@@ -26,7 +26,7 @@ impl Exchange {
             Call { model_may_come: self.route.model.is_none(), body_may_come: true, ..self.call_of(subject) };
         let blocks = policy.blocks.iter().filter(|block| !block.shadow);
         let block = blocks.into_iter().find(|block| stops(block, &call, now))?;
-        Some(self.refuse(&blocked(block, &asked), now))
+        Some(self.refuse(&blocked(block, &asked, &self.accepted), now))
     }
 
     fn call_of<'a>(&'a self, subject: Subject<'a>) -> Call<'a> {
@@ -72,7 +72,7 @@ impl Exchange {
         let policy = self.policy.clone();
         let block = self.blocks(&policy, now);
         if let Some(block) = block {
-            let refusal = blocked(block, self.asked_model());
+            let refusal = blocked(block, self.asked_model(), &self.accepted);
             return Some(self.refuse(&refusal, now));
         }
         if let Some(refused) = self.refuse_unknown(now) {
@@ -119,7 +119,7 @@ impl Exchange {
             }
             Over::Confirm(confirm) => {
                 let says = self.limit_text(limit, needed, &confirm.message, "");
-                let mut refusal = self.ask(&limit.name, confirm, &says, now);
+                let mut refusal = self.ask(&limit.name, confirm, says, now);
                 if let Some(rule) = &mut refusal.rule {
                     rule.fields.extend(fields(limit, needed));
                 }
@@ -172,8 +172,15 @@ impl Exchange {
         Ok(Some(bound))
     }
 
-    fn limit_text(&self, limit: &RequestLimit, needed: u64, message: &Template, upgrade_url: &str) -> String {
-        message.fill(&MessageFacts {
+    fn limit_text(
+        &self,
+        limit: &RequestLimit,
+        needed: u64,
+        message: &Messages,
+        upgrade_url: &str,
+    ) -> (String, String) {
+        let (tag, template) = message.pick(&self.accepted);
+        let text = template.fill(&MessageFacts {
             needed: limit.measure.display(needed),
             limit: limit.measure.display(limit.limit),
             unit: limit.measure.unit_text().to_owned(),
@@ -181,23 +188,24 @@ impl Exchange {
             model: self.asked_model().to_owned(),
             upgrade_url: upgrade_url.to_owned(),
             ..MessageFacts::default()
-        })
+        });
+        (text, tag.to_owned())
     }
 
     fn over_limit(
         &self,
         limit: &RequestLimit,
         needed: u64,
-        message: &Template,
+        message: &Messages,
         upgrade_url: Option<&str>,
     ) -> Refusal {
-        let message = self.limit_text(limit, needed, message, upgrade_url.unwrap_or_default());
+        let (message, language) = self.limit_text(limit, needed, message, upgrade_url.unwrap_or_default());
         let mut fields = fields(limit, needed);
         if let Some(url) = upgrade_url {
             fields.insert("upgrade_url".to_owned(), url.into());
         }
         let rule = Some(RuleState { name: limit.name.clone(), fields });
-        Refusal { rule, ..Refusal::other(RefusalKind::OverRequestLimit, message) }
+        Refusal { rule, language, ..Refusal::other(RefusalKind::OverRequestLimit, message) }
     }
 }
 
@@ -216,8 +224,9 @@ fn stops(block: &Block, call: &Call<'_>, now: EpochMs) -> bool {
     block.lasts(now) && call.meets(&block.matches) == Some(true)
 }
 
-fn blocked(block: &Block, model: &str) -> Refusal {
-    let message = block.message.fill(&MessageFacts {
+fn blocked(block: &Block, model: &str, accepted: &str) -> Refusal {
+    let (tag, template) = block.message.pick(accepted);
+    let message = template.fill(&MessageFacts {
         rule: block.name.clone(),
         model: model.to_owned(),
         ..MessageFacts::default()
@@ -227,7 +236,7 @@ fn blocked(block: &Block, model: &str) -> Refusal {
         fields.insert("until".to_owned(), rfc3339(until).into());
     }
     let rule = Some(RuleState { name: block.name.clone(), fields });
-    Refusal { rule, ..Refusal::other(RefusalKind::Blocked, message) }
+    Refusal { rule, language: tag.to_owned(), ..Refusal::other(RefusalKind::Blocked, message) }
 }
 
 /// An amount for programs: a number, or exact dollars as text.

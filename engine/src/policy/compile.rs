@@ -4,7 +4,6 @@ use super::condition::{Asker, RESERVED};
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
-use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, DowngradeList, Policy, Scope, Step};
 use crate::ledger::SLOTS_PER_PAGE;
@@ -360,7 +359,7 @@ impl Compiler<'_> {
         }
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+                message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
             }),
             (None, Some(clamp), None, None, None, None) => {
                 Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
@@ -379,9 +378,10 @@ impl Compiler<'_> {
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
+                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), short),
-                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
+                    short: exhausted.or_else(deny.message.as_ref(), short),
+                    exhausted,
                     upgrade_url: deny.upgrade_url,
                 })
             }
@@ -390,13 +390,6 @@ impl Compiler<'_> {
                 None
             }
         }
-    }
-
-    pub(super) fn template(&mut self, path: &str, text: Option<&str>, default: &str) -> Template {
-        Template::parse(text.unwrap_or(default)).unwrap_or_else(|message| {
-            self.errors.add(path, message);
-            Template::default()
-        })
     }
 }
 

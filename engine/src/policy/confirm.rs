@@ -4,7 +4,7 @@
 use super::PolicyErrors;
 use super::compile::Compiler;
 use super::identity::check_header;
-use super::template::Template;
+use super::language::{Message, Messages};
 use deserr::Deserr;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -25,8 +25,8 @@ pub struct Confirmations {
 pub struct Confirm {
     /// The header, in lower case, that confirms.
     pub header: String,
-    /// The sentence for people; how to confirm is added.
-    pub message: Template,
+    /// The sentence for people. How to confirm is added, unless it is in another language than English.
+    pub message: Messages,
 }
 
 /// A confirmation as written.
@@ -36,7 +36,7 @@ pub(super) struct WireConfirm {
     #[deserr(default)]
     pub(super) header: Option<String>,
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
 }
 
 /// What signs confirmations, as written.
@@ -71,10 +71,10 @@ impl Compiler<'_> {
             let wrong = "it does not go upstream: choose a header of its own, such as `x-confirm-cost`";
             self.errors.add(format!("{path}.header"), wrong);
         }
-        let (at, text) = (format!("{path}.message"), wire.message.as_deref());
+        let (at, text) = (format!("{path}.message"), wire.message.as_ref());
         let message = match placeholders {
             Some(known) => self.rule_template(&at, text, default, known),
-            None => self.template(&at, text, default),
+            None => self.messages(&at, text, default),
         };
         if !self.confirm_headers.contains(&header) {
             self.confirm_headers.push(header.clone());

@@ -7,6 +7,7 @@ mod confirm;
 mod duplicates;
 mod errors;
 mod identity;
+mod language;
 mod limits;
 mod named;
 mod prices;
@@ -21,13 +22,14 @@ pub use condition::{Bounds, Call, Condition};
 pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
+pub use language::Messages;
 pub use limits::{Alternative, Exemption};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
-pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
+pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
@@ -153,7 +155,7 @@ pub enum Action {
     /// Tell the caller.
     Warn {
         /// The sentence.
-        message: Template,
+        message: Messages,
     },
     /// Shorten the answer.
     Clamp {
@@ -179,9 +181,9 @@ pub enum Action {
     /// Refuse.
     Deny {
         /// The sentence when something is left, but less than the call needs.
-        short: Template,
+        short: Messages,
         /// The sentence when nothing is left.
-        exhausted: Template,
+        exhausted: Messages,
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
@@ -233,6 +235,24 @@ impl Policy {
     #[must_use]
     pub fn confirmation_key(&self, signature: u128) -> SlotKey {
         self.key_of([self.name.as_bytes(), b"\0confirmation", &signature.to_le_bytes()].into_iter())
+    }
+
+    /// Whether callers are answered in their language, so that it must be known.
+    #[must_use]
+    pub fn speaks_languages(&self) -> bool {
+        let of_rules = self.blocks.iter().any(|block| block.message.are_several())
+            || self.request_limits.iter().any(|limit| match &limit.over {
+                Over::Deny { message, .. } | Over::Confirm(Confirm { message, .. }) => message.are_several(),
+                Over::Clamp => false,
+            });
+        of_rules
+            || self.budgets.iter().any(|budget| {
+                budget.ladder.iter().any(|step| match &step.action {
+                    Action::Warn { message } => message.are_several(),
+                    Action::Deny { exhausted, .. } => exhausted.are_several(),
+                    _ => false,
+                })
+            })
     }
 
     /// Where the amount of `budget` for this subject stands.

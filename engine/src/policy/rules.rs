@@ -7,8 +7,8 @@ use super::compile::{Compiler, is_name_byte};
 use super::condition::{Asker, Condition, Wanted};
 use super::confirm::{Confirm, WireConfirm};
 use super::identity::Dimension;
+use super::language::{Message, Messages};
 use super::named::Named;
-use super::template::Template;
 use super::wire::Mode;
 use crate::units::{Amount, EpochMs, NanoUsd, grouped};
 use deserr::Deserr;
@@ -23,7 +23,7 @@ pub struct Block {
     /// Which calls: those that fulfil all of these.
     pub matches: Vec<Condition>,
     /// The sentence for people.
-    pub message: Template,
+    pub message: Messages,
     /// From when on; for ever, if not stated.
     pub since: Option<EpochMs>,
     /// Until when; for ever, if not stated.
@@ -64,7 +64,7 @@ pub enum Over {
     /// It is refused.
     Deny {
         /// The sentence for people.
-        message: Template,
+        message: Messages,
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
@@ -134,7 +134,7 @@ pub(super) struct WireBlock {
     #[deserr(rename = "match", default)]
     pub(super) matches: Named<Wanted>,
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) since: Option<String>,
     #[deserr(default)]
@@ -183,7 +183,7 @@ pub(super) struct WireOver {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct WireDeny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }
@@ -213,7 +213,7 @@ impl Compiler<'_> {
             let path = format!("blocks[{i}]");
             self.rule_name(&path, &wire.name);
             let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Rule);
-            let text = wire.message.as_deref();
+            let text = wire.message.as_ref();
             let block = Block {
                 message: self.rule_template(&format!("{path}.message"), text, BLOCKED, &["rule", "model"]),
                 shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
@@ -293,7 +293,7 @@ impl Compiler<'_> {
                     Measure::Usd => DEAR,
                 };
                 let at = format!("{path}.deny.message");
-                let message = self.rule_template(&at, deny.message.as_deref(), default, &OF_LIMITS);
+                let message = self.rule_template(&at, deny.message.as_ref(), default, &OF_LIMITS);
                 Some(Over::Deny { message, upgrade_url: deny.upgrade_url })
             }
             (None, None, Some(WireClamp {})) => {
@@ -317,17 +317,17 @@ impl Compiler<'_> {
     pub(super) fn rule_template(
         &mut self,
         path: &str,
-        text: Option<&str>,
+        text: Option<&Message>,
         default: &str,
         placeholders: &[&str],
-    ) -> Template {
-        let template = self.template(path, text, default);
-        if let Some(other) = template.other_than(placeholders) {
+    ) -> Messages {
+        let messages = self.messages(path, text, default);
+        if let Some(other) = messages.other_than(placeholders) {
             let wrong =
                 format!("`{{{other}}}` says nothing here; known are {{{}}}", placeholders.join("}, {"));
             self.errors.add(path, wrong);
         }
-        template
+        messages
     }
 }
 

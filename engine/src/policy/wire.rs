@@ -4,6 +4,7 @@
 
 use super::PolicyErrors;
 use super::condition::Wanted;
+use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -436,7 +437,7 @@ pub(super) struct Delay {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
 }
 
 /// The `deny` action.
@@ -444,7 +445,7 @@ pub(super) struct Warn {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }
