@@ -16,7 +16,7 @@ use std::time::Duration as Time;
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::host::Module;
 use tokenstile_host::replay::filter::Filter;
-use tokenstile_host::replay::native::{Duration, Native};
+use tokenstile_host::replay::native::{Duration, Landed, Native};
 use tokenstile_host::replay::trace::{Call, Ordered, Progress, Setting, Timing, What, Whole, open};
 use tokenstile_host::replay::{Replay, policy};
 
@@ -96,7 +96,7 @@ fn bodies() -> f64 {
     let since = cpu();
     for (number, call) in (0..).zip(&calls) {
         let now = EpochMs(1_795_348_800_000 + number * 40);
-        native.land(now, &mut Vec::new());
+        native.land(now, &mut Landed::default());
         assert!(native.call(call, now, LASTS).is_some_and(|outcome| outcome.used.input == 210));
     }
     rate(BODIES, since)
@@ -112,7 +112,7 @@ fn in_wasm(path: &std::ffi::OsStr, native: f64) -> f64 {
     let since = cpu();
     for (number, call) in (0..).zip(&calls) {
         let now = EpochMs(1_795_348_800_000 + number * 40);
-        engine.land(now, &mut Vec::new());
+        engine.land(now, &mut Landed::default());
         filter.land(now);
         let (Some(outcome), What::Whole(whole)) = (engine.call(call, now, LASTS), &call.what) else {
             continue;

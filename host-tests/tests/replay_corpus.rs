@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::cases::filter;
 use tokenstile_host::replay::filter::Filter;
-use tokenstile_host::replay::native::{Duration, Native};
+use tokenstile_host::replay::native::{Duration, Landed, Native};
 use tokenstile_host::replay::trace::recording::{exchanges, files, oracle};
 use tokenstile_host::replay::trace::{Ordered, Progress, Setting, Timing, open};
 use tokenstile_host::replay::{Replay, policy};
@@ -46,7 +46,7 @@ fn without_budgets_the_cost_is_the_oracles() {
     let (mut ours, mut theirs, mut compared, mut left) = (0.0, 0.0, 0, 0);
     let mut apart: Vec<(f64, &str)> = Vec::new();
     for ((at, call), id) in read(&folder).zip(&ids) {
-        native.land(at, &mut Vec::new());
+        native.land(at, &mut Landed::default());
         let Some(outcome) = native.call(&call, at, LASTS) else { continue };
         let Some(oracle) = oracle.get(id) else { continue };
         let Some(price) = &oracle.price else { continue };

@@ -81,7 +81,10 @@ impl Exchange {
     /// What each rule said of the call, if not to let it pass, those in shadow mode last.
     #[must_use]
     pub fn said(&self) -> Vec<(&str, Decision)> {
-        let mut said = self.outcome.said();
+        let mut said: Vec<_> = self.outcome.said().collect();
+        if let (Decision::Confirm, Some(rule)) = (self.outcome.decision, &self.outcome.rule) {
+            said = vec![(rule, Decision::Confirm)];
+        }
         if let (Decision::Deny, Some(rule)) = (self.outcome.decision, &self.outcome.rule) {
             said = vec![(rule, Decision::Deny)];
         }
@@ -126,7 +129,7 @@ impl Exchange {
     /// What is expected before the call: its prompt, and the output that its hold assumes.
     #[must_use]
     pub fn expects(&self) -> Usage {
-        self.expected_usage()
+        self.held_usage(self.expected_usage())
     }
 
     /// What an answer that a reader has read used, if this call had gone through as it was asked for; and its cost.

@@ -106,6 +106,12 @@ impl Window {
 }
 
 impl OpenWindow {
+    /// No budget's window: it ends then.
+    #[must_use]
+    pub const fn until(end: EpochMs) -> Self {
+        Self { rule: WindowRule::Until(end), seconds: 0, ends: None }
+    }
+
     /// When `missing` more units will be free, with `level` standing: at the window's end, when so much has
     /// refilled, or when so much is old enough. `None` where it depends on others' calls alone.
     #[must_use]
@@ -269,6 +275,26 @@ fn hour(at: &Zoned) -> Option<(i64, Zoned)> {
 
 fn clock_text(at: &Zoned) -> String {
     if at.hour() == 0 && at.minute() == 0 { "midnight".to_owned() } else { at.strftime("%H:%M").to_string() }
+}
+
+/// `2026-11-24 00:00 PST`, for sentences that are not English; nothing for a window without a calendar.
+#[must_use]
+pub(crate) fn plain_time_text(window: &Window, at: EpochMs) -> Option<String> {
+    let Window::Calendar { zone, .. } = window else { return None };
+    let at = Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone.clone());
+    Some(at.strftime("%Y-%m-%d %H:%M %Z").to_string())
+}
+
+/// `45 s`, `12 min`, `4 h`, `3 d`: for sentences that are not English.
+#[must_use]
+pub(crate) fn plain_duration_text(seconds: u64) -> String {
+    let text = duration_text(seconds);
+    let (n, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let symbol = match unit.as_bytes().first() {
+        Some(b'm') => "min",
+        _ => unit.get(..1).unwrap_or_default(),
+    };
+    format!("{n} {symbol}")
 }
 
 /// `45 seconds`, `12 minutes`, `4 hours`: one unit, rounded up, as people say it.

@@ -99,6 +99,11 @@ impl Filter {
             let Some(Reverse(mut running)) = self.running.pop() else { return };
             self.set_clock(running.at);
             let before = self.shared.log().written();
+            if running.driver.waiting().is_some() {
+                // It was held back, and its time has come.
+                let _ = self.vm.tick();
+                running.driver.poll(&mut self.vm);
+            }
             running.driver.start(&mut self.vm);
             self.compare(&running.driver, &running.expected, before, running.number);
         }

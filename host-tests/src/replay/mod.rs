@@ -36,7 +36,7 @@ pub struct Replay {
     filter: Option<Filter>,
     lasts: Duration,
     trace: Trace,
-    passed: Vec<native::Overshoot>,
+    landed: native::Landed,
 }
 
 struct Side {
@@ -102,7 +102,7 @@ impl Replay {
             filter,
             lasts,
             trace: Trace::default(),
-            passed: Vec::new(),
+            landed: native::Landed::default(),
         }
     }
 
@@ -143,9 +143,10 @@ impl Replay {
         for side in
             [Some(&mut self.policy), self.against.as_mut().map(|(side, _)| side)].into_iter().flatten()
         {
-            side.native.land(now, &mut self.passed);
-            side.tally.passed(&self.passed);
-            self.passed.clear();
+            side.native.land(now, &mut self.landed);
+            side.tally.landed(&self.landed);
+            self.landed.passed.clear();
+            self.landed.charged.clear();
         }
         if let Some(filter) = &mut self.filter {
             filter.land(now);

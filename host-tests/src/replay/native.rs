@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use tokenstile_engine::dialect::{DIALECTS, Facts, Recognised, Route, recognise};
-use tokenstile_engine::exchange::{Decision, Exchange, Next};
+use tokenstile_engine::exchange::{Decision, Exchange, Next, Settlement};
 use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
 use tokenstile_engine::price::providers;
@@ -42,6 +42,8 @@ struct Landing {
     owed: Vec<Settle>,
     /// The rules of these, and where they refuse.
     caps: Vec<(usize, i64)>,
+    /// Where what is used beyond a step is charged for.
+    bill: Option<Box<(Exchange, Settlement)>>,
 }
 
 impl PartialEq for Landing {
@@ -62,6 +64,15 @@ impl Ord for Landing {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.number).cmp(&(other.at, other.number))
     }
+}
+
+/// What became known when calls ended.
+#[derive(Debug, Default)]
+pub struct Landed {
+    /// Budgets that were passed.
+    pub passed: Vec<Overshoot>,
+    /// What was charged for use beyond steps of overage, a number a call.
+    pub charged: Vec<NanoUsd>,
 }
 
 /// An amount beyond the one at which its rule refuses.
@@ -97,18 +108,25 @@ impl Native {
         &self.policy
     }
 
-    /// Books what has ended by now, and tells which budgets it passed.
-    pub fn land(&mut self, now: EpochMs, passed: &mut Vec<Overshoot>) {
+    /// Books what has ended by now, and tells which budgets it passed and what it is charged for.
+    pub fn land(&mut self, now: EpochMs, landed: &mut Landed) {
         while self.running.peek().is_some_and(|Reverse(landing)| landing.at <= now) {
             let Some(Reverse(mut landing)) = self.running.pop() else { return };
             let settled: Vec<Settle> = landing.owed.clone();
-            settle_all(&mut self.pages, &mut landing.owed, landing.at);
+            let booked = settle_all(&mut self.pages, &mut landing.owed, landing.at);
+            if let Some(bill) = &mut landing.bill {
+                let (exchange, settlement) = &mut **bill;
+                exchange.booked(settlement, &booked.before);
+                let lines = settlement.record.overage.iter();
+                let charge = lines.filter_map(|line| line.get("charge_nano_usd")?.as_i64()).sum();
+                landed.charged.extend((charge != 0).then_some(NanoUsd(charge)));
+            }
             for (settle, (rule, cap)) in settled.iter().zip(&landing.caps) {
                 let Some(page) = self.pages.0.get(&settle.key.page) else { continue };
                 let hold = Hold { key: settle.key, window: settle.window, amount: 0, cap: None };
                 let by = page.level(&hold, landing.at).used.saturating_sub(*cap);
                 if by > 0 {
-                    passed.push(Overshoot { rule: *rule, tag: settle.key.tag, by });
+                    landed.passed.push(Overshoot { rule: *rule, tag: settle.key.tag, by });
                 }
             }
         }
@@ -125,7 +143,7 @@ impl Native {
             What::Counted(_) => &[],
         };
         let (mut exchange, mut used) = (exchange, used);
-        let refused = self.decide(&mut exchange, next, body, now);
+        let (refused, goes_on) = self.decide(&mut exchange, next, body, now);
         // The prompt may have been counted meanwhile, which is what an answer without usage is charged by.
         if let Some(reader) = used.answer.take() {
             used.usage = exchange.used_by(reader, used.status);
@@ -134,7 +152,7 @@ impl Native {
             let output = used.usage.map_or(0, |usage| i64::try_from(usage.output).unwrap_or(i64::MAX));
             lasts.start_ms.saturating_add(output.saturating_mul(lasts.token_ms))
         });
-        Some(self.end(exchange, refused, &used, now, if refused { now } else { now.plus_ms(lasts) }))
+        Some(self.end(exchange, refused, &used, now, if refused { now } else { goes_on.plus_ms(lasts) }))
     }
 
     fn counted(&mut self, counted: &Counted, now: EpochMs) -> Option<(Exchange, Next, Known)> {
@@ -169,8 +187,14 @@ impl Native {
         if !self.policy.hold_headers {
             exchange.path_is_read_only();
         }
+        exchange.offers(&headers);
         let max = self.policy.max_body_bytes;
-        let next = if whole.request.len() > max {
+        let pages = &self.pages.0;
+        let stands =
+            |hold: &Hold| Some(pages.get(&hold.key.page).cloned().unwrap_or_default().level(hold, now));
+        let next = if let Some(early) = exchange.head(Some(whole.request.len()), now, stands) {
+            early
+        } else if whole.request.len() > max {
             exchange.unread(&format!("its body is longer than {max} bytes"), true, now)
         } else {
             exchange.body(&whole.request, false, now)
@@ -188,10 +212,10 @@ impl Native {
         Some((exchange, next, Known { usage: None, answer, served, status, assumed: false, simulable }))
     }
 
-    /// Carries out what the engine asks for; whether the call was refused.
-    fn decide(&mut self, exchange: &mut Exchange, next: Next, body: &[u8], now: EpochMs) -> bool {
+    /// Carries out what the engine asks for; whether the call was refused, and when it goes on.
+    fn decide(&mut self, exchange: &mut Exchange, next: Next, body: &[u8], now: EpochMs) -> (bool, EpochMs) {
         let full_is_denied = self.policy.table_full == Verdict::Deny;
-        let mut next = next;
+        let (mut next, mut goes_on) = (next, now);
         let refused = loop {
             next = match next {
                 Next::Reserve => {
@@ -205,13 +229,16 @@ impl Native {
                     settle_all(&mut self.pages, &mut exchange.take_owed(), now);
                     exchange.count(body, now)
                 }
-                Next::Forward(_) => break false,
+                Next::Delay(until) => {
+                    goes_on = until;
+                    exchange.delayed()
+                }
+                Next::Forward(_) | Next::Nothing => break false,
                 Next::Reply(_) => break true,
-                Next::Nothing => break false,
             };
         };
         settle_all(&mut self.pages, &mut exchange.take_owed(), now);
-        refused
+        (refused, goes_on)
     }
 
     fn end(
@@ -223,7 +250,7 @@ impl Native {
         ends: EpochMs,
     ) -> Outcome {
         let policy = self.policy.clone();
-        let rule_of = |name: &str| policy.budgets.iter().position(|budget| budget.name == name);
+        let rule_of = |name: &str| super::outcome::rule_named(&policy, name);
         let asked = used.usage.unwrap_or_default();
         let without = used.usage.map_or(NanoUsd(0), |usage| exchange.cost_as_asked(usage, &used.served));
         let by = exchange.served_by();
@@ -275,7 +302,8 @@ impl Native {
             simulable: used.simulable,
         };
         exchange.answered(if used.status == 0 { 200 } else { used.status });
-        if let Some(settlement) = exchange.end_known(now_used, served, ends) {
+        let settlement = exchange.end_known(now_used, served, ends);
+        if let Some(settlement) = &settlement {
             outcome.used = settlement.usage;
             outcome.cost = NanoUsd(settlement.record.cost_nano_usd);
         }
@@ -285,7 +313,9 @@ impl Native {
         if refused {
             self.settle_now(owed, now);
         } else if !owed.is_empty() {
-            self.running.push(Reverse(Landing { at: ends, number: self.begun, owed, caps }));
+            let watched = owed.iter().any(|settle| settle.watched);
+            let bill = settlement.filter(|_| watched).map(|settlement| Box::new((exchange, settlement)));
+            self.running.push(Reverse(Landing { at: ends, number: self.begun, owed, caps, bill }));
         }
         outcome
     }

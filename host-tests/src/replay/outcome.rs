@@ -1,7 +1,7 @@
 //! What one call came to under a policy, and what it came to as it was. Made by the runner, taken by the tallies.
 
 use tokenstile_engine::exchange::Decision;
-use tokenstile_engine::policy::{Budget, Scope};
+use tokenstile_engine::policy::{Budget, Policy, Scope};
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_engine::usage::Usage;
 
@@ -90,4 +90,13 @@ impl Outcome {
             per => per.iter().map(value).collect::<Vec<_>>().join(" · "),
         }
     }
+}
+
+/// The place of a rule: the budgets of a policy, then its limits of single requests, then its blocks.
+#[must_use]
+pub fn rule_named(policy: &Policy, name: &str) -> Option<usize> {
+    let budgets = policy.declared().iter().map(|budget| &budget.name);
+    let limits = policy.request_limits.iter().map(|limit| &limit.name);
+    let blocks = policy.blocks.iter().map(|block| &block.name);
+    budgets.chain(limits).chain(blocks).position(|known| known == name)
 }

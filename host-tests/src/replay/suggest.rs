@@ -39,6 +39,8 @@ pub fn metering(base: Option<&Value>) -> Value {
     let mut fields = base.and_then(Value::as_object).cloned().unwrap_or_default();
     for key in [
         "$schema",
+        "blocks",
+        "confirm",
         "budgets",
         "overrides",
         "exempt",

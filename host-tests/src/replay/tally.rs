@@ -1,7 +1,7 @@
 //! Adds up what the calls of a trace came to under one policy. It keeps sums and not calls, so that the length of the
 //! trace does not matter.
 
-use super::native::Overshoot;
+use super::native::Landed;
 use super::outcome::Outcome;
 use super::people::{Counts, Hit, People};
 use super::series::Series;
@@ -52,7 +52,9 @@ pub struct Tallied {
     pub decisions: BTreeMap<&'static str, u64>,
     /// What saved how much.
     pub levers: BTreeMap<&'static str, LeverSum>,
-    /// Rule by rule, in the policy's order.
+    /// What callers are charged for use beyond steps of overage: no part of the cost.
+    pub overage: Charged,
+    /// Rule by rule: budgets in the policy's order, limits of single requests, blocks.
     pub rules: Vec<Rule>,
     /// Spend by dimension, and by model.
     pub by: Vec<By>,
@@ -88,6 +90,15 @@ pub struct LeverSum {
     pub calls: u64,
     /// Billionths of a dollar.
     pub saved_nano_usd: i64,
+}
+
+/// What is charged.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Charged {
+    /// For so many calls.
+    pub calls: u64,
+    /// Billionths of a dollar.
+    pub charged_nano_usd: i64,
 }
 
 /// What a rule did.
@@ -156,8 +167,20 @@ impl Tally {
             limit: amount(budget.meter, budget.limit),
             ..Rule::default()
         };
-        let report =
-            Tallied { policy: policy.name.clone(), rules: budgets.map(rule).collect(), ..Tallied::default() };
+        let limits = policy.request_limits.iter().map(|limit| Rule {
+            name: limit.name.clone(),
+            shadow: limit.shadow,
+            limit: format!("{}{} a request", limit.measure.display(limit.limit), limit.measure.unit_text()),
+            ..Rule::default()
+        });
+        let blocks = policy.blocks.iter().map(|block| Rule {
+            name: block.name.clone(),
+            shadow: block.shadow,
+            limit: "block".to_owned(),
+            ..Rule::default()
+        });
+        let rules = budgets.map(rule).chain(limits).chain(blocks).collect();
+        let report = Tallied { policy: policy.name.clone(), rules, ..Tallied::default() };
         let dimensions = vec![HashMap::new(); policy.identity.len() + 1];
         let (people, spread) = (People::default(), Spread::default());
         Self { report, dimensions, people, spread, last: EpochMs(i64::MIN), policy }
@@ -179,6 +202,14 @@ impl Tally {
             sum.calls += 1;
             sum.saved_nano_usd += lever.saved.0;
         }
+        // What a rule on single requests says is all that it is known to have met.
+        let budgets = self.policy.declared().len();
+        let others = outcome.said.iter().map(|(rule, _)| *rule).filter(|rule| *rule >= budgets);
+        others.for_each(|rule| {
+            if let Some(rule) = report.rules.get_mut(rule) {
+                rule.calls += 1;
+            }
+        });
         for met in &outcome.met {
             if let Some(rule) = report.rules.get_mut(met.rule) {
                 rule.calls += 1;
@@ -209,10 +240,14 @@ impl Tally {
         self.people.take(outcome, &self.policy);
     }
 
-    /// Budgets that were passed.
-    pub fn passed(&mut self, passed: &[Overshoot]) {
-        for over in passed {
+    /// What became known when calls ended.
+    pub fn landed(&mut self, landed: &Landed) {
+        for over in &landed.passed {
             self.people.over(over.rule, over.tag, over.by);
+        }
+        for charge in &landed.charged {
+            self.report.overage.calls += 1;
+            self.report.overage.charged_nano_usd += charge.0;
         }
     }
 

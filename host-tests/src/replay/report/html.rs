@@ -98,15 +98,17 @@ fn sums(tallied: &Tallied) -> Markup {
         ("Saved", format!("{} ({})", usd(without - with), percent(without - with, without))),
         ("Refused", format!("{} of {}", count(tallied.refused), count(tallied.calls))),
         ("Hit", format!("{} subjects", count(tallied.hit_count))),
+        ("Charged for overage", usd(tallied.overage.charged_nano_usd)),
     ];
-    let inner = html! { dl.cards { @for (name, value) in &cards { div { dt { (name) } dd { (value) } } } } };
+    let cards = cards.iter().filter(|(name, _)| *name != "Charged for overage" || tallied.overage.calls > 0);
+    let inner = html! { dl.cards { @for (name, value) in cards { div { dt { (name) } dd { (value) } } } } };
     section("sums", "In sum", &inner)
 }
 
 fn over_time(tallied: &Tallied) -> Markup {
     let series = &tallied.series;
     let names: BTreeSet<&str> = series.steps.iter().flat_map(|step| step.decisions.keys().copied()).collect();
-    let order = ["allow", "warn", "clamp", "downgrade", "deny"];
+    let order = plots::DECISIONS;
     let known = order.into_iter().filter(|name| names.contains(name));
     let names: Vec<&str> = known.chain(names.iter().copied().filter(|name| !order.contains(name))).collect();
     // The tables have a few lines, not one for each step of time.
@@ -142,14 +144,7 @@ fn over_time(tallied: &Tallied) -> Markup {
 }
 
 fn step_class(name: &str) -> &'static str {
-    match name {
-        "allow" => "allow",
-        "warn" => "warn",
-        "clamp" => "clamp",
-        "downgrade" => "downgrade",
-        "deny" => "deny",
-        _ => "other",
-    }
+    plots::DECISIONS.into_iter().find(|known| *known == name).unwrap_or("other")
 }
 
 fn levers(tallied: &Tallied) -> Markup {

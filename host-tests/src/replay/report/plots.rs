@@ -13,15 +13,9 @@ pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
 pub(super) const GRID: RGBColor = RGBColor(2, 2, 2);
 pub(super) const WITHOUT: RGBColor = RGBColor(3, 3, 3);
 pub(super) const WITH: RGBColor = RGBColor(4, 4, 4);
-/// Of the decisions: allow, warn, clamp, downgrade, deny, and all others.
-pub(super) const STEPS: [RGBColor; 6] = [
-    RGBColor(5, 5, 5),
-    RGBColor(6, 6, 6),
-    RGBColor(7, 7, 7),
-    RGBColor(8, 8, 8),
-    RGBColor(9, 9, 9),
-    RGBColor(10, 10, 10),
-];
+/// The decisions in the order of strictness. Each has a colour of its own, from 16 on.
+pub(super) const DECISIONS: [&str; 8] =
+    ["allow", "warn", "overage", "delay", "clamp", "downgrade", "confirm", "deny"];
 
 const SIZE: (u32, u32) = (760, 280);
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -108,9 +102,8 @@ pub fn spend(series: &Series) -> String {
 
 /// Which colour a decision has.
 pub(super) fn step_colour(decision: &str) -> RGBColor {
-    let known = ["allow", "warn", "clamp", "downgrade", "deny"];
-    let place = known.iter().position(|name| *name == decision).unwrap_or(5);
-    STEPS.get(place).copied().unwrap_or(INK)
+    let place = (16..).zip(DECISIONS).find(|(_, name)| *name == decision).map_or(31, |(mark, _)| mark);
+    RGBColor(place, place, place)
 }
 
 /// Of all calls, how many each step of a ladder met, over time.

@@ -113,6 +113,10 @@ fn tallied(out: &mut String, tallied: &Tallied) {
         usd(saved),
         percent(saved, without),
     );
+    if tallied.overage.calls > 0 {
+        let (calls, charged) = (count(tallied.overage.calls), usd(tallied.overage.charged_nano_usd));
+        let _ = writeln!(out, "{charged} are charged for overage, for {calls} calls.");
+    }
     notes(out, tallied);
     let levers = tallied.levers.iter();
     let rows = levers.map(|(name, sum)| {
