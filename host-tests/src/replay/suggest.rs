@@ -270,12 +270,16 @@ impl Making {
 
     fn why(&self, what: &str, amounts: &Amounts, text: impl Fn(u64) -> String) -> Vec<String> {
         vec![
-            format!("{} of {what}: half used up to {},", grouped(amounts.count()), text(amounts.at(50.0))),
+            format!(
+                "{} {what}: half used up to {},",
+                grouped(amounts.count()),
+                text(rounded(amounts.at(50.0)))
+            ),
             format!(
                 "{}% up to {}, the most {}. The limit is the {}% with a headroom of {}.",
                 self.rule.percentile,
-                text(amounts.at(self.rule.percentile)),
-                text(amounts.most()),
+                text(rounded(amounts.at(self.rule.percentile))),
+                text(rounded(amounts.most())),
                 self.rule.percentile,
                 self.rule.headroom,
             ),
@@ -297,7 +301,10 @@ impl Making {
         json.insert("limit".to_owned(), json!({ "tokens": self.limit(amounts) }));
         json.insert("window".to_owned(), json!({ "calendar": self.word }));
         json.insert("ladder".to_owned(), json!([{ "at": "80%", "warn": {} }, { "at": "100%", "deny": {} }]));
-        let what = format!("{} and {} each", self.user.as_deref().unwrap_or("caller"), self.word);
+        let what = self
+            .user
+            .as_ref()
+            .map_or_else(|| format!("{}s", self.word), |user| format!("{user}-{}s", self.word));
         let why = self.why(&what, amounts, |tokens| format!("{} tokens", grouped(tokens)));
         Suggested { json: Value::Object(json), why }
     }
@@ -311,7 +318,7 @@ impl Making {
             "window": { "calendar": self.word },
             "ladder": [{ "at": "80%", "warn": {} }, { "at": "100%", "deny": {} }],
         });
-        Suggested { json, why: self.why(&format!("{} each", self.word), amounts, |nano| usd(nano)) }
+        Suggested { json, why: self.why(&format!("{}s", self.word), amounts, usd) }
     }
 
     fn of_all(&self, amounts: &Amounts) -> Suggested {
@@ -325,9 +332,9 @@ impl Making {
             "ladder": [{ "at": "100%", "deny": {} }],
         });
         let why = vec![format!(
-            "All {} calls together: {} a {} at most. The brake is twice that.",
+            "All {} calls together: {} in one {} at most. The brake is twice that.",
             grouped(self.calls),
-            usd(amounts.most()),
+            usd(rounded(amounts.most())),
             self.word,
         )];
         Suggested { json, why }
@@ -404,9 +411,14 @@ fn did(effect: &Tallied, index: usize) -> String {
     )
 }
 
+/// An object has a line for each of its fields.
 fn indented(value: &Value, by: usize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.replace('\n', &format!("\n{}", " ".repeat(by)))
+    let Some(fields) = value.as_object().filter(|fields| fields.len() > 1) else { return compact(value) };
+    let margin = " ".repeat(by);
+    let lines = fields
+        .iter()
+        .map(|(key, value)| format!("{margin}  {}: {}", Value::from(key.as_str()), compact(value)));
+    format!("{{\n{}\n{margin}}}", lines.collect::<Vec<_>>().join(",\n"))
 }
 
 /// One line, with spaces.
@@ -421,6 +433,13 @@ fn compact(value: &Value) -> String {
         Value::Array(all) => format!("[{}]", all.iter().map(compact).collect::<Vec<_>>().join(", ")),
         _ => value.to_string(),
     }
+}
+
+/// To three digits, which is as exact as the amounts are kept.
+fn rounded(number: u64) -> u64 {
+    let digits = number.checked_ilog10().unwrap_or(0);
+    let unit = 10_u64.pow(digits.saturating_sub(2));
+    (number + unit / 2) / unit * unit
 }
 
 /// To two digits: nobody measures a budget by the token.

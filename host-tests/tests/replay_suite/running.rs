@@ -133,3 +133,37 @@ fn a_replay_says_the_same_each_time() {
     assert_eq!(first, json());
     assert!(first.contains("\"deny\""), "the budget is never met: nothing is shown");
 }
+
+#[test]
+fn rules_on_single_requests_are_told_rule_by_rule() {
+    let rules = r#""blocks": [{"name": "no-ben", "match": {"user": "ben"}}],
+      "request_limits": [{"name": "short-prompts", "limit": {"prompt_tokens": 1000}, "over": {"deny": {}}}]"#;
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 400, 10, 10),
+        ("ann", "gpt-4o", 1_000, 1_400, 10, 10),
+        ("ben", "gpt-4o", 2_000, 400, 10, 10),
+    ]);
+    let report = replayed("single", &text, &[&policy(rules)]);
+    let said: Vec<_> = report
+        .policy
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.calls, rule.said.get("deny")))
+        .collect();
+    assert_eq!(said, [("short-prompts", 1, Some(&1)), ("no-ben", 1, Some(&1))]);
+    assert_eq!(report.policy.refused, 2);
+}
+
+/// What is charged is known when the call has ended, and is no part of what it costs.
+#[test]
+fn overage_is_charged_for_what_is_used_beyond_its_step() {
+    let ladder = r#""budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 1000}, "window": {"calendar": "day"},
+      "ladder": [{"at": "100%", "overage": {"usd_per_1k_tokens": "0.02"}}]}]"#;
+    let text = trace(&[("ann", "gpt-4o", 0, 800, 100, 10), ("ann", "gpt-4o", 1_000, 400, 200, 10)]);
+    let report = replayed("overage", &text, &[&policy(ladder)]);
+    let all = &report.policy;
+    // 900 and 600 tokens: 500 of them beyond 1,000, at $0.02 a thousand.
+    assert_eq!((all.overage.calls, all.overage.charged_nano_usd), (1, 10_000_000));
+    assert_eq!((all.refused, all.decisions["overage"]), (0, 1));
+    assert_eq!(all.with.cost_nano_usd, all.without.cost_nano_usd);
+}
