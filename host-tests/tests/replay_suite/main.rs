@@ -8,6 +8,7 @@ mod command;
 mod page;
 mod reading;
 mod running;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
