@@ -105,3 +105,30 @@ fn with_budgets_the_filter_decides_every_call_as_the_engine_does() {
     assert_eq!(agreement.different, 0, "{:#?}", agreement.differences);
     assert!(report.trace.to_ms > EpochMs(0).0);
 }
+
+/// Public traces of token counts, with users that are made up: every row is a call, and budgets bite.
+#[test]
+fn public_traces_run_with_made_up_users() {
+    let Some(folder) = corpus() else { return };
+    let given = policy::parse(HOURLY, false).unwrap();
+    for name in ["azure2023_code", "azure2023_conv", "mooncake_conversation", "mooncake_synthetic"] {
+        let path = folder.join("traces").join(format!("{name}.normalised.csv"));
+        let rows = std::fs::read_to_string(&path).unwrap().lines().count() as u64 - 1;
+        let setting = Setting::default();
+        let timing = Timing { start: setting.overlay.start, pace_ms: 1_000, ignore: false };
+        let mut read = Ordered::new(vec![open(&path, &setting, &Progress::default()).unwrap()], timing);
+        let mut replay = Replay::new(given.policy.clone(), None, None, LASTS);
+        for (now, call) in read.by_ref() {
+            replay.call(&call, now).unwrap();
+        }
+        let report = replay.finish(&read);
+        println!("{name}: {rows} calls, {:?}", report.policy.decisions);
+        assert_eq!((report.policy.calls, report.trace.bad, report.trace.late), (rows, 0, 0), "{name}");
+        assert!(report.policy.refused > 0 && report.policy.levers.contains_key("downgrade"), "{name}");
+    }
+}
+
+const HOURLY: &str = r#"{"version": 1, "name": "hourly", "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier"]},
+  "downgrades": {"economy": [{"from": "gpt-4o", "to": "gpt-4o-mini"}]},
+  "budgets": [{"name": "free-hour", "match": {"tier": "free"}, "per": ["user"], "limit": {"tokens": 100000}, "window": {"calendar": "hour"},
+    "ladder": [{"at": "60%", "warn": {}}, {"at": "80%", "downgrade": "economy"}, {"at": "100%", "deny": {}}]}]}"#;

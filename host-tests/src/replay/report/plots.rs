@@ -54,7 +54,7 @@ fn clock(ms: i64, whole_ms: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
     let form = match whole_ms / 86_400_000 {
         0..2 => "%H:%M",
-        2..6 => "%b %-d %H:%M",
+        2..20 => "%b %-d %H:%M",
         _ => "%b %-d",
     };
     at.strftime(form).to_string()
