@@ -9,6 +9,7 @@ fn policies() -> Vec<Value> {
     for limit in [
         json!({"tokens": 1000}),
         json!({"output_tokens": 1000}),
+        json!({"requests": 0}),
         json!({"requests": 1000}),
         json!({"usd": "1"}),
     ] {
@@ -76,7 +77,10 @@ impl Shop {
     }
 
     fn by_head(&self) -> Option<Next> {
-        let level = |hold: &Hold| Some(self.store.0.get(&hold.key.page)?.level(hold, NOON));
+        let pages = &self.store.0;
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|page| page.level(hold, NOON)).unwrap_or_default())
+        };
         self.call().head(None, NOON, level)
     }
 
