@@ -141,7 +141,7 @@ fn what_a_rule_says_reaches_the_program_once_and_is_confirmed_by_the_same_call()
     let records = envoy.records(12, Duration::from_secs(20));
     for (sdk, denied, asked) in [
         ("openai", "openai.PermissionDeniedError", "openai.APIStatusError"),
-        ("anthropic", "anthropic.PermissionDeniedError", "anthropic.APIStatusError"),
+        ("anthropic", "anthropic.PermissionDeniedError", "anthropic.PaymentRequiredError"),
         ("google", "google.ClientError", "google.ClientError"),
     ] {
         let at = |call: &str, key: &str| seen[sdk][call][key].clone();

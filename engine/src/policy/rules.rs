@@ -271,7 +271,7 @@ impl Compiler<'_> {
                 Some(Over::Deny { message, upgrade_url: deny.upgrade_url })
             }
             (None, None, Some(clamp)) => {
-                if let Some(key) = clamp.keys().next() {
+                if let Some(key) = clamp.names().next() {
                     self.errors.add(format!("{path}.clamp"), format!("unknown field `{key}`; write {{}}"));
                 }
                 if measure != Measure::OutputTokens {
