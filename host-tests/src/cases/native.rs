@@ -107,7 +107,9 @@ impl World {
         let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let pages = &self.pages.0;
-        let level = |hold: &Hold| Some(pages.get(&hold.key.page)?.level(hold, self.now));
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|p| p.level(hold, self.now)).unwrap_or_default())
+        };
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply));
         }
