@@ -6,7 +6,9 @@ use crate::telemetry::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::ledger::{Settle, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{
+    Hold, Level as LedgerLevel, Settle, Store, StoreError, reserve_all, settle_all,
+};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -136,6 +138,12 @@ impl Root {
                 Some(exchange.store_failed(&why, now))
             }
         }
+    }
+
+    /// What stands for a subject now; nothing is changed.
+    pub(crate) fn level(&mut self, hold: &Hold, now: EpochMs) -> Result<LedgerLevel, String> {
+        let level = self.pages.update(hold.key.page, |page| page.level(hold, now));
+        level.map_err(describe)
     }
 
     /// Lets a paused request wait for the store. Says whether this host can.

@@ -7,7 +7,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::{Map, Value, json};
@@ -376,20 +376,32 @@ fn details(refusal: &Refusal, state: &BudgetState, now: EpochMs) -> Value {
     let fields = state.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
     let metadata: Map<_, _> = fields.map(|(name, value)| (name, text(value).into())).collect();
     let reason = if refusal.kind == RefusalKind::Rate { "RATE_LIMIT_EXCEEDED" } else { "QUOTA_EXCEEDED" };
-    let mut details = vec![
-        json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "tokenstile",
-            "metadata": metadata}),
-        json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure",
-            "violations": [{"subject": state.rule, "description": refusal.message}]}),
-    ];
+    let mut details = Vec::new();
+    let mut detail = |kind: &str, name: &str, value: Value| {
+        let mut fields = Map::new();
+        put(&mut fields, "@type", format!("type.googleapis.com/google.rpc.{kind}").into());
+        put(&mut fields, name, value);
+        details.push(fields);
+    };
+    detail("ErrorInfo", "metadata", Value::Object(metadata));
+    detail("QuotaFailure", "violations", pair(("subject", &state.rule), ("description", &refusal.message)));
     if let Some(at) = state.resets_at {
-        let seconds = now.seconds_until(at).max(1);
-        details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",
-            "retryDelay": format!("{seconds}s")}));
+        detail("RetryInfo", "retryDelay", format!("{}s", now.seconds_until(at).max(1)).into());
     }
     if let Some(url) = &state.upgrade_url {
-        details.push(json!({"@type": "type.googleapis.com/google.rpc.Help",
-            "links": [{"description": "More quota", "url": url}]}));
+        detail("Help", "links", pair(("description", "More quota"), ("url", url)));
     }
-    details.into()
+    if let Some(info) = details.first_mut() {
+        put(info, "reason", reason.into());
+        put(info, "domain", "tokenstile".into());
+    }
+    Value::Array(details.into_iter().map(Value::Object).collect())
+}
+
+/// A list of one object with two texts.
+fn pair(one: (&str, &str), other: (&str, &str)) -> Value {
+    let mut fields = Map::new();
+    put(&mut fields, one.0, one.1.into());
+    put(&mut fields, other.0, other.1.into());
+    Value::Array(vec![Value::Object(fields)])
 }
