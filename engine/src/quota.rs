@@ -101,7 +101,7 @@ impl<'p> Question<'p> {
         // Whom the price book knows to serve it, where nobody says it.
         let of_book = entry.entry.split_once('/').map_or("", |(provider, _)| provider);
         let provider = provider.as_deref().unwrap_or(of_book);
-        let subject = Subject { identity, asked: &asked, priced_as: &entry.entry, provider };
+        let subject = Subject { identity, asked: &asked, priced_as: &entry.entry, provider, dialect: "" };
         let depends = |scope: &Scope| asked.is_empty() && !matches!(scope, Scope::Dimension(_));
         let line = |budget: &'p Budget| {
             let open = budget.window.open(budget.limit, now);
@@ -159,7 +159,8 @@ impl<'p> Question<'p> {
             match condition {
                 Condition::Model(pattern) => put(&mut told, "model", pattern.to_string().into()),
                 Condition::Provider(name) => put(&mut told, "provider", name.as_str().into()),
-                Condition::Dimension(..) => {}
+                Condition::Dialect(name) => put(&mut told, "dialect", (*name).into()),
+                _ => {}
             }
         }
         for step in &budget.ladder {
@@ -209,6 +210,9 @@ fn state(budget: &Budget, used: Amount) -> &'static str {
             Action::Warn { .. } => "warn",
             Action::Clamp { .. } => "clamp",
             Action::Downgrade { .. } => "downgrade",
+            Action::Overage(_) => "overage",
+            Action::Delay { .. } => "delay",
+            Action::Confirm(_) => "confirm",
             Action::Deny { .. } => "exhausted",
         };
     }

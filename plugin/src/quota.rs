@@ -21,25 +21,24 @@ pub(crate) fn answer(
         return reply;
     }
     let mut root = root.borrow_mut();
-    root.counters.add("requests_quota", 1);
     let kind = root.kind();
     let (Some(now), Ok(headers)) = (root.now(), headers) else {
-        root.counters.failed("host", "the quota endpoint has no clock or no headers");
+        root.metrics.failed("host", "the quota endpoint has no clock or no headers");
         return quota::unavailable();
     };
     let policy = root.policy.clone();
     let (identity, failed) = identity::read(&policy, Head { headers, path, dialect: "" }, kind);
     if let Some(why) = failed {
-        root.counters.failed("host", &why);
+        root.metrics.failed("host", &why);
         return quota::unavailable();
     }
     let question = Question::new(&policy, &identity, path, now);
     let mut levels = Vec::new();
     for hold in question.holds() {
-        match root.level(hold, now) {
+        match root.told_level(hold, now) {
             Ok(level) => levels.push(level),
             Err(why) => {
-                root.counters.failed("store", &why);
+                root.metrics.failed("store", &why);
                 return quota::unavailable();
             }
         }

@@ -2,7 +2,8 @@
 
 use crate::host::{self, Status};
 use std::collections::HashMap;
-use tokenstile_engine::ledger::{Page, Store, StoreError};
+use tokenstile_engine::ledger::{Hold, Level, Page, Store, StoreError};
+use tokenstile_engine::units::EpochMs;
 
 /// Lost swaps before the request gives way and tries again at a tick. On two workers a swap is lost
 /// about once in a hundred; this many in a row mean that something holds the page.
@@ -24,10 +25,28 @@ pub(crate) enum Pages {
     Local(HashMap<u32, Page>),
 }
 
+impl Pages {
+    /// What stands against a hold; `None` if there is nothing.
+    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Result<Option<Level>, StoreError> {
+        match self {
+            Self::Shared { prefix } => match host::shared_data(key(prefix, hold.key.page).as_bytes()) {
+                Ok((bytes, _)) => Ok(Some(Page::from_bytes(Some(&bytes)).level(hold, now))),
+                Err(host::NOT_FOUND) => Ok(None),
+                Err(status) => Err(StoreError::Failed(status)),
+            },
+            Self::Local(pages) => Ok(pages.get(&hold.key.page).map(|page| page.level(hold, now))),
+        }
+    }
+}
+
+fn key(prefix: &str, number: u32) -> String {
+    format!("{prefix}{number:x}")
+}
+
 impl Store for Pages {
     fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
         match self {
-            Self::Shared { prefix } => update_shared(&format!("{prefix}{number:x}"), change),
+            Self::Shared { prefix } => update_shared(&key(prefix, number), change),
             Self::Local(pages) => Ok(change(pages.entry(number).or_default())),
         }
     }

@@ -7,7 +7,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Written, put};
+use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::{Map, Value, json};
@@ -354,36 +354,47 @@ fn usage(stated: &Stated) -> Option<Usage> {
 fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
-        RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Confirm => (402, "FAILED_PRECONDITION"),
         RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
         RefusalKind::Unavailable => (503, "UNAVAILABLE"),
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => (403, "PERMISSION_DENIED"),
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
+            (403, "PERMISSION_DENIED")
+        }
     };
     let mut error = json!({ "code": code, "message": refusal.message, "status": status });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        fields.insert("details".to_owned(), details(refusal, state, now));
+    if let Some(fields) = error.as_object_mut().filter(|_| refusal.rule_name().is_some()) {
+        fields.insert("details".to_owned(), details(refusal, now));
     }
     Written::body(&json!({ "error": error }))
 }
 
 /// Machine fields where Google puts its own, in typed details, of which a map has texts alone:
 /// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
-fn details(refusal: &Refusal, state: &BudgetState, now: EpochMs) -> Value {
+fn details(refusal: &Refusal, now: EpochMs) -> Value {
     let text = |value: Value| match value {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let fields = state.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
+    let fields = refusal.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
     let metadata: Map<_, _> = fields.map(|(name, value)| (name, text(value).into())).collect();
-    let reason = if refusal.kind == RefusalKind::Rate { "RATE_LIMIT_EXCEEDED" } else { "QUOTA_EXCEEDED" };
-    let mut details = Vec::new();
-    let mut detail = |kind: &str, name: &str, value: Value| {
-        let mut fields = Map::new();
-        put(&mut fields, "@type", format!("type.googleapis.com/google.rpc.{kind}").into());
-        put(&mut fields, name, value);
-        details.push(fields);
+    let reason = match refusal.kind {
+        RefusalKind::Rate => "RATE_LIMIT_EXCEEDED",
+        RefusalKind::Blocked => "REQUEST_BLOCKED",
+        RefusalKind::OverRequestLimit => "REQUEST_LIMIT_EXCEEDED",
+        RefusalKind::Confirm => "CONFIRMATION_REQUIRED",
+        _ => "QUOTA_EXCEEDED",
     };
-    detail("ErrorInfo", "metadata", Value::Object(metadata));
+    let mut info = typed("ErrorInfo", "metadata", Value::Object(metadata));
+    put(&mut info, "reason", reason.into());
+    put(&mut info, "domain", "tokenstile".into());
+    let mut details = vec![Value::Object(info)];
+    let mut detail = |kind: &str, name: &str, value: Value| {
+        details.push(Value::Object(typed(kind, name, value)));
+    };
+    let Some(state) = refusal.budget.as_ref().filter(|_| refusal.kind != RefusalKind::Confirm) else {
+        return details.into();
+    };
     detail("QuotaFailure", "violations", pair(("subject", &state.rule), ("description", &refusal.message)));
     if let Some(at) = state.resets_at {
         detail("RetryInfo", "retryDelay", format!("{}s", now.seconds_until(at).max(1)).into());
@@ -391,11 +402,15 @@ fn details(refusal: &Refusal, state: &BudgetState, now: EpochMs) -> Value {
     if let Some(url) = &state.upgrade_url {
         detail("Help", "links", pair(("description", "More quota"), ("url", url)));
     }
-    if let Some(info) = details.first_mut() {
-        put(info, "reason", reason.into());
-        put(info, "domain", "tokenstile".into());
-    }
-    Value::Array(details.into_iter().map(Value::Object).collect())
+    details.into()
+}
+
+/// An object with its type, and one field.
+fn typed(kind: &str, name: &str, value: Value) -> Map<String, Value> {
+    let mut fields = Map::new();
+    put(&mut fields, "@type", format!("type.googleapis.com/google.rpc.{kind}").into());
+    put(&mut fields, name, value);
+    fields
 }
 
 /// A list of one object with two texts.

@@ -13,8 +13,11 @@
 
 mod climb;
 mod conclude;
+mod confirm;
+mod early;
 mod plan;
 mod record;
+mod rules;
 mod settle;
 
 pub use record::{Record, RecordUsage};
@@ -41,6 +44,8 @@ pub enum Next {
     Count,
     /// Let the call go on with these edits.
     Forward(Edits),
+    /// Let it wait until then and call [`Exchange::delayed`]; or call [`Exchange::cannot_delay`].
+    Delay(EpochMs),
     /// Answer it.
     Reply(Reply),
     /// The client has gone: nothing to do but [`Exchange::take_owed`].
@@ -54,6 +59,8 @@ enum State {
     Reading,
     /// The store is asked.
     Reserving,
+    /// It may go on, later.
+    Delayed,
     /// It went upstream.
     Forwarded,
     /// We answered it.
@@ -63,16 +70,23 @@ enum State {
 }
 
 /// What was decided, in the order of strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Decision {
     /// It went on as it was.
+    #[default]
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// It went on, at a price.
+    Overage,
+    /// It went on later.
+    Delay,
     /// The answer is shortened.
     Clamp,
     /// A cheaper model serves.
     Downgrade,
+    /// The caller was asked to confirm it.
+    Confirm,
     /// It was refused.
     Deny,
 }
@@ -84,8 +98,11 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Overage => "overage",
+            Self::Delay => "delay",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
+            Self::Confirm => "confirm",
             Self::Deny => "deny",
         }
     }
@@ -103,12 +120,20 @@ pub struct Exchange {
     exempt: bool,
     state: State,
     started: EpochMs,
+    id: String,
+    request_id: String,
+    /// When the answer's body began.
+    first_chunk: Option<EpochMs>,
     /// What the body said; `None` as long as it was not read, or could not be.
     facts: Option<Facts>,
     /// Why the body could not be read.
     unread: Option<String>,
     /// It was not even seen.
     unseen: bool,
+    /// A rule puts this bound to the answer.
+    output_limit: Option<u64>,
+    /// Whether the caller has confirmed it, where that is asked.
+    confirming: confirm::Confirming,
     prompt_tokens: u64,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
@@ -122,6 +147,8 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
+    shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
     failure: Option<String>,
@@ -145,9 +172,14 @@ impl Exchange {
             exempt: false,
             state: State::Reading,
             started: now,
+            id: String::new(),
+            request_id: String::new(),
+            first_chunk: None,
             facts: None,
             unread: None,
             unseen: false,
+            output_limit: None,
+            confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
@@ -157,6 +189,7 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,
@@ -164,6 +197,17 @@ impl Exchange {
             status: 0,
             owed: Vec::new(),
         }
+    }
+
+    /// Names the call in its record: `id` is unique, `request_id` what the proxy calls it.
+    pub fn set_ids(&mut self, id: String, request_id: String) {
+        self.id = id;
+        self.request_id = request_id;
+    }
+
+    /// The first bytes of the answer's body are here.
+    pub fn answer_began(&mut self, now: EpochMs) {
+        let _ = self.first_chunk.get_or_insert(now);
     }
 
     /// The caller's `accept-language`.
@@ -211,6 +255,7 @@ impl Exchange {
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
+                self.count_for_rules(body);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
                 let message = format!(
@@ -223,7 +268,8 @@ impl Exchange {
                 self.unread = Some(why);
             }
         }
-        if let Some(refused) = self.refuse_unknown(now) {
+        self.check_confirmation(body, now);
+        if let Some(refused) = self.refuse_by_rules(now) {
             return refused;
         }
         self.plan(now);
@@ -290,7 +336,7 @@ impl Exchange {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
-        if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
+        if let Some(refused) = refusable.then(|| self.refuse_by_rules(now)).flatten() {
             return refused;
         }
         self.plan(now);
@@ -322,7 +368,9 @@ impl Exchange {
                 self.conclude(now)
             }
             (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
-            (State::Reserving, Err(denied)) => self.denied(*denied, now),
+            (State::Reserving, Err(denied)) => {
+                self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
+            }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
                 let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
@@ -458,6 +506,17 @@ impl Exchange {
         self.state == State::Reserving
     }
 
+    /// Whether the call waits for [`Exchange::delayed`].
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.state == State::Delayed
+    }
+
+    /// The time of [`Next::Delay`] has come.
+    pub fn delayed(&mut self) -> Next {
+        if self.state == State::Delayed { self.forward() } else { Next::Nothing }
+    }
+
     /// Whether chunks of the answer are wanted.
     #[must_use]
     pub const fn is_answering(&self) -> bool {
@@ -481,6 +540,9 @@ impl Exchange {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
         }
+        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
+            let _ = facts.lower_effort(effort, &mut edits);
+        }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)
         {
@@ -500,8 +562,9 @@ impl Exchange {
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
         self.state = State::Replied;
-        self.outcome.decision = Decision::Deny;
-        self.outcome.rule = refusal.budget.as_ref().map(|state| state.rule.clone());
+        let asks = refusal.kind == RefusalKind::Confirm;
+        self.outcome.decision = if asks { Decision::Confirm } else { Decision::Deny };
+        self.outcome.rule = refusal.rule_name().map(str::to_owned);
         let reply = refusal.reply(self.route.dialect, now);
         self.status = reply.status;
         Next::Reply(reply)

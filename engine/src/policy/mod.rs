@@ -2,6 +2,8 @@
 
 mod amounts;
 mod compile;
+mod condition;
+mod confirm;
 mod duplicates;
 mod errors;
 mod identity;
@@ -9,20 +11,26 @@ mod language;
 mod limits;
 mod named;
 mod prices;
+mod rules;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
 
+pub use condition::{Bounds, Call, Condition};
+pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption};
-pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use rules::{Block, Measure, Over, RequestLimit};
+pub use scope::{Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -76,10 +84,20 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Calls that are stopped.
+    pub blocks: Vec<Block>,
+    /// How much one call may need.
+    pub request_limits: Vec<RequestLimit>,
+    /// How callers confirm; `None` where nothing asks them to.
+    pub confirmations: Option<Confirmations>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// The dimensions that are labels of metrics: places in `identity`.
+    pub metric_labels: Vec<usize>,
+    /// How many values of such a label each worker tells apart.
+    pub metric_values_max: usize,
     pages: u32,
     seed: u64,
 }
@@ -127,6 +145,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
 }
@@ -141,14 +161,25 @@ pub enum Action {
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
     },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
+    },
+    /// Ask first.
+    Confirm(Confirm),
     /// Refuse.
     Deny {
         /// The sentence when something is left, but less than the call needs.
@@ -197,35 +228,49 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        let clamps = |limit: &RequestLimit| matches!(limit.over, Over::Clamp);
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
+            || self.request_limits.iter().any(clamps)
+    }
+
+    /// Where it stands that a confirmation was used.
+    #[must_use]
+    pub fn confirmation_key(&self, signature: u128) -> SlotKey {
+        self.key_of([self.name.as_bytes(), b"\0confirmation", &signature.to_le_bytes()].into_iter())
     }
 
     /// Whether callers are answered in their language, so that it must be known.
     #[must_use]
     pub fn speaks_languages(&self) -> bool {
-        self.budgets.iter().any(|budget| {
-            budget.ladder.iter().any(|step| match &step.action {
-                Action::Warn { message } => message.are_several(),
-                Action::Deny { exhausted, .. } => exhausted.are_several(),
-                Action::Clamp { .. } | Action::Downgrade { .. } => false,
+        let of_rules = self.blocks.iter().any(|block| block.message.are_several())
+            || self.request_limits.iter().any(|limit| match &limit.over {
+                Over::Deny { message, .. } | Over::Confirm(Confirm { message, .. }) => message.are_several(),
+                Over::Clamp => false,
+            });
+        of_rules
+            || self.budgets.iter().any(|budget| {
+                budget.ladder.iter().any(|step| match &step.action {
+                    Action::Warn { message } => message.are_several(),
+                    Action::Deny { exhausted, .. } => exhausted.are_several(),
+                    _ => false,
+                })
             })
-        })
     }
 
     /// Where the amount of `budget` for this subject stands.
     #[must_use]
     pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
+        let of_budget = [&self.name, &budget.name, &budget.counted].map(|text| text.as_bytes());
+        let of_subject = budget.per.iter().map(|scope| subject.value(*scope).as_bytes());
+        self.key_of(of_budget.into_iter().chain(of_subject))
+    }
+
+    fn key_of<'f>(&self, fields: impl Iterator<Item = &'f [u8]>) -> SlotKey {
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
-        // Lengths part the fields, so that no two subjects run together.
-        let mut field = |bytes: &[u8]| {
-            hasher.write_u64(bytes.len() as u64);
-            hasher.write(bytes);
-        };
-        field(self.name.as_bytes());
-        field(budget.name.as_bytes());
-        field(budget.counted.as_bytes());
-        for &scope in &budget.per {
-            field(subject.value(scope).as_bytes());
+        for field in fields {
+            // Lengths part the fields, so that no two subjects run together.
+            hasher.write_u64(field.len() as u64);
+            hasher.write(field);
         }
         let hash = hasher.finish128();
         // The remainder is less than `pages`, a u32.
@@ -259,8 +304,10 @@ impl Policy {
     pub fn budgets_of(&self, subject: &Subject<'_>, now: EpochMs) -> Vec<&Budget> {
         let any = subject.asked.is_empty();
         let met = |condition: &Condition| match condition {
-            Condition::Model(_) | Condition::Provider(_) if any => true,
-            _ => subject.meets(condition),
+            Condition::Dimension(..) => subject.meets(condition),
+            Condition::Model(_) | Condition::Provider(_) => any || subject.meets(condition),
+            // What only a call tells.
+            _ => true,
         };
         let declared = self.budgets.iter().take(self.declared);
         let may_meet = declared.filter(|budget| !budget.shadow && budget.matches.iter().all(met));
@@ -269,11 +316,45 @@ impl Policy {
         may_meet.map(limited).collect()
     }
 
+    /// Those of [`Policy::budgets_for`] about which the body can say nothing more: neither whether the call meets
+    /// them, nor as whose, nor with which limit.
+    pub fn budgets_of_head<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+        now: EpochMs,
+    ) -> impl Iterator<Item = (usize, &'a Budget)> {
+        let identity = subject.identity;
+        let is_known = |who: &Match| who.iter().all(|(place, _)| !identity.awaits(*place));
+        let exempt_is_known = self.exempt.iter().all(|exempt| is_known(&exempt.who));
+        let declared = self.budgets.iter().take(self.declared).enumerate();
+        let known = declared.filter(move |(_, budget)| {
+            exempt_is_known
+                && budget.matches.iter().all(|condition| match condition {
+                    Condition::Dimension(place, _) => !identity.awaits(*place),
+                    Condition::Provider(_) | Condition::Dialect(_) => true,
+                    _ => false,
+                })
+                && budget.per.iter().all(|scope| match scope {
+                    Scope::Dimension(place) => !identity.awaits(*place),
+                    Scope::Provider => true,
+                    Scope::Model => false,
+                })
+                && budget.alternatives.iter().all(|other| is_known(&other.who))
+        });
+        let met = known.filter(|(_, budget)| budget.concerns(subject));
+        met.map(move |(index, budget)| self.alternative(budget, identity, now).unwrap_or((index, budget)))
+    }
+
     /// Whether a request header must not go upstream: nobody but us sets `x-tokenstile-…`, and the policy names more.
     #[must_use]
     pub fn strips(&self, header: &[u8]) -> bool {
         const OURS: &[u8] = b"x-tokenstile-";
         if header.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) {
+            return true;
+        }
+        let confirms = |name: &String| name.as_bytes().eq_ignore_ascii_case(header);
+        if self.confirmations.as_ref().is_some_and(|confirmations| confirmations.headers.iter().any(confirms))
+        {
             return true;
         }
         let name = || String::from_utf8_lossy(header).to_ascii_lowercase();
@@ -287,11 +368,30 @@ impl Budget {
         self.matches.iter().all(|condition| subject.meets(condition))
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

@@ -61,6 +61,46 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"at": "90%", "clamp": {"max_output_tokens": 15}}),
             "`budgets[0].ladder[0].clamp.max_output_tokens`: at least 16",
         ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"max_output_tokens": 64, "to": "remaining"}}),
+            "`budgets[0].ladder[0].clamp`: exactly one of `max_output_tokens`",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"max_output_tokens": 64, "at_least": 32}}),
+            "`budgets[0].ladder[0].clamp.at_least`: only",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"reasoning_effort": "lo"}}),
+            "`budgets[0].ladder[0].clamp.reasoning_effort`: unknown value `lo`",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "100%", "overage": {"usd_per_usd": "0.02"}}),
+            "`budgets[0].ladder[1].overage`: a budget of `tokens` needs `usd_per_1k_tokens`",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0"}}),
+            "`budgets[0].ladder[1].overage.usd_per_1k_tokens`: `0` is no amount of dollars above 0",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "99%", "overage": {"usd_per_1k_tokens": "0.02"}}),
+            "`budgets[0].ladder[1].at`: below `100%` the budget itself pays",
+        ),
+        (
+            "/budgets/0/ladder/2",
+            json!({"at": "150%", "overage": {"usd_per_1k_tokens": "0.02", "up_to": {"usd": "5"}}}),
+            "`budgets[0].ladder[2].overage.up_to`: no step says what happens then",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "delay": {"up_to": "31s"}}),
+            "`budgets[0].ladder[0].delay.up_to`: `31s` is longer than `30s`",
+        ),
         ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
         (
             "/budgets/0/ladder/1/downgrade",
@@ -113,7 +153,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"tokens": 1, "refill": {"tokens": 1, "every": "1m"}}),
             "`budgets[0]`: either `limit`",
         ),
-        ("/budgets/1/name", json!("free-daily"), "`budgets[1].name`: `free-daily` names two budgets"),
+        ("/budgets/1/name", json!("free-daily"), "`budgets[1].name`: `free-daily` names two rules"),
         ("/budgets/1/name", json!("a\"b"), "`budgets[1].name`: a name of 1 to 64 letters"),
         (
             "/budgets/1/bucket/refill/every",
@@ -311,6 +351,135 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "/budgets/0/tiers",
             json!({"pro": {"usd": "1"}}),
             "`budgets[0].tiers.pro`: `free-daily` is counted in `tokens`",
+        ),
+        ("/blocks", json!([{"name": "free-daily"}]), "`blocks[0].name`: `free-daily` names two rules"),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"usr": "u"}}]),
+            "`blocks[0].match`: unknown dimension `usr`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"tier": true}}]),
+            "`blocks[0].match.tier`: invalid value type",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"stream": "yes"}}]),
+            "`blocks[0].match.stream`: `true` or `false`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"uses": ["tools", "magic"]}}]),
+            "`blocks[0].match.uses[1]`: unknown feature `magic`; known are `tools`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"uses": []}}]),
+            "`blocks[0].match.uses`: a list is needed",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"uses": [3]}}]),
+            "`blocks[0].match.uses[0]`: invalid value type",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"dialect": "openai"}}]),
+            "`blocks[0].match.dialect`: unknown dialect `openai`; known are `openai-chat`, `openai-responses`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"prompt_tokens": {}}}]),
+            "`blocks[0].match.prompt_tokens`: `min`, `max` or both are needed",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"output_bound": {"min": 2, "max": 1}}}]),
+            "`blocks[0].match.output_bound`: `min` is more than `max`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"prompt_tokens": {"mim": 2}}}]),
+            "`blocks[0].match.prompt_tokens`: unknown field `mim`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "message": "{used} are used"}]),
+            "`blocks[0].message`: `{used}` says nothing here; known are {rule}, {model}",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "since": "now"}]),
+            "`blocks[0].since`: `now` is no date; write the first day",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "since": "2027-01-02", "until": "2027-01-01"}]),
+            "`blocks[0].until`: it ends before it begins",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "enabled": false, "match": {"model": ""}}]),
+            "`blocks[0].match.model`: a model name or a pattern",
+        ),
+        (
+            "/budgets/0/match",
+            json!({"stream": true}),
+            "`budgets[0].match.stream`: a budget must know which calls it counts",
+        ),
+        ("/identity", json!({"stream": ["api_key"]}), "`identity.stream`: every call has a `stream` already"),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {}, "over": {"deny": {}}}]),
+            "`request_limits[0].limit`: exactly one of `prompt_tokens`, `output_tokens` and `usd`",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"usd": "two"}, "over": {"deny": {}}}]),
+            "`request_limits[0].limit.usd`: `two` is no amount of dollars",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"usd": "2"}, "over": {}}]),
+            "`request_limits[0].over`: exactly one of `deny`, `confirm` and `clamp`",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"prompt_tokens": 2}, "over": {"clamp": {}}}]),
+            "`request_limits[0].over.clamp`: only `output_tokens` can be clamped",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"output_tokens": 15}, "over": {"clamp": {}}}]),
+            "`request_limits[0].over.clamp`: at least 16",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"usd": "2"}, "over": {"confirm": {}}}]),
+            "`confirm.secret`: a secret of at least 16 random characters is needed",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"usd": "2"}, "over": {"confirm": {"header": "authorization"}}}]),
+            "`request_limits[0].over.confirm.header`: it does not go upstream: choose a header of its own",
+        ),
+        (
+            "/confirm",
+            json!({"secret": "short"}),
+            "`confirm.secret`: a secret of at least 16 random characters",
+        ),
+        ("/confirm", json!({"within": "1h"}), "`confirm.within`: 15 minutes at most"),
+        ("/confirm", json!({"within": "soon"}), "`confirm.within`: `soon` is no duration"),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "confirm": {}}),
+            "`confirm.secret`: a secret of at least 16",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "confirm": {}, "warn": {}}),
+            "`budgets[0].ladder[0]`: exactly one of",
         ),
         ("/downgrades/economy/0/to", json!("gpt-*"), "`downgrades.economy[0].to`: one model is needed"),
         ("/version", json!(2), "`version`: unknown version `2`"),
