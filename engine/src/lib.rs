@@ -14,5 +14,6 @@ pub mod policy;
 pub mod price;
 pub mod quota;
 pub mod refusal;
+mod split;
 pub mod units;
 pub mod usage;
