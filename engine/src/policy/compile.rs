@@ -6,6 +6,7 @@ use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, DowngradeList, Policy, Scope, Step};
+use crate::dialect::{Recognised, recognise};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
@@ -67,6 +68,7 @@ impl Compiler<'_> {
         let strip_request_headers = self.stripped(&document.strip_request_headers);
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
+        let quota_path = self.quota_path(document.quota_path);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -85,6 +87,7 @@ impl Compiler<'_> {
         }
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
+        let routes = self.routes(document.routes, document.mode, &identity, &downgrades);
         let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
@@ -104,6 +107,7 @@ impl Compiler<'_> {
             table_full: document.table_full,
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),
+            quota_path,
             identity,
             pointers: sources.pointers.into(),
             exempt,
@@ -111,6 +115,7 @@ impl Compiler<'_> {
             downgrades,
             blocks,
             request_limits,
+            routes,
             confirmations,
             budgets,
             declared,
@@ -135,6 +140,24 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// A path that is no LLM call's.
+    fn quota_path(&mut self, path: Option<String>) -> Option<String> {
+        let path = path?;
+        let is_plain = path.starts_with('/')
+            && path.len() <= 256
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
+        if !is_plain {
+            let wrong = "a path without a query is needed, such as `/.well-known/llm-quota`";
+            self.errors.add("quota_path", wrong);
+        } else if !matches!(recognise(b"POST", b"", path.as_bytes()), Recognised::Unknown) {
+            self.errors.add(
+                "quota_path",
+                "calls to an LLM go to this path; choose another, such as `/.well-known/llm-quota`",
+            );
+        }
+        Some(path)
     }
 
     /// Dimensions that are labels: their places.
@@ -217,6 +240,15 @@ impl Compiler<'_> {
             lists.push(DowngradeList { name, rules });
         }
         lists
+    }
+
+    /// A list of `downgrades` by its name: its place.
+    pub(super) fn list(&mut self, path: &str, name: &str, lists: &[DowngradeList]) -> Option<usize> {
+        let list = lists.iter().position(|list| list.name == name);
+        if list.is_none() {
+            self.errors.add(path, format!("no list `{name}` in `downgrades`"));
+        }
+        list
     }
 
     fn budget(
@@ -369,12 +401,7 @@ impl Compiler<'_> {
             }
             (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
             (None, None, Some(name), None, None, None) => {
-                let list = lists.iter().position(|list| list.name == name);
-                if list.is_none() {
-                    let wrong = format!("no list `{name}` in `downgrades`");
-                    self.errors.add(format!("{path}.downgrade"), wrong);
-                }
-                list.map(|list| Action::Downgrade { list })
+                self.list(&format!("{path}.downgrade"), &name, lists).map(|list| Action::Downgrade { list })
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
@@ -391,6 +418,11 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether a text may be a name in headers, records and metrics.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(is_name_byte)
 }
 
 pub(super) fn is_name_byte(byte: u8) -> bool {

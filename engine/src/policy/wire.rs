@@ -49,6 +49,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) hash_seed: u64,
     #[deserr(default)]
+    pub(super) quota_path: Option<String>,
+    #[deserr(default)]
     pub(super) identity: Named<Vec<String>>,
     #[deserr(default)]
     pub(super) jwt: Jwt,
@@ -64,6 +66,8 @@ pub(super) struct Document {
     pub(super) blocks: Vec<super::rules::WireBlock>,
     #[deserr(default)]
     pub(super) request_limits: Vec<super::rules::WireLimit>,
+    #[deserr(default)]
+    pub(super) routes: Vec<super::routes::WireRoute>,
     #[deserr(default)]
     pub(super) confirm: super::confirm::WireConfirmations,
     #[deserr(default)]

@@ -10,8 +10,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Hold, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{
+    Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
+};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
@@ -86,6 +89,9 @@ impl World {
         let method = dialect::effective_method(header(":method").unwrap_or_default(), header);
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
+        if quota::is_asked(&self.policy, path) {
+            return Ok(Begun::Replied(None, self.quota(method, path, &sending.headers, call)?));
+        }
         let route = match dialect::recognise(method, host, path) {
             Recognised::Metered(route) => route,
             Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
@@ -107,7 +113,9 @@ impl World {
         let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let pages = &self.pages.0;
-        let level = |hold: &Hold| Some(pages.get(&hold.key.page)?.level(hold, self.now));
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|p| p.level(hold, self.now)).unwrap_or_default())
+        };
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply));
         }
@@ -125,6 +133,9 @@ impl World {
             Ok(edits) => {
                 let mut saw = sent(dialect::splice(&body, &edits.body));
                 saw.headers = headers.iter().filter(|(name, _)| !self.policy.strips(name)).cloned().collect();
+                for (name, value) in &edits.headers {
+                    saw.headers.replace(name.as_str(), value.as_str());
+                }
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
@@ -132,6 +143,24 @@ impl World {
             }
             Err(reply) => Ok(Begun::Replied(Some(exchange), reply)),
         }
+    }
+
+    fn quota(
+        &mut self,
+        method: &[u8],
+        path: &[u8],
+        headers: &HeaderMap,
+        call: &super::Call,
+    ) -> Result<Reply, String> {
+        if let Some(reply) = quota::at_once(method, path) {
+            return Ok(reply);
+        }
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let identity = identity(&self.policy, Head { headers: &headers, path, dialect: "" }, call)?;
+        let question = Question::new(&self.policy, &identity, path, self.now);
+        let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, self.now));
+        let levels: Vec<Level> = question.holds().map(|hold| level(hold).unwrap_or_default()).collect();
+        Ok(question.reply(&levels))
     }
 
     fn carry_out(
