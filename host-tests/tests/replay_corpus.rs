@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::cases::filter;
 use tokenstile_host::replay::filter::Filter;
@@ -23,7 +23,7 @@ fn corpus() -> Option<PathBuf> {
 }
 
 /// All exchanges in their order, some seconds apart: they were recorded over two years.
-fn read(folder: &PathBuf) -> Ordered {
+fn read(folder: &Path) -> Ordered {
     let setting = Setting::default();
     let timing = Timing { start: setting.overlay.start, pace_ms: 7_000, ignore: true };
     let open = |path: &PathBuf| open(path, &setting, &Progress::default()).unwrap();

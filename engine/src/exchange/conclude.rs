@@ -69,9 +69,10 @@ impl Outcome {
         let warned = self.warnings.iter().map(|by| (by, Decision::Warn));
         let charged = self.overages.iter().map(|by| (by, Decision::Overage));
         let slowed = self.slowed.iter().map(|by| (by, Decision::Delay));
+        let routed = self.routed.iter().map(|by| (by, Decision::Route));
         let clamped = self.clamped.iter().map(|by| (by, Decision::Clamp));
         let downgraded = self.downgraded.iter().map(|by| (by, Decision::Downgrade));
-        let all = warned.chain(charged).chain(slowed).chain(clamped).chain(downgraded);
+        let all = warned.chain(charged).chain(slowed).chain(routed).chain(clamped).chain(downgraded);
         all.map(|((rule, _), decision)| (rule.as_str(), decision))
     }
 

@@ -374,10 +374,9 @@ fn levers(outcome: &Outcome, shorter: NanoUsd) -> Vec<Lever> {
         levers.push(Lever { name: Decision::Clamp.name(), saved: shorter });
     }
     if outcome.served != outcome.asked {
-        levers.push(Lever {
-            name: Decision::Downgrade.name(),
-            saved: NanoUsd(saved.saturating_sub(shorter.0)),
-        });
+        let downgraded = outcome.said.iter().any(|(_, said)| *said == Decision::Downgrade);
+        let by = if downgraded { Decision::Downgrade } else { Decision::Route };
+        levers.push(Lever { name: by.name(), saved: NanoUsd(saved.saturating_sub(shorter.0)) });
     }
     levers
 }

@@ -92,11 +92,21 @@ impl Outcome {
     }
 }
 
-/// The place of a rule: the budgets of a policy, then its limits of single requests, then its blocks.
+/// Whether a caller gets less than it asked for, or later.
+#[must_use]
+pub fn restricts(decision: Decision) -> bool {
+    match decision {
+        Decision::Allow | Decision::Warn | Decision::Overage | Decision::Route => false,
+        Decision::Delay | Decision::Clamp | Decision::Downgrade | Decision::Confirm | Decision::Deny => true,
+    }
+}
+
+/// The place of a rule: the budgets of a policy, then its limits of single requests, its blocks and its routes.
 #[must_use]
 pub fn rule_named(policy: &Policy, name: &str) -> Option<usize> {
     let budgets = policy.declared().iter().map(|budget| &budget.name);
     let limits = policy.request_limits.iter().map(|limit| &limit.name);
     let blocks = policy.blocks.iter().map(|block| &block.name);
-    budgets.chain(limits).chain(blocks).position(|known| known == name)
+    let routes = policy.routes.iter().map(|route| &route.name);
+    budgets.chain(limits).chain(blocks).chain(routes).position(|known| known == name)
 }

@@ -1,7 +1,7 @@
 //! Who is hit by a rule, how often, and for how long: from the first call that it restricts until its window ends or
 //! until a call passes again. Owned by a tally.
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, restricts};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tokenstile_engine::exchange::Decision;
@@ -127,7 +127,8 @@ impl People {
 }
 
 fn restricted(said: &BTreeMap<&'static str, u64>) -> u64 {
-    said.iter().filter(|(name, _)| **name != Decision::Warn.name()).map(|(_, count)| count).sum()
+    let mild = [Decision::Warn, Decision::Overage, Decision::Route].map(Decision::name);
+    said.iter().filter(|(name, _)| !mild.contains(name)).map(|(_, count)| count).sum()
 }
 
 impl Person {
@@ -140,7 +141,7 @@ impl Person {
         {
             self.free(until);
         }
-        match (said.filter(|said| *said > Decision::Warn), self.since) {
+        match (said.filter(|said| restricts(*said)), self.since) {
             (Some(_), None) => {
                 let ends = match budget.window.open(budget.limit, now).rule {
                     WindowRule::Until(end) => Some(end),

@@ -2,14 +2,13 @@
 //! trace does not matter.
 
 use super::native::Landed;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, restricts};
 use super::people::{Counts, Hit, People};
 use super::series::Series;
 use super::spread::{Spread, SpreadReport};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 use tokenstile_engine::units::{EpochMs, Meter, NanoUsd};
 
@@ -54,7 +53,7 @@ pub struct Tallied {
     pub levers: BTreeMap<&'static str, LeverSum>,
     /// What callers are charged for use beyond steps of overage: no part of the cost.
     pub overage: Charged,
-    /// Rule by rule: budgets in the policy's order, limits of single requests, blocks.
+    /// Rule by rule: budgets in the policy's order, limits of single requests, blocks, routes.
     pub rules: Vec<Rule>,
     /// Spend by dimension, and by model.
     pub by: Vec<By>,
@@ -148,7 +147,7 @@ pub struct Share {
     pub value: String,
     /// Its calls.
     pub calls: u64,
-    /// Those that were clamped, downgraded or refused, or would have been.
+    /// Those that were held back, clamped, downgraded, asked about or refused, or would have been.
     pub restricted: u64,
     /// Cost as it was.
     pub cost_without_nano_usd: i64,
@@ -179,7 +178,12 @@ impl Tally {
             limit: "block".to_owned(),
             ..Rule::default()
         });
-        let rules = budgets.map(rule).chain(limits).chain(blocks).collect();
+        let routes = policy.routes.iter().map(|route| Rule {
+            name: route.name.clone(),
+            limit: "route".to_owned(),
+            ..Rule::default()
+        });
+        let rules = budgets.map(rule).chain(limits).chain(blocks).chain(routes).collect();
         let report = Tallied { policy: policy.name.clone(), rules, ..Tallied::default() };
         let dimensions = vec![HashMap::new(); policy.identity.len() + 1];
         let (people, spread) = (People::default(), Spread::default());
@@ -289,7 +293,7 @@ const OTHERS: &str = "(others)";
 impl Share {
     fn take(&mut self, outcome: &Outcome) {
         self.calls += 1;
-        self.restricted += u64::from(outcome.strictest() > Decision::Warn);
+        self.restricted += u64::from(restricts(outcome.strictest()));
         self.cost_without_nano_usd += outcome.cost_asked.0;
         self.cost_with_nano_usd += outcome.cost.0;
     }

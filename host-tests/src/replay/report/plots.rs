@@ -14,8 +14,8 @@ pub(super) const GRID: RGBColor = RGBColor(2, 2, 2);
 pub(super) const WITHOUT: RGBColor = RGBColor(3, 3, 3);
 pub(super) const WITH: RGBColor = RGBColor(4, 4, 4);
 /// The decisions in the order of strictness. Each has a colour of its own, from 16 on.
-pub(super) const DECISIONS: [&str; 8] =
-    ["allow", "warn", "overage", "delay", "clamp", "downgrade", "confirm", "deny"];
+pub(super) const DECISIONS: [&str; 9] =
+    ["allow", "warn", "overage", "delay", "route", "clamp", "downgrade", "confirm", "deny"];
 
 const SIZE: (u32, u32) = (760, 280);
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;

@@ -7,9 +7,8 @@
 use super::open::{Fields, Setting};
 use super::overlay::Drawn;
 use super::records::Names;
-use super::{Call, Counted, Read, Used, What, time};
+use super::{Call, Counted, Dimensions, Read, Used, What, time};
 use serde_json::Value;
-use std::sync::Arc;
 use tokenstile_engine::dialect::{Recognised, recognise};
 use tokenstile_engine::usage::Usage;
 
@@ -69,7 +68,7 @@ fn call(line: &Value, fields: &Fields, drawn: &mut Drawn, names: &mut Names) -> 
     };
     let own = fields.keys().filter(|word| !KNOWN.iter().any(|(known, _)| known == word));
     let own = own.filter_map(|word| Some((names.get(word), names.get(&said(find(word)?)))));
-    let own: Vec<(Arc<str>, Arc<str>)> = own.filter(|(_, value)| !value.is_empty()).collect();
+    let own: Dimensions = own.filter(|(_, value)| !value.is_empty()).collect();
     let model = names.get(&text("model"));
     let (dimensions, model) = drawn.complete(own, (!model.is_empty()).then_some(model));
     Ok(Read::Call(Call {

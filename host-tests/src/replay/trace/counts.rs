@@ -4,7 +4,7 @@
 use super::open::{Setting, Text};
 use super::overlay::Drawn;
 use super::records::Names;
-use super::{Bad, Call, Counted, Read, Reads, Used, What, time};
+use super::{Bad, Call, Counted, Dimensions, Read, Reads, Used, What, time};
 use csv::StringRecord;
 use std::sync::Arc;
 use tokenstile_engine::units::EpochMs;
@@ -133,7 +133,7 @@ fn call(
     let own = columns.dimensions.iter().filter_map(|(name, at)| {
         Some((name.clone(), names.get(row.get(*at).map(str::trim).filter(|text| !text.is_empty())?)))
     });
-    let own: Vec<(Arc<str>, Arc<str>)> = own.collect();
+    let own: Dimensions = own.collect();
     let model = columns.get(row, "model").map(|model| names.get(model));
     let (dimensions, model) = drawn.complete(own, model);
     Ok(Call {

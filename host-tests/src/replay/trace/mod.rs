@@ -24,6 +24,7 @@ use tokenstile_engine::usage::Usage;
 
 /// What a reader met.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "almost all are calls, and one is there at a time")]
 pub enum Read {
     /// A call.
     Call(Call),
@@ -58,6 +59,10 @@ pub struct Call {
 
 /// What is known of a call.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "millions are counted, and none of them needs a place of its own"
+)]
 pub enum What {
     /// Its numbers.
     Counted(Counted),
@@ -65,11 +70,14 @@ pub enum What {
     Whole(Arc<Whole>),
 }
 
+/// Values of dimensions, by their names.
+pub type Dimensions = Vec<(Arc<str>, Arc<str>)>;
+
 /// A call of which the numbers are known.
 #[derive(Debug, Clone)]
 pub struct Counted {
     /// Who called, by the names of dimensions.
-    pub dimensions: Vec<(Arc<str>, Arc<str>)>,
+    pub dimensions: Dimensions,
     /// The API spoken, by our name of it.
     pub dialect: Arc<str>,
     /// Who served, as the price book names it; empty if unknown.

@@ -103,7 +103,7 @@ pub fn open(path: &Path, setting: &Setting, progress: &Progress) -> Result<Reads
     let text: Text = Box::new(BufReader::with_capacity(BUFFER, Cursor::new(start).chain(text)));
     Ok(match format {
         Format::Records => lines(name, text, records::reader()),
-        Format::Exchanges => lines(name, text, |line| recording::call(line)),
+        Format::Exchanges => lines(name, text, recording::call),
         Format::Envoy => lines(name, text, access::reader(setting)),
         Format::Har => har::read(name, text),
         Format::Csv => counts::read(name, text, setting)?,

@@ -1,6 +1,7 @@
 //! Users, tiers, features and models for traces that have none: made up, and said to be. The same seed makes the same
 //! of the same trace, on every machine.
 
+use super::Dimensions;
 use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Zipf};
@@ -123,11 +124,7 @@ impl Drawn {
     }
 
     /// What a call says of itself, and what is made up of the rest. Draws as often whatever is known.
-    pub(super) fn complete(
-        &mut self,
-        own: Vec<(Arc<str>, Arc<str>)>,
-        model: Option<Arc<str>>,
-    ) -> (Vec<(Arc<str>, Arc<str>)>, Arc<str>) {
+    pub(super) fn complete(&mut self, own: Dimensions, model: Option<Arc<str>>) -> (Dimensions, Arc<str>) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
