@@ -142,7 +142,10 @@ fn elsewhere_a_call_is_sent_back_and_goes_on_when_it_has_waited() {
             assert_eq!(report.client.headers.text("x-should-retry"), None, "a rate, not a quota");
             let error: Value = serde_json::from_slice(&report.client.body()).unwrap();
             let said = error["error"]["message"].as_str().unwrap().to_owned();
-            assert!(said.starts_with("Calls are slowed down: you've used 50% of today's AI quota. Try again in "), "{said}");
+            assert!(
+                said.starts_with("Calls are slowed down: you've used 50% of today's AI quota. Try again in "),
+                "{said}"
+            );
             let seconds = report.client.headers.text("retry-after").unwrap().parse().unwrap();
             desk.shared.clock().advance(Duration::from_secs(seconds));
             assert_eq!(desk.ask(12).report(&desk.vm).client.status, Some(200), "{profile}");

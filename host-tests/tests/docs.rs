@@ -145,7 +145,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]

@@ -185,7 +185,11 @@ impl Exchange {
             ending,
             usage,
             prompt_partial: self.prompt_is_partial,
-            hold_tokens: if self.plan.is_empty() { 0 } else { self.held_usage(self.expected_usage()).total() },
+            hold_tokens: if self.plan.is_empty() {
+                0
+            } else {
+                self.held_usage(self.expected_usage()).total()
+            },
             cost_nano_usd: cost.0,
             priced: quote.known || usage_is_none(state),
             price: quote.entry,

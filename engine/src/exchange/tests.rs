@@ -816,11 +816,15 @@ fn whoever_waited_when_told_goes_on() {
 #[test]
 fn a_shorter_answer_is_held_where_the_expected_one_does_not_fit() {
     let remaining = json!({"at": "50%", "clamp": {"to": "remaining", "at_least": 32}});
-    for (used, max, bound) in [(850, 4096, Some("142")), (950, 4096, Some("42")), (961, 4096, None), (975, 16, Some("16"))] {
+    for (used, max, bound) in
+        [(850, 4096, Some("142")), (950, 4096, Some("42")), (961, 4096, None), (975, 16, Some("16"))]
+    {
         let mut shop = stepped(remaining.clone(), "100%");
         shop.spend(used);
         let mut call = shop.call();
-        let asked = format!(r#"{{"model":"gpt-4o","max_tokens":{max},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let asked = format!(
+            r#"{{"model":"gpt-4o","max_tokens":{max},"messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
         call.body(asked.as_bytes(), false, NOON);
         let mut next = shop.reserve(&mut call);
         while next == Next::Reserve {

@@ -5,7 +5,8 @@ use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
-use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
+use super::{Action, Budget, Condition, Downgrade, DowngradeList, Policy, Scope, Step, UNKNOWN};
+use crate::dialect::Features;
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
@@ -182,10 +183,30 @@ impl Compiler<'_> {
                         .add(format!("downgrades.{name}[{i}].to"), "one model is needed, not a pattern");
                 }
             }
-            let rules = rules.into_iter().map(|rule| (WildMatch::new(&rule.from), rule.to)).collect();
-            lists.push(DowngradeList { name, rules });
+            let mut compiled = Vec::with_capacity(rules.len());
+            for (i, rule) in rules.into_iter().enumerate() {
+                let path = format!("downgrades.{name}[{i}]");
+                compiled.push(Downgrade {
+                    from: WildMatch::new(&rule.from),
+                    to: rule.to,
+                    can: self.features(&path, "can", &rule.can),
+                    cannot: self.features(&path, "cannot", &rule.cannot),
+                });
+            }
+            lists.push(DowngradeList { name, rules: compiled });
         }
         lists
+    }
+
+    fn features(&mut self, path: &str, key: &str, names: &[String]) -> Features {
+        names.iter().fold(Features::default(), |all, name| {
+            let feature = Features::named(name);
+            if feature.is_none() {
+                let known = Features::NAMES.join("`, `");
+                self.errors.add(format!("{path}.{key}"), format!("unknown `{name}`; known are `{known}`"));
+            }
+            all.and(feature.unwrap_or_default())
+        })
     }
 
     fn budget(
@@ -380,7 +401,8 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                let wrong = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed";
+                let wrong =
+                    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed";
                 self.errors.add(path, wrong);
                 None
             }

@@ -44,7 +44,9 @@ impl fmt::Display for PolicyErrors {
 
 impl std::error::Error for PolicyErrors {}
 
+// Never inlined: deserr calls these for every key of every type, and the filter would carry each call's copy.
 impl DeserializeError for PolicyErrors {
+    #[inline(never)]
     fn error<V: IntoValue>(
         self_: Option<Self>,
         error: ErrorKind<V>,
@@ -61,6 +63,7 @@ impl DeserializeError for PolicyErrors {
 }
 
 impl MergeWithError<Self> for PolicyErrors {
+    #[inline(never)]
     fn merge(self_: Option<Self>, other: Self, _: ValuePointerRef) -> ControlFlow<Self, Self> {
         let mut all = self_.unwrap_or_default();
         all.0.extend(other.0);

@@ -18,12 +18,13 @@ pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
 pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use steps::{Bound, Overage};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::dialect::Features;
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
 use crate::price::Prices;
@@ -87,7 +88,19 @@ pub struct Policy {
 pub struct DowngradeList {
     /// The name that ladders use.
     pub name: String,
-    rules: Vec<(WildMatch, String)>,
+    rules: Vec<Downgrade>,
+}
+
+/// One line of such a list.
+#[derive(Debug)]
+pub struct Downgrade {
+    from: WildMatch,
+    /// What serves.
+    pub to: String,
+    /// What it can do, whatever the table says.
+    pub can: Features,
+    /// What it cannot do.
+    pub cannot: Features,
 }
 
 /// One budget.
@@ -170,10 +183,10 @@ pub enum Action {
 }
 
 /// What a downgrade list says of a model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Cheaper<'a> {
     /// Serve this one.
-    Use(&'a str),
+    Use(&'a Downgrade),
     /// It is the cheaper one already.
     Already,
     /// No rule names it.
@@ -184,10 +197,10 @@ impl DowngradeList {
     /// What the list says of `model`.
     #[must_use]
     pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|(from, _)| from.matches(model)) {
-            Some((_, to)) if to != model => Cheaper::Use(to),
+        match self.rules.iter().find(|rule| rule.from.matches(model)) {
+            Some(rule) if rule.to != model => Cheaper::Use(rule),
             Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|(_, to)| to == model) => Cheaper::Already,
+            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
             None => Cheaper::Unlisted,
         }
     }

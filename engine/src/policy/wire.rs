@@ -140,6 +140,10 @@ pub enum HoldRule {
 pub(super) struct Downgrade {
     pub(super) from: String,
     pub(super) to: String,
+    #[deserr(default)]
+    pub(super) can: Vec<String>,
+    #[deserr(default)]
+    pub(super) cannot: Vec<String>,
 }
 
 /// Where the payload of a verified token stands.
@@ -354,8 +358,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    const ALL: [Self; 6] =
-        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh];
+    const ALL: [Self; 6] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh];
 
     /// The word for it.
     #[must_use]
