@@ -2,7 +2,7 @@
 
 use crate::host::{self, Buffer, Level};
 use crate::store::{Pages, describe};
-use crate::telemetry::Counters;
+use crate::telemetry::Metrics;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
@@ -42,7 +42,7 @@ enum Wait {
 #[derive(Debug)]
 pub(crate) struct Root {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) counters: Counters,
+    pub(crate) metrics: Metrics,
     pages: Pages,
     kind: Option<HostKind>,
     /// The host refused to replace a request body.
@@ -52,6 +52,8 @@ pub(crate) struct Root {
     owed: Vec<Settle>,
     ticking: bool,
     last_now: Option<EpochMs>,
+    /// Calls that this VM has seen.
+    calls: u32,
 }
 
 impl Root {
@@ -74,9 +76,10 @@ impl Root {
     fn new(policy: Policy) -> Self {
         // The layout's version is in the key: another release's pages are not misread.
         let prefix = format!("tokenstile/2/{}/", policy.name);
+        let policy = Arc::new(policy);
         Self {
-            policy: Arc::new(policy),
-            counters: Counters::default(),
+            metrics: Metrics::new(policy.clone()),
+            policy,
             pages: Pages::Shared { prefix },
             kind: None,
             bodies_read_only: false,
@@ -84,6 +87,7 @@ impl Root {
             owed: Vec::new(),
             ticking: false,
             last_now: None,
+            calls: 0,
         }
     }
 
@@ -104,6 +108,13 @@ impl Root {
             self.count_per_worker();
         }
         found.unwrap_or(HostKind::Envoy)
+    }
+
+    /// A name for a call that no other call has: two workers are told apart by the nanosecond.
+    pub(crate) fn call_id(&mut self, context: u32) -> String {
+        self.calls = self.calls.wrapping_add(1);
+        let time = clock().unwrap_or_else(|_| self.last_now.map_or(0, |now| now.0.unsigned_abs()));
+        format!("{time:x}-{context:x}-{:x}", self.calls)
     }
 
     /// Whether a request may stay paused with nothing to come: APISIX's worker crashes on one, and a host
@@ -138,12 +149,12 @@ impl Root {
         match answer {
             Ok(answer) => Some(exchange.reserved(&answer, now)),
             Err(StoreError::Busy) if may_wait => {
-                self.counters.add("reserves_waiting", 1);
+                self.metrics.add("waiting_reserves", &[], 1);
                 None
             }
             Err(error) => {
                 let why = describe(error);
-                self.counters.failed("store", &why);
+                self.metrics.failed("store", &why);
                 Some(exchange.store_failed(&why, now))
             }
         }
@@ -197,12 +208,12 @@ impl Root {
         }
         let settled = settle_all(&mut self.pages, &mut self.owed, now);
         if settled.without_room > 0 {
-            self.counters.add("settlements_without_room", settled.without_room as u64);
+            self.metrics.add("settlements_without_room", &[], settled.without_room as u64);
         }
         let dropped = self.owed.len().saturating_sub(OWED_MAX);
         if dropped > 0 {
             self.owed.drain(..dropped);
-            self.counters
+            self.metrics
                 .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
         }
         if !self.owed.is_empty() {

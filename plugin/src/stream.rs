@@ -50,6 +50,8 @@ pub(crate) struct Stream {
     path: Vec<u8>,
     body: Vec<u8>,
     complete: bool,
+    /// The answer's body did.
+    began: bool,
     last_now: EpochMs,
     /// The clock was asked in this callback: asking costs a call of the host.
     is_now: bool,
@@ -74,7 +76,7 @@ impl Stream {
                 let denies = root.borrow().policy.on_error == Verdict::Deny;
                 let Some(route) = Route::of_unreadable_head().filter(|_| denies) else {
                     let why = format!("the request's path answered status {status}");
-                    root.borrow_mut().counters.failed("host", &why);
+                    root.borrow_mut().metrics.failed("host", &why);
                     return Seen::Passes;
                 };
                 route
@@ -103,6 +105,13 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
+        exchange.set_ids(shared.call_id(context), request_id);
+        if shared.policy.speaks_languages()
+            && let Some(languages) = pairs::find(&known, "accept-language")
+        {
+            exchange.accepts_language(languages);
+        }
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
         }
@@ -124,6 +133,7 @@ impl Stream {
             path,
             body: Vec::new(),
             complete: false,
+            began: false,
             last_now: at,
             is_now: now.is_some(),
         };
@@ -234,7 +244,7 @@ impl Stream {
 
     /// Something of ours failed: `on_error` decides, in the engine.
     fn failed(&mut self, kind: &str, why: &str) -> Action {
-        self.root.borrow_mut().counters.failed(kind, why);
+        self.root.borrow_mut().metrics.failed(kind, why);
         let now = self.now();
         let next = self.exchange.fail(why, now);
         self.carry_out(next)
@@ -260,7 +270,7 @@ impl Stream {
                     Ok(()) => return self.settled_action(Action::Continue),
                     Err(why) => {
                         let mut root = self.root.borrow_mut();
-                        root.counters.failed("edit", &why);
+                        root.metrics.failed("edit", &why);
                         drop(root);
                         self.exchange.edit_failed(&why, now)
                     }
@@ -275,7 +285,7 @@ impl Stream {
                     Ok(()) => return self.settled_action(Action::Pause),
                     Err(status) => {
                         let why = format!("the local reply answered status {status}");
-                        self.root.borrow_mut().counters.failed("reply", &why);
+                        self.root.borrow_mut().metrics.failed("reply", &why);
                         let holdable = self.root.borrow().can_hold();
                         match self.exchange.reply_failed(&why, holdable, now) {
                             Some(next) => next,
@@ -384,7 +394,7 @@ impl Stream {
             && let Err(status) = host::continue_request()
         {
             let why = format!("resuming a request answered status {status}");
-            self.root.borrow_mut().counters.failed("host", &why);
+            self.root.borrow_mut().metrics.failed("host", &why);
         }
     }
 
@@ -415,7 +425,7 @@ impl Stream {
         for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
             if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
-                self.root.borrow_mut().counters.failed("header", &why);
+                self.root.borrow_mut().metrics.failed("header", &why);
             }
         }
         if self.exchange.changes_answer() && remove_answer_length().is_err() {
@@ -430,6 +440,10 @@ impl Stream {
     /// A chunk of the answer passes.
     pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
         self.is_now = false;
+        if !std::mem::replace(&mut self.began, true) {
+            let now = self.now();
+            self.exchange.answer_began(now);
+        }
         let holds_back = end_of_stream && self.exchange.changes_answer();
         if (size > 0 || holds_back) && self.exchange.is_answering() {
             let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
@@ -442,7 +456,7 @@ impl Stream {
                 Err(status) => {
                     self.exchange.answer_chunk_lost();
                     let why = format!("a chunk of the answer answered status {status}");
-                    self.root.borrow_mut().counters.failed("answer", &why);
+                    self.root.borrow_mut().metrics.failed("answer", &why);
                 }
             }
         }
@@ -458,7 +472,7 @@ impl Stream {
             // From here on the answer goes as it is; the client sees a usage event that it did not ask for.
             self.exchange.answer_is_read_only();
             let why = format!("replacing a chunk of the answer answered status {status}");
-            self.root.borrow_mut().counters.failed("edit", &why);
+            self.root.borrow_mut().metrics.failed("edit", &why);
         }
     }
 
@@ -490,7 +504,7 @@ impl Stream {
         root.no_longer_waits(self.context);
         let settled = root.settle(owed, now);
         self.exchange.booked(&mut settlement, &settled.before);
-        root.counters.settled(&settlement);
+        root.metrics.settled(&settlement);
     }
 
     fn now(&mut self) -> EpochMs {
@@ -518,6 +532,12 @@ fn strip(policy: &Policy, headers: &Pairs) -> Result<(), String> {
     Ok(())
 }
 
+/// Text from outside as far as it may stand in a record.
+fn short_text(bytes: &[u8]) -> String {
+    const LONGEST: usize = 128;
+    String::from_utf8_lossy(bytes).chars().take(LONGEST).collect()
+}
+
 fn remove_length() -> Result<(), host::Status> {
     let remove = || host::remove_header(Map::RequestHeaders, "content-length");
     remove().or_else(|_| remove())
@@ -535,12 +555,12 @@ fn unknown(root: &Rc<RefCell<Root>>) -> Seen {
         return Seen::Passes;
     }
     let now = root.now().unwrap_or_default();
-    root.counters.add("requests_unknown_denied", 1);
+    root.metrics.add("requests", &[("decision", "deny"), ("rule", "unknown")], 1);
     let Some(reply) = unknown_endpoint(now) else { return Seen::Passes };
     match send(&reply) {
         Ok(()) => Seen::Answered,
         Err(status) => {
-            root.counters.failed("reply", &format!("the local reply answered status {status}"));
+            root.metrics.failed("reply", &format!("the local reply answered status {status}"));
             let hold = root.policy.on_error == Verdict::Deny && root.can_hold();
             if hold { Seen::Answered } else { Seen::Passes }
         }

@@ -1,12 +1,12 @@
 //! The end of a call: what it used, what it cost, what the ledger gets.
 
 use super::plan;
-use super::record::{Record, RecordUsage, UsageSource};
+use super::record::{Bill, Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
 use crate::ledger::SlotKey;
 use crate::policy::{Action, Budget, Overage};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
-use crate::usage::Usage;
+use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
 
 /// What a call came to, once.
@@ -44,9 +44,21 @@ impl Exchange {
         } else {
             self.give_back();
         }
+        let savings = self.savings(usage, cost, &served);
         let usage_record = RecordUsage::new(usage, source);
-        let record = self.record(state, complete, usage_record, cost, quote, served.model, now);
+        let bill = Bill { usage: usage_record, cost, savings, quote, model_answered: served.model };
+        let record = self.record(state, complete, bill, now);
         Some(Settlement { record, usage, cost })
+    }
+
+    /// What the same tokens would have cost with the model that was asked for, less what they did.
+    fn savings(&self, usage: Usage, cost: NanoUsd, served: &Served) -> NanoUsd {
+        if self.outcome.served_model.is_none() {
+            return NanoUsd(0);
+        }
+        let served = Served { model: String::new(), ..served.clone() };
+        let asked = self.quote_for(self.asked_model(), &served).price.cost(usage);
+        NanoUsd(asked.0.saturating_sub(cost.0))
     }
 
     /// What the provider stated, else what was sent and seen. An error costs nothing unless it states

@@ -3,7 +3,6 @@
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
-use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Condition, Downgrade, DowngradeList, Policy, Scope, Step, UNKNOWN};
 use crate::dialect::Features;
@@ -82,6 +81,7 @@ impl Compiler<'_> {
                 tiers.push(table);
             }
         }
+        let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -106,6 +106,8 @@ impl Compiler<'_> {
             downgrades,
             budgets,
             declared,
+            metric_labels,
+            metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
@@ -125,6 +127,26 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// Dimensions that are labels: their places.
+    fn metric_labels(&mut self, names: &[String], identity: &[Dimension]) -> Vec<usize> {
+        /// Labels that metrics have anyway.
+        const TAKEN: [&str; 8] =
+            ["decision", "dialect", "ending", "kind", "model", "provider", "rule", "type"];
+        let mut places = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("metrics.labels[{i}]");
+            match identity.iter().position(|dimension| dimension.name == *name) {
+                Some(_) if TAKEN.contains(&name.as_str()) => {
+                    self.errors
+                        .add(path, format!("metrics have a label `{name}` already; rename the dimension"));
+                }
+                Some(place) => places.push(place),
+                None => self.errors.add(path, format!("`{name}` is no dimension of `identity`")),
+            }
+        }
+        places
     }
 
     /// Names of headers, which may end in `*`. What a request cannot go without stays.
@@ -375,7 +397,7 @@ impl Compiler<'_> {
         };
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+                message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
             }),
             (None, Some(clamp), None, None, None, None) => {
                 Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
@@ -394,9 +416,10 @@ impl Compiler<'_> {
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
+                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), short),
-                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
+                    short: exhausted.or_else(deny.message.as_ref(), short),
+                    exhausted,
                     upgrade_url: deny.upgrade_url,
                 })
             }
@@ -407,13 +430,6 @@ impl Compiler<'_> {
                 None
             }
         }
-    }
-
-    fn template(&mut self, path: &str, text: Option<&str>, default: &str) -> Template {
-        Template::parse(text.unwrap_or(default)).unwrap_or_else(|message| {
-            self.errors.add(path, message);
-            Template::default()
-        })
     }
 }
 

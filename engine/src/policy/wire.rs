@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -62,6 +63,24 @@ pub(super) struct Document {
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
+    #[deserr(default)]
+    pub(super) metrics: Metrics,
+}
+
+/// What metrics are told apart by, beside what is of a bounded number by itself.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[deserr(default)]
+    pub(super) labels: Vec<String>,
+    #[deserr(default = Metrics::default().max_values)]
+    pub(super) max_values: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { labels: Vec::new(), max_values: 100 }
+    }
 }
 
 /// Whether decisions are carried out, or only recorded.
@@ -413,7 +432,7 @@ pub(super) struct Delay {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
 }
 
 /// The `deny` action.
@@ -421,7 +440,7 @@ pub(super) struct Warn {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }

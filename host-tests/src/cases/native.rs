@@ -98,6 +98,9 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        if let Some(languages) = header("accept-language") {
+            exchange.accepts_language(languages);
+        }
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
         let announced =
@@ -220,6 +223,9 @@ impl World {
             });
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);
+            }
+            if let Some(exchange) = exchange.as_mut().filter(|_| !pieces.is_empty()) {
+                exchange.answer_began(self.now);
             }
             let last = pieces.len().saturating_sub(1);
             for (i, piece) in pieces.into_iter().enumerate() {
