@@ -105,6 +105,7 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        exchange.learns(shared.learned.clone());
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
         if shared.policy.speaks_languages()

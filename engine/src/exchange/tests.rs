@@ -843,3 +843,31 @@ fn a_shorter_answer_is_held_where_the_expected_one_does_not_fit() {
         }
     }
 }
+
+/// Only whole answers as they were asked for teach: not those that broke off, were shortened, or came from another.
+#[test]
+fn what_we_had_a_hand_in_teaches_nothing() {
+    let learned: Rc<RefCell<Learned>> = Rc::default();
+    let mut shop = Shop::new(|policy| {
+        policy["learned_output"] = json!({"quantile": "50%", "per": ["model"]});
+        policy["budgets"][0]["limit"] = json!({"tokens": 100_000});
+    });
+    let ask = |shop: &mut Shop, complete: bool, tokens: u64| {
+        let mut call = shop.call();
+        call.learns(learned.clone());
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        assert!(matches!(shop.reserve(&mut call), Next::Forward(_)));
+        call.answer_head(200, JSON, false, &[], NOON);
+        let answer = format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#);
+        call.answer_chunk(answer.as_bytes(), false);
+        let held = call.end(complete, NOON).unwrap().record.hold_tokens;
+        shop.book(&mut call);
+        held
+    };
+    assert_eq!(ask(&mut shop, false, 5), 108);
+    assert_eq!(ask(&mut shop, true, 5), 108, "a broken one taught");
+    assert_eq!(ask(&mut shop, true, 99_978), 8 + 50);
+    // Downgraded from here on.
+    let before = ask(&mut shop, true, 5);
+    assert_eq!(ask(&mut shop, true, 5), before);
+}

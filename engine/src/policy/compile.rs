@@ -82,6 +82,7 @@ impl Compiler<'_> {
             }
         }
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
+        let learned_output = document.learned_output.map(|wire| self.learned(&wire, &identity));
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -99,6 +100,7 @@ impl Compiler<'_> {
             table_full: document.table_full,
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),
+            learned_output,
             identity,
             pointers: sources.pointers.into(),
             exempt,
@@ -218,6 +220,16 @@ impl Compiler<'_> {
             lists.push(DowngradeList { name, rules: compiled });
         }
         lists
+    }
+
+    fn learned(&mut self, wire: &wire::LearnedOutput, identity: &[Dimension]) -> (u64, Vec<Scope>) {
+        let quantile = per_mille(&wire.quantile).filter(|quantile| (1..1_000).contains(quantile));
+        if quantile.is_none() {
+            let wrong = format!("`{}` is no quantile; write it like `90%`", wire.quantile);
+            self.errors.add("learned_output.quantile", wrong);
+        }
+        let scopes = self.scopes("learned_output.per", &wire.per, identity);
+        (u64::from(quantile.unwrap_or_default()), scopes)
     }
 
     fn features(&mut self, path: &str, key: &str, names: &[String]) -> Features {

@@ -67,6 +67,9 @@ pub struct Policy {
     pub max_body_bytes: usize,
     /// The output that a hold assumes, in tokens, where the request's own bound is not lower.
     pub expected_output_tokens: u64,
+    /// The quantile of what calls of the same kind came to, in thousandths, and what makes a kind; from then on the
+    /// hold assumes that.
+    pub learned_output: Option<(u64, Vec<Scope>)>,
     /// Who pays.
     pub identity: Vec<Dimension>,
     /// What the sources want to know of a body.
@@ -238,6 +241,19 @@ impl Policy {
                 _ => false,
             })
         })
+    }
+
+    /// The kind of call whose output is learned, if any is.
+    #[must_use]
+    pub fn kind_of(&self, subject: &Subject<'_>) -> Option<u64> {
+        let (_, per) = self.learned_output.as_ref()?;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 1);
+        for &scope in per {
+            let value = subject.value(scope);
+            hasher.write_u64(value.len() as u64);
+            hasher.write(value.as_bytes());
+        }
+        Some(hasher.finish128().h1.max(1))
     }
 
     /// Where the amount of `budget` for this subject stands.

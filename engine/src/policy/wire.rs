@@ -43,6 +43,8 @@ pub(super) struct Document {
     pub(super) max_body_bytes: u32,
     #[deserr(default = 512)]
     pub(super) expected_output_tokens: u32,
+    #[deserr(default)]
+    pub(super) learned_output: Option<LearnedOutput>,
     #[deserr(default = 65_536)]
     pub(super) table_slots: u32,
     #[deserr(default)]
@@ -151,6 +153,14 @@ pub enum HoldRule {
     /// The request's own bound; what is expected where it has none.
     #[deserr(rename = "worst_case")]
     WorstCase,
+}
+
+/// How the output that a hold assumes is learned.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct LearnedOutput {
+    pub(super) quantile: String,
+    pub(super) per: Vec<String>,
 }
 
 /// One line of a downgrade list.
