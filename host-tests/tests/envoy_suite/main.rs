@@ -13,6 +13,7 @@ mod configuration;
 mod identity;
 mod noon;
 mod passing;
+mod replacing;
 mod rewriting;
 mod setup;
 mod streams;
