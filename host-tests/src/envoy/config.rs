@@ -72,7 +72,8 @@ impl Options {
     pub(super) fn listeners_file(&self, filter: &Path) -> Value {
         let mut listeners = self.listeners(filter);
         for listener in listeners.iter_mut().filter_map(Value::as_object_mut) {
-            listener.insert("@type".to_owned(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
+            listener
+                .insert("@type".to_owned(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
         }
         json!({"resources": listeners})
     }
