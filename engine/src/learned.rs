@@ -65,7 +65,8 @@ mod tests {
 
     /// Answers of 1 to 1,000 tokens, in an order without a pattern.
     fn answers() -> impl Iterator<Item = u64> {
-        (0..20_000_u64).map(|i| (i * 7_919 + i * i * 31) % 1_000 + 1)
+        let mixed = |i: u64| i.wrapping_mul(7_919).wrapping_add(i.pow(2).wrapping_mul(31));
+        (0..20_000).map(move |i| (mixed(i) % 1_000).saturating_add(1))
     }
 
     #[test]
