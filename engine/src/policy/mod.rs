@@ -287,7 +287,7 @@ impl Policy {
     /// Where the amount of `budget` for this subject stands.
     #[must_use]
     pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
-        let of_budget = [&self.name, &budget.name, &budget.counted].map(|text| text.as_bytes());
+        let of_budget = [&self.name, &budget.name, &budget.counted].map(String::as_bytes);
         let of_subject = budget.per.iter().map(|scope| subject.value(*scope).as_bytes());
         self.key_of(of_budget.into_iter().chain(of_subject))
     }

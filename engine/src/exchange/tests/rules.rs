@@ -70,7 +70,7 @@ impl Shop {
         let budget = &self.policy.budgets[0];
         for hold in call.holds() {
             let none = Reserved { before: Level::default(), receipt: None };
-            let mut owed = vec![hold.settle(&none, budget.limit / 100 * percent)];
+            let mut owed = vec![hold.settle(&none, (budget.limit / 100).saturating_mul(percent))];
             settle_all(&mut self.store, &mut owed, NOON);
         }
     }
