@@ -8,6 +8,7 @@ pub mod dialect;
 mod excerpt;
 pub mod exchange;
 pub mod json;
+pub mod learned;
 pub mod ledger;
 mod media;
 pub mod policy;

@@ -3,9 +3,12 @@
 use crate::host::{self, Buffer, Level};
 use crate::store::{Pages, describe};
 use crate::telemetry::Metrics;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
+use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{self, Hold, Settle, Settled, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
@@ -50,6 +53,8 @@ pub(crate) struct Root {
     /// Paused requests by context.
     waiting: HashMap<u32, Wait>,
     owed: Vec<Settle>,
+    /// What answers came to on this worker.
+    pub(crate) learned: Rc<RefCell<Learned>>,
     ticking: bool,
     last_now: Option<EpochMs>,
     /// Calls that this VM has seen.
@@ -85,6 +90,7 @@ impl Root {
             bodies_read_only: false,
             waiting: HashMap::new(),
             owed: Vec::new(),
+            learned: Rc::default(),
             ticking: false,
             last_now: None,
             calls: 0,

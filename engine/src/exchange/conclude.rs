@@ -1,6 +1,6 @@
 //! From what stands in the ledger to a decision: what every ladder says, the strictest outcome.
 
-use super::climb::{Climb, Delay, Reach};
+use super::climb::{Climb, Delay, Reach, Serve};
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next, State};
 use crate::ledger::{Denied, Level};
@@ -111,10 +111,12 @@ impl Exchange {
             };
             let (least, most) = (after(least), after(most));
             budget.ladder.iter().any(|step| {
-                // What remains is known when the prompt is.
-                let remains =
-                    matches!(step.action, Action::Clamp { bound: Some(Bound::Remaining { .. }), .. });
-                (least..=most).contains(&step.at) || (remains && most >= step.at)
+                let by_count = || match step.action {
+                    Action::Clamp { bound: Some(Bound::Remaining { .. }), .. } => true,
+                    Action::Downgrade { list } => self.may_be_too_long(&self.policy, list, bound),
+                    _ => false,
+                };
+                (least..=most).contains(&step.at) || (most >= step.at && by_count())
             })
         })
     }
@@ -256,7 +258,11 @@ impl Exchange {
             self.outcome.overage_terms.push(format!("{};{}", budget.name, overage.terms(meter)));
         }
         self.note_clamp(budget, climb, state);
-        if let Some(model) = &climb.serve {
+        if let Some(Serve { model, bound }) = &climb.serve {
+            let lowest = |bound: &u64| self.outcome.output_bound.is_none_or(|other| *bound < other);
+            if let Some(bound) = bound.filter(lowest) {
+                self.outcome.output_bound = Some(bound);
+            }
             let asked = self.asked_model();
             let told = format!("{model} answers instead of {asked} until {}.", until(state));
             self.outcome.downgraded = Some((budget.name.clone(), told));

@@ -36,6 +36,7 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::dialect::Features;
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
 use crate::price::Prices;
@@ -78,6 +79,9 @@ pub struct Policy {
     pub expected_output_tokens: u64,
     /// Where callers ask what they have left; `None`: nowhere.
     pub quota_path: Option<String>,
+    /// The quantile of what calls of the same kind came to, in thousandths, and what makes a kind; from then on the
+    /// hold assumes that.
+    pub learned_output: Option<(u64, Vec<Scope>)>,
     /// Who pays.
     pub identity: Vec<Dimension>,
     /// What the sources want to know of a body.
@@ -113,7 +117,19 @@ pub struct Policy {
 pub struct DowngradeList {
     /// The name that ladders use.
     pub name: String,
-    rules: Vec<(WildMatch, String)>,
+    rules: Vec<Downgrade>,
+}
+
+/// One line of such a list.
+#[derive(Debug, Clone, Default)]
+pub struct Downgrade {
+    from: WildMatch,
+    /// What serves.
+    pub to: String,
+    /// What it can do, whatever the table says.
+    pub can: Features,
+    /// What it cannot do.
+    pub cannot: Features,
 }
 
 /// One budget.
@@ -198,10 +214,10 @@ pub enum Action {
 }
 
 /// What a downgrade list says of a model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Cheaper<'a> {
     /// Serve this one.
-    Use(&'a str),
+    Use(&'a Downgrade),
     /// It is the cheaper one already.
     Already,
     /// No rule names it.
@@ -212,10 +228,10 @@ impl DowngradeList {
     /// What the list says of `model`.
     #[must_use]
     pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|(from, _)| from.matches(model)) {
-            Some((_, to)) if to != model => Cheaper::Use(to),
+        match self.rules.iter().find(|rule| rule.from.matches(model)) {
+            Some(rule) if rule.to != model => Cheaper::Use(rule),
             Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|(_, to)| to == model) => Cheaper::Already,
+            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
             None => Cheaper::Unlisted,
         }
     }
@@ -269,6 +285,19 @@ impl Policy {
                     _ => false,
                 })
             })
+    }
+
+    /// The kind of call whose output is learned, if any is.
+    #[must_use]
+    pub fn kind_of(&self, subject: &Subject<'_>) -> Option<u64> {
+        let (_, per) = self.learned_output.as_ref()?;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 1);
+        for &scope in per {
+            let value = subject.value(scope);
+            hasher.write_u64(value.len() as u64);
+            hasher.write(value.as_bytes());
+        }
+        Some(hasher.finish128().h1.max(1))
     }
 
     /// Where the amount of `budget` for this subject stands.

@@ -6,10 +6,13 @@ use super::format::HangUp;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
 use crate::host::HeaderMap;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
+use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{
     Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
 };
@@ -36,7 +39,12 @@ impl Runner for Native {
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
-        Ok(Box::new(World { policy: Arc::new(policy), pages: Pages::default(), now: START }))
+        Ok(Box::new(World {
+            policy: Arc::new(policy),
+            pages: Pages::default(),
+            learned: Rc::default(),
+            now: START,
+        }))
     }
 }
 
@@ -52,6 +60,7 @@ impl Store for Pages {
 struct World {
     policy: Arc<Policy>,
     pages: Pages,
+    learned: Rc<RefCell<Learned>>,
     now: EpochMs,
 }
 
@@ -104,6 +113,7 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        exchange.learns(self.learned.clone());
         exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);

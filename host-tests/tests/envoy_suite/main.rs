@@ -14,6 +14,7 @@ mod identity;
 mod noon;
 mod passing;
 mod quota;
+mod replacing;
 mod rewriting;
 mod setup;
 mod streams;
