@@ -62,7 +62,7 @@ impl Root {
 
     fn new(policy: Policy) -> Self {
         // The layout's version is in the key: another release's pages are not misread.
-        let prefix = format!("tokenstile/2/{}/", policy.name);
+        let prefix = format!("tokenstile/3/{}/", policy.name);
         Self {
             policy: Arc::new(policy),
             counters: Counters::default(),

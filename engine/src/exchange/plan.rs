@@ -1,7 +1,7 @@
 //! Which budgets a call meets, and how much it holds in each.
 
 use super::Exchange;
-use crate::ledger::{Hold, Reserved};
+use crate::ledger::{Hold, NO_WARNING, Reserved, WARNINGS_MAX};
 use crate::policy::{Budget, HoldRule, OpenWindow, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
@@ -33,6 +33,7 @@ impl Exchange {
                 window: open.rule,
                 amount: held(budget.meter, expected, quote.price.cost(expected)),
                 cap: budget.cap().filter(|_| !self.exempt),
+                warns: [NO_WARNING; WARNINGS_MAX],
             };
             Planned { budget: index, open, hold, reserved: None }
         };

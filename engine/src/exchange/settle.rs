@@ -87,6 +87,8 @@ impl Exchange {
                 receipt,
                 // Nor does a call that was not made count as one.
                 used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
+                untold: false,
+                watched: None,
             });
         }
     }

@@ -1,7 +1,7 @@
 //! A page: sixteen slots that are swapped together. One page is one key of the host's shared data.
 
 use super::slot::{SLOT_BYTES, Slot};
-use super::{Hold, Level, Receipt, Settle};
+use super::{Hold, Level, Passed, Receipt, Settle};
 use crate::units::EpochMs;
 
 /// Slots in a page: few enough to copy in a hundred nanoseconds, enough that a page of a table half
@@ -29,6 +29,10 @@ pub enum PageRefusal {
     /// Every slot is held by a subject that cannot be forgotten yet.
     Full,
 }
+
+/// Every slot is held by a subject that cannot be forgotten yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
 
 impl Page {
     /// A page from stored bytes. Bytes of another size are another layout's: they count as empty.
@@ -60,20 +64,23 @@ impl Page {
         Ok(taken)
     }
 
-    /// Settles a call. Says whether it could be booked: a page full of others' amounts has no room
-    /// for a subject that holds nothing there.
-    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> bool {
+    /// Settles a call, and gives the thresholds that operators are to be told of.
+    ///
+    /// # Errors
+    /// It could not be booked: a page full of others' amounts has no room for a subject that holds
+    /// nothing there.
+    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Passed>, NoRoom> {
         let found = self.find(settle.key.tag);
-        if found.is_none() && settle.used == 0 {
-            return true;
+        if found.is_none() && settle.used == 0 && settle.watched.is_none_or(|reached| reached < 0) {
+            return Ok(None);
         }
         let fresh = || Some((self.free(now)?, Slot::fresh(settle.key.tag, settle.window, now)));
         let Some((index, mut slot)) = found.or_else(fresh) else {
-            return false;
+            return Err(NoRoom);
         };
-        slot.settle(settle, now);
+        let passed = slot.settle(settle, now);
         self.write(index, slot);
-        true
+        Ok(passed)
     }
 
     /// What stands for a subject at `now`, without changing it.

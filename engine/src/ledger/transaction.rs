@@ -1,7 +1,7 @@
 //! Several holds as one: all of them or none, over any store that can swap a page.
 
 use super::page::PageRefusal;
-use super::{Hold, Level, Page, Receipt, Settle};
+use super::{Hold, Level, NoRoom, Page, Passed, Receipt, Settle};
 use crate::units::EpochMs;
 
 /// Why a store did not carry a change out.
@@ -71,7 +71,7 @@ pub fn reserve_all(
             Ok(Err(PageRefusal::OverCap(level))) => Ok(Denied { index, level: Some(level) }),
             Err(error) => Err(error),
         };
-        let mut back: Vec<Settle> = holds.iter().zip(&taken).map(|(hold, got)| hold.settle(got, 0)).collect();
+        let mut back: Vec<Settle> = holds.iter().zip(&taken).map(|(hold, got)| hold.give_back(got)).collect();
         settle_all(store, &mut back, now);
         owed.append(&mut back);
         return denied.map(Err);
@@ -79,16 +79,34 @@ pub fn reserve_all(
     Ok(Ok(taken))
 }
 
+/// What a settlement came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It was booked; these thresholds are to be told.
+    Booked(Option<Passed>),
+    /// Its page has no room for it: it is lost.
+    NoRoom,
+    /// The store did not take it: it is to be tried again.
+    Owed,
+}
+
+/// Settles one call.
+pub fn settle(store: &mut impl Store, settle: &Settle, now: EpochMs) -> Settled {
+    match store.update(settle.key.page, |page| page.settle(settle, now)) {
+        Ok(Ok(passed)) => Settled::Booked(passed),
+        Ok(Err(NoRoom)) => Settled::NoRoom,
+        Err(_) => Settled::Owed,
+    }
+}
+
 /// Settles what it can; what the store did not take stays in `owed`, to be tried again.
 /// Gives how many could not be booked because their page has no room: they are dropped.
 pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> usize {
     let mut without_room: usize = 0;
-    owed.retain(|settle| match store.update(settle.key.page, |page| page.settle(settle, now)) {
-        Ok(booked) => {
-            without_room = without_room.saturating_add(usize::from(!booked));
-            false
-        }
-        Err(_) => true,
+    owed.retain(|owed| {
+        let settled = settle(store, owed, now);
+        without_room = without_room.saturating_add(usize::from(settled == Settled::NoRoom));
+        settled == Settled::Owed
     });
     without_room
 }
@@ -97,6 +115,13 @@ impl Hold {
     /// The settlement of this hold by what was used.
     #[must_use]
     pub const fn settle(&self, reserved: &Reserved, used: i64) -> Settle {
-        Settle { key: self.key, window: self.window, receipt: reserved.receipt, used }
+        let Self { key, window, .. } = *self;
+        Settle { key, window, receipt: reserved.receipt, used, untold: false, watched: None }
+    }
+
+    /// The settlement of this hold as if there had been no call.
+    #[must_use]
+    pub const fn give_back(&self, reserved: &Reserved) -> Settle {
+        Settle { untold: true, ..self.settle(reserved, 0) }
     }
 }
