@@ -5,8 +5,9 @@ use crate::store::{Pages, describe};
 use crate::telemetry::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokenstile_engine::alert::{Outbox, Owed, settle_all};
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::ledger::{Settle, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{StoreError, reserve_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -15,6 +16,8 @@ const OWED_MAX: usize = 8192;
 /// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
 /// 4 ms, and cost something only while there is work.
 const TICK_MS: u32 = 10;
+/// How often alerts are looked after while some wait, and nothing else does.
+const ALERT_TICK_MS: u32 = 1_000;
 
 /// The proxies, as far as they differ for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +41,11 @@ pub(crate) struct Root {
     pub(crate) bodies_read_only: bool,
     /// Paused requests by context, and until when they wait.
     waiting: HashMap<u32, EpochMs>,
-    owed: Vec<Settle>,
-    ticking: bool,
+    owed: Vec<Owed>,
+    /// Alerts on their way.
+    pub(crate) outbox: Outbox,
+    /// The period of the ticks; 0 without.
+    ticking: u32,
     last_now: Option<EpochMs>,
 }
 
@@ -71,7 +77,8 @@ impl Root {
             bodies_read_only: false,
             waiting: HashMap::new(),
             owed: Vec::new(),
-            ticking: false,
+            outbox: Outbox::default(),
+            ticking: 0,
             last_now: None,
         }
     }
@@ -123,7 +130,9 @@ impl Root {
     /// `None`: the store is busy, and the request waits for a tick.
     pub(crate) fn reserve(&mut self, exchange: &mut Exchange, now: EpochMs, may_wait: bool) -> Option<Next> {
         let full_is_denied = self.policy.table_full == Verdict::Deny;
-        let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut self.owed);
+        let mut owed = Vec::new();
+        let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut owed);
+        self.owed.extend(owed.into_iter().map(Owed::from));
         match answer {
             Ok(answer) => Some(exchange.reserved(&answer, now)),
             Err(StoreError::Busy) if may_wait => {
@@ -140,7 +149,7 @@ impl Root {
 
     /// Lets a paused request wait for the store. Says whether this host can.
     pub(crate) fn wait(&mut self, context: u32, until: EpochMs) -> bool {
-        if self.tick(true) {
+        if self.tick(TICK_MS) {
             self.waiting.entry(context).or_insert(until);
             return true;
         }
@@ -163,15 +172,16 @@ impl Root {
     }
 
     /// Books what a call owes, and what earlier ones still do.
-    pub(crate) fn settle(&mut self, owed: Vec<Settle>, now: EpochMs) {
+    pub(crate) fn settle(&mut self, owed: Vec<Owed>, now: EpochMs) {
         self.owed.extend(owed);
         if self.owed.is_empty() {
             return;
         }
-        let without_room = settle_all(&mut self.pages, &mut self.owed, now);
-        if without_room > 0 {
-            self.counters.add("settlements_without_room", without_room as u64);
+        let booked = settle_all(&mut self.pages, &mut self.owed, now);
+        if booked.without_room > 0 {
+            self.counters.add("settlements_without_room", booked.without_room as u64);
         }
+        self.tell(&booked.alerts, now);
         let dropped = self.owed.len().saturating_sub(OWED_MAX);
         if dropped > 0 {
             self.owed.drain(..dropped);
@@ -179,27 +189,35 @@ impl Root {
                 .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
         }
         if !self.owed.is_empty() {
-            self.tick(true);
+            self.tick(TICK_MS);
+        } else if !self.outbox.is_empty() && self.ticking == 0 {
+            self.tick(ALERT_TICK_MS);
         }
     }
 
-    /// Ends the ticks when nothing waits for them.
+    /// Slows the ticks down when only alerts wait for them, and ends them when nothing does.
     pub(crate) fn rest(&mut self) {
         if self.waiting.is_empty() && self.owed.is_empty() {
-            self.tick(false);
+            self.tick(if self.outbox.is_empty() { 0 } else { ALERT_TICK_MS });
         }
     }
 
-    /// Starts or ends ticks where a tick can resume a request: only on Envoy. WasmX traps when the
-    /// period is set twice and crashes when a tick resumes; APISIX has no ticks.
-    fn tick(&mut self, on: bool) -> bool {
+    /// Whether this host makes requests from a tick: Envoy. WasmX takes a tick's period in the root's callbacks
+    /// alone, where it is not known yet; APISIX has neither ticks nor requests without a call.
+    pub(crate) fn calls_out(&self) -> bool {
+        self.kind == Some(HostKind::Envoy)
+    }
+
+    /// Sets the ticks' period, 0 to end them, where a tick can resume a request: only on Envoy. WasmX traps when
+    /// the period is set twice and crashes when a tick resumes; APISIX has no ticks. Says whether it is set.
+    fn tick(&mut self, period_ms: u32) -> bool {
         if self.kind != Some(HostKind::Envoy) {
             return false;
         }
-        if self.ticking != on && host::set_tick_period(if on { TICK_MS } else { 0 }).is_ok() {
-            self.ticking = on;
+        if self.ticking != period_ms && host::set_tick_period(period_ms).is_ok() {
+            self.ticking = period_ms;
         }
-        self.ticking
+        self.ticking == period_ms
     }
 }
 

@@ -20,7 +20,15 @@ pub(super) struct Climb<'p> {
 impl Exchange {
     /// Which steps of a ladder apply with `after` used. A step that cannot be carried out makes the
     /// next one apply; a refusal only once the limit is passed.
-    pub(super) fn climb<'p>(&self, policy: &'p Policy, budget: &'p Budget, after: Amount) -> Climb<'p> {
+    ///
+    /// `warned`: which of the warnings that are given once were given, a bit each.
+    pub(super) fn climb<'p>(
+        &self,
+        policy: &'p Policy,
+        budget: &'p Budget,
+        after: Amount,
+        warned: u8,
+    ) -> Climb<'p> {
         let mut climb = Climb {
             decision: Decision::Allow,
             warn: None,
@@ -30,7 +38,9 @@ impl Exchange {
             skipped: None,
         };
         let mut fell = false;
-        for step in &budget.ladder {
+        let mut once = 0_u32;
+        let steps = budget.ladder.iter().filter(|step| !matches!(step.action, Action::Alert));
+        for step in steps {
             // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
@@ -41,6 +51,13 @@ impl Exchange {
             }
             fell = false;
             match &step.action {
+                Action::Warn { once: true, .. } => {
+                    let is_told = warned.checked_shr(once).unwrap_or(0) & 1 == 1;
+                    once = once.saturating_add(1);
+                    if !is_told {
+                        climb.warn = Some(&step.action);
+                    }
+                }
                 Action::Warn { .. } => climb.warn = Some(&step.action),
                 Action::Clamp { max_output_tokens } => match self.shorter(*max_output_tokens) {
                     Ok(bound) => climb.clamp = bound,
@@ -51,6 +68,8 @@ impl Exchange {
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
                 Action::Deny { .. } => climb.deny = Some(&step.action),
+                // Operators are told when it is settled.
+                Action::Alert => {}
             }
         }
         climb.decision = match () {

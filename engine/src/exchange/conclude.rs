@@ -3,8 +3,8 @@
 use super::climb::Climb;
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next};
-use crate::ledger::{Denied, Level};
-use crate::policy::{Action, Budget, Policy};
+use crate::ledger::{Denied, Level, WindowRule};
+use crate::policy::{Action, Budget, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
 
@@ -94,7 +94,8 @@ impl Exchange {
                 reserved.before.total().saturating_add(amount)
             };
             let (least, most) = (after(least), after(most));
-            budget.ladder.iter().any(|step| (least..=most).contains(&step.at))
+            let decides = |step: &&Step| !matches!(step.action, Action::Alert);
+            budget.ladder.iter().filter(decides).any(|step| (least..=most).contains(&step.at))
         })
     }
 
@@ -116,9 +117,22 @@ impl Exchange {
         let plan = std::mem::take(&mut self.plan);
         let refused = plan.iter().find_map(|planned| self.weigh(&policy, planned, now));
         self.plan = plan;
-        let Some(refusal) = refused else { return self.forward() };
+        let Some(refusal) = refused else {
+            self.tell_of_running();
+            return self.forward();
+        };
         self.give_back();
         self.refuse(&refusal, now)
+    }
+
+    /// Calls that run are never settled: operators are told when one begins.
+    fn tell_of_running(&mut self) {
+        let told = |planned: &Planned| {
+            let before = planned.reserved.filter(|_| planned.hold.window == WindowRule::InFlight)?.before;
+            self.told(planned, before, before.total().saturating_add(planned.hold.amount))
+        };
+        let mut told = self.plan.iter().filter_map(told).collect();
+        self.owed.append(&mut told);
     }
 
     /// What one budget says of the call: a refusal, or what is noted in the outcome.
@@ -127,7 +141,7 @@ impl Exchange {
         let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
         let before = reserved.before.total();
         let after = before.saturating_add(planned.hold.amount);
-        let climb = self.climb(policy, budget, after);
+        let climb = self.climb(policy, budget, after, reserved.before.warned);
         if budget.shadow || self.exempt {
             if climb.decision > Decision::Allow {
                 self.outcome.shadow.push((budget.name.clone(), climb.decision));
@@ -136,6 +150,8 @@ impl Exchange {
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
+            let told = deny_alert(budget).and_then(|at| self.told(planned, reserved.before, at));
+            self.owed.extend(told);
             return Some(refusal(budget, planned, reserved.before, deny, self.asked_model(), now));
         }
         let missing = after.saturating_sub(budget.limit).max(0);
@@ -154,7 +170,7 @@ impl Exchange {
         needed: Amount,
         now: EpochMs,
     ) {
-        if let Some(Action::Warn { message }) = climb.warn {
+        if let Some(Action::Warn { message, .. }) = climb.warn {
             let message = state.message(message, needed, self.asked_model(), now);
             self.outcome.warnings.push((budget.name.clone(), message));
         }
@@ -187,6 +203,8 @@ impl Exchange {
             return self.table_is_full(now);
         };
         let refusal = refusal(budget, planned, level, &deny.action, self.asked_model(), now);
+        let told = deny_alert(budget).and_then(|at| self.told(planned, level, at));
+        self.owed.extend(told);
         self.refuse(&refusal, now)
     }
 
@@ -222,6 +240,13 @@ impl Exchange {
         }
         headers
     }
+}
+
+/// The threshold at which a budget refuses, if operators are told of its refusals: those may begin before so much is
+/// used, for a call that needs more than is left is refused.
+fn deny_alert(budget: &Budget) -> Option<Amount> {
+    let deny = budget.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }))?;
+    deny.alert.map(|_| deny.at)
 }
 
 /// The refusal of a budget with `level` used by others.

@@ -3,7 +3,9 @@
 use super::plan;
 use super::record::{Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
-use crate::units::{EpochMs, NanoUsd};
+use crate::alert::Owed;
+use crate::ledger::Settle;
+use crate::units::{Amount, EpochMs, NanoUsd};
 use crate::usage::Usage;
 
 /// What a call came to, once.
@@ -78,18 +80,25 @@ impl Exchange {
 
     /// Books what was used in every budget of the plan, in place of its hold.
     fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
+        let mut owed = Vec::with_capacity(self.plan.len());
         for planned in &self.plan {
             let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
-            self.owed.push(crate::ledger::Settle {
+            let watch = self.watch(planned);
+            let settle = Settle {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
                 // Nor does a call that was not made count as one.
                 used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
                 untold: false,
-                watched: None,
-            });
+                watched: watch.as_ref().map(|_| USED_ALONE),
+            };
+            owed.push(Owed { settle, watch });
         }
+        self.owed.append(&mut owed);
     }
 }
+
+/// Nothing has reached a threshold but what was used.
+const USED_ALONE: Amount = -1;

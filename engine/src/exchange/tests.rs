@@ -1,8 +1,9 @@
 //! Whole calls against a store that answers at once, late, never, or after the client has gone.
 
 use super::*;
+use crate::alert::settle_all;
 use crate::dialect::{Edits, recognise};
-use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use crate::ledger::{Page, Store, StoreError, reserve_all};
 use crate::policy::Head;
 use proptest::prelude::*;
 use serde_json::{Value, json};

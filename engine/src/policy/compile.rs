@@ -6,7 +6,7 @@ use super::named::Named;
 use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
-use crate::ledger::SLOTS_PER_PAGE;
+use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
@@ -29,7 +29,8 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     })?;
     super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
-    let policy = Compiler { errors: &mut errors, own_providers: Vec::new() }.policy(document);
+    let policy =
+        Compiler { errors: &mut errors, own_providers: Vec::new(), sinks: Vec::new() }.policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
@@ -37,6 +38,8 @@ pub(super) struct Compiler<'e> {
     pub(super) errors: &'e mut PolicyErrors,
     /// Providers that the price book does not know, and the policy does.
     own_providers: Vec<String>,
+    /// The names of the policy's sinks.
+    pub(super) sinks: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -57,6 +60,8 @@ impl Compiler<'_> {
         let strip_request_headers = self.stripped(&document.strip_request_headers);
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
+        let sinks = self.sinks(document.alerts);
+        self.sinks = sinks.iter().map(|sink| sink.name.clone()).collect();
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -106,6 +111,7 @@ impl Compiler<'_> {
             exempt,
             strip_request_headers,
             downgrades,
+            sinks,
             budgets,
             declared,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
@@ -330,12 +336,20 @@ impl Compiler<'_> {
                 self.errors
                     .add(format!("{path}.at"), "steps must climb: this one stands below the step before it");
             }
-            if last.1 {
+            let alert = step.alert.as_deref().map(|name| self.sink(&path, name));
+            let is_alert = alert.is_some() && step.does_nothing();
+            // What is settled may pass a refusal: a debt is worth telling.
+            if last.1 && !is_alert {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
-            let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
+            let action = if is_alert { Some(Action::Alert) } else { self.action(&path, step, meter, lists) };
+            let Some(action) = action else { continue };
+            last = (at, last.1 || matches!(action, Action::Deny { .. }));
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action, alert: alert.flatten() });
+        }
+        let once = ladder.iter().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        if once.count() > WARNINGS_MAX {
+            self.errors.add(path, format!("at most {WARNINGS_MAX} warnings may be given `once`"));
         }
         ladder
     }
@@ -356,6 +370,7 @@ impl Compiler<'_> {
         match (step.warn, step.clamp, step.downgrade, step.deny) {
             (Some(warn), None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+                once: warn.repeat == wire::Repeat::Once,
             }),
             (None, Some(clamp), None, None) => {
                 let max_output_tokens = clamp.max_output_tokens;
@@ -382,7 +397,10 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed");
+                self.errors.add(
+                    path,
+                    "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed, or an `alert`",
+                );
                 None
             }
         }

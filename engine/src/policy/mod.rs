@@ -1,5 +1,6 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
+mod alerts;
 mod amounts;
 mod compile;
 mod duplicates;
@@ -13,6 +14,7 @@ mod template;
 mod window;
 mod wire;
 
+pub use alerts::{CallOut, Form, Sink};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
@@ -23,7 +25,7 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
-use crate::ledger::SlotKey;
+use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
 use crate::price::Prices;
 use crate::units::{Amount, EpochMs, Meter};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -72,6 +74,8 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Where alerts go.
+    pub sinks: Vec<Sink>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -125,6 +129,8 @@ pub struct Step {
     pub per_mille: u32,
     /// What it does.
     pub action: Action,
+    /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
+    pub alert: Option<usize>,
 }
 
 /// What a step does.
@@ -134,6 +140,8 @@ pub enum Action {
     Warn {
         /// The sentence.
         message: Template,
+        /// Once a window, and not with every answer.
+        once: bool,
     },
     /// Shorten the answer.
     Clamp {
@@ -154,6 +162,22 @@ pub enum Action {
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
+    /// Nothing to the call: operators are told, by [`Step::alert`].
+    Alert,
+}
+
+impl Action {
+    /// The word in the policy's ladders.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Warn { .. } => "warn",
+            Self::Clamp { .. } => "clamp",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Deny { .. } => "deny",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// What a downgrade list says of a model.
@@ -253,6 +277,23 @@ impl Policy {
 impl Budget {
     fn concerns(&self, subject: &Subject<'_>) -> bool {
         self.matches.iter().all(|condition| subject.meets(condition))
+    }
+
+    /// Whether operators are told of some step.
+    #[must_use]
+    pub fn has_alerts(&self) -> bool {
+        self.ladder.iter().any(|step| step.alert.is_some())
+    }
+
+    /// The thresholds of which callers are warned once, in the ladder's order.
+    #[must_use]
+    pub fn warned_once(&self) -> [Amount; WARNINGS_MAX] {
+        let once = self.ladder.iter().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        let mut thresholds = [NO_WARNING; WARNINGS_MAX];
+        for (to, step) in thresholds.iter_mut().zip(once) {
+            *to = step.at;
+        }
+        thresholds
     }
 
     /// The amount at which calls are refused; `None` if they never are.

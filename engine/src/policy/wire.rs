@@ -61,6 +61,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
+    pub(super) alerts: Named<Sink>,
+    #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
 }
 
@@ -140,6 +142,49 @@ pub enum HoldRule {
 pub(super) struct Downgrade {
     pub(super) from: String,
     pub(super) to: String,
+}
+
+/// Where alerts go: one of these.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Sink {
+    #[deserr(default)]
+    pub(super) log: Option<Log>,
+    #[deserr(default)]
+    pub(super) slack: Option<CallOut>,
+    #[deserr(default)]
+    pub(super) pagerduty: Option<CallOut>,
+    #[deserr(default)]
+    pub(super) cloudevents: Option<CallOut>,
+}
+
+/// The proxy's log, which has every alert anyway.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Log {}
+
+/// An HTTP request to a cluster of the proxy.
+#[derive(Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct CallOut {
+    pub(super) cluster: String,
+    #[deserr(default)]
+    pub(super) authority: Option<String>,
+    #[deserr(default)]
+    pub(super) path: Option<String>,
+    #[deserr(default)]
+    pub(super) timeout: Option<String>,
+    #[deserr(default)]
+    pub(super) routing_key: Option<String>,
+    #[deserr(default)]
+    pub(super) authorization: Option<String>,
+}
+
+impl std::fmt::Debug for CallOut {
+    /// Without its secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallOut").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
 }
 
 /// Where the payload of a verified token stands.
@@ -304,6 +349,15 @@ pub(super) struct Step {
     pub(super) downgrade: Option<String>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
+    #[deserr(default)]
+    pub(super) alert: Option<String>,
+}
+
+impl Step {
+    /// It has no action.
+    pub(super) const fn does_nothing(&self) -> bool {
+        self.warn.is_none() && self.clamp.is_none() && self.downgrade.is_none() && self.deny.is_none()
+    }
 }
 
 /// The `clamp` action.
@@ -319,6 +373,19 @@ pub(super) struct Clamp {
 pub(super) struct Warn {
     #[deserr(default)]
     pub(super) message: Option<String>,
+    #[deserr(default)]
+    pub(super) repeat: Repeat,
+}
+
+/// How often a caller is warned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub(super) enum Repeat {
+    /// With every answer beyond the threshold.
+    #[default]
+    Always,
+    /// With one answer in each window.
+    Once,
 }
 
 /// The `deny` action.

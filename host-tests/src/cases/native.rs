@@ -8,9 +8,10 @@ use crate::host::HeaderMap;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokenstile_engine::alert::{Owed, settle_all};
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{Page, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
@@ -155,7 +156,7 @@ impl World {
         Ok(done)
     }
 
-    fn settle(&mut self, mut owed: Vec<Settle>) {
+    fn settle(&mut self, mut owed: Vec<Owed>) {
         settle_all(&mut self.pages, &mut owed, self.now);
     }
 
