@@ -6,7 +6,6 @@
 use super::amounts::duration_ms;
 use super::compile::Compiler;
 use super::named::Named;
-use super::wire;
 use deserr::errors::helpers::did_you_mean;
 use std::fmt;
 
@@ -57,84 +56,101 @@ pub enum Form {
     CloudEvents,
 }
 
+/// The kinds of sinks, by the key that names them.
+const FORMS: [(&str, Option<Form>); 4] = [
+    ("log", None),
+    ("slack", Some(Form::Slack)),
+    ("pagerduty", Some(Form::PagerDuty)),
+    ("cloudevents", Some(Form::CloudEvents)),
+];
+
+/// What a request is made of; `log` takes none of it.
+const FIELDS: [&str; 6] = ["cluster", "authority", "path", "timeout", "routing_key", "authorization"];
+
 /// How long an answer may be awaited.
 const TIMEOUT_MS: std::ops::RangeInclusive<i64> = 100..=60_000;
 const TIMEOUT_MS_DEFAULT: i64 = 5_000;
 
+/// The text of a sink's fields, by name.
+type Fields = Named<String>;
+
 impl Compiler<'_> {
-    pub(super) fn sinks(&mut self, wire: Named<wire::Sink>) -> Vec<Sink> {
+    /// Sinks as written: a name, one kind, and its fields.
+    pub(super) fn sinks(&mut self, wire: Named<Named<Fields>>) -> Vec<Sink> {
         let mut sinks = Vec::with_capacity(wire.len());
-        for (name, sink) in wire {
+        for (name, kinds) in wire {
             let path = format!("alerts.{name}");
-            let call = match (sink.log, sink.slack, sink.pagerduty, sink.cloudevents) {
-                (Some(_), None, None, None) => None,
-                (None, Some(call), None, None) => Some(self.call_out(&path, "slack", Form::Slack, call)),
-                (None, None, Some(call), None) => {
-                    Some(self.call_out(&path, "pagerduty", Form::PagerDuty, call))
+            let (one, mut call) = (kinds.len() == 1, None);
+            for (kind, fields) in kinds {
+                let path = format!("{path}.{kind}");
+                let form = FORMS.iter().find(|(known, _)| *known == kind);
+                match form {
+                    None => self.unknown(&path, "kind", &kind, &FORMS.map(|(known, _)| known)),
+                    Some((_, form)) => call = self.call_out(&path, *form, &fields),
                 }
-                (None, None, None, Some(call)) => {
-                    Some(self.call_out(&path, "cloudevents", Form::CloudEvents, call))
-                }
-                _ => {
-                    let wrong = "exactly one of `log`, `slack`, `pagerduty` and `cloudevents` is needed";
-                    self.errors.add(&path, wrong);
-                    None
-                }
-            };
+            }
+            if !one {
+                let wrong = "exactly one of `log`, `slack`, `pagerduty` and `cloudevents` is needed";
+                self.errors.add(&path, wrong);
+            }
             sinks.push(Sink { name, call });
         }
         sinks
     }
 
+    fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[&str]) {
+        let hint = did_you_mean(name, known);
+        let wrong = format!("unknown {what} `{name}`: {hint}known are `{}`", known.join("`, `"));
+        self.errors.add(path, wrong);
+    }
+
     /// Messages name the key and what would be right, and never what stands there.
-    fn call_out(&mut self, path: &str, key: &str, form: Form, wire: wire::CallOut) -> CallOut {
-        let at = |field: &str| format!("{path}.{key}.{field}");
-        let (authority, target, needed) = match form {
+    fn call_out(&mut self, path: &str, form: Option<Form>, fields: &Fields) -> Option<CallOut> {
+        let known = if form.is_some() { FIELDS.as_slice() } else { &[] };
+        for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            self.unknown(path, "field", name, known);
+        }
+        let form = form?;
+        let (authority, target, webhook) = match form {
             // <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/>
             Form::Slack => ("hooks.slack.com", "", "the path of the webhook, such as `/services/…`"),
             // <https://developer.pagerduty.com/docs/send-alert-event>
             Form::PagerDuty => ("events.pagerduty.com", "/v2/enqueue", ""),
             Form::CloudEvents => ("", "/", ""),
         };
-        let timeout_ms = wire.timeout.as_deref().map_or(Some(TIMEOUT_MS_DEFAULT), duration_ms);
-        let timeout_ms = timeout_ms.filter(|ms| TIMEOUT_MS.contains(ms)).unwrap_or_else(|| {
-            self.errors.add(at("timeout"), "a time from `100ms` to `60s` is needed");
-            TIMEOUT_MS_DEFAULT
-        });
+        let text = |name: &str, default: &str| fields.get(name).map_or(default, String::as_str).to_owned();
+        let timeout_ms = fields.get("timeout").map_or(Some(TIMEOUT_MS_DEFAULT), |text| duration_ms(text));
+        let timeout_ms = timeout_ms.filter(|ms| TIMEOUT_MS.contains(ms));
         let call = CallOut {
             form,
-            cluster: wire.cluster,
-            authority: wire.authority.unwrap_or_else(|| authority.to_owned()),
-            path: wire.path.unwrap_or_else(|| target.to_owned()),
-            timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
-            routing_key: wire.routing_key.unwrap_or_default(),
-            authorization: wire.authorization,
+            cluster: text("cluster", ""),
+            authority: text("authority", authority),
+            path: text("path", target),
+            timeout_ms: timeout_ms.and_then(|ms| u32::try_from(ms).ok()).unwrap_or_default(),
+            routing_key: text("routing_key", ""),
+            authorization: fields.get("authorization").cloned(),
         };
         let fits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !fits(&call.cluster) {
-            self.errors.add(at("cluster"), "the name of a cluster of the proxy is needed");
+        let has_key = !call.routing_key.is_empty();
+        let authorized = call.authorization.as_ref().is_none_or(|text| fits(&text.replace(' ', "")));
+        let path_needed = if webhook.is_empty() { "a path is needed, such as `/events`" } else { webhook };
+        let checks = [
+            ("cluster", fits(&call.cluster), "the name of a cluster of the proxy is needed"),
+            ("authority", fits(&call.authority), "a host is needed, such as `events.acme.example`"),
+            ("path", fits(&call.path) && call.path.starts_with('/'), path_needed),
+            ("timeout", timeout_ms.is_some(), "a time from `100ms` to `60s` is needed"),
+            ("routing_key", form == Form::PagerDuty || !has_key, "only PagerDuty has one"),
+            (
+                "routing_key",
+                form != Form::PagerDuty || fits(&call.routing_key),
+                "the integration key of a PagerDuty service is needed",
+            ),
+            ("authorization", authorized, "the value of a header is needed, such as `Bearer …`"),
+        ];
+        for (field, _, needed) in checks.into_iter().filter(|(_, fine, _)| !fine) {
+            self.errors.add(format!("{path}.{field}"), needed);
         }
-        if !fits(&call.authority) {
-            self.errors.add(at("authority"), "a host is needed, such as `events.acme.example`");
-        }
-        if !fits(&call.path) || !call.path.starts_with('/') {
-            let needed = if needed.is_empty() { "a path is needed, such as `/events`" } else { needed };
-            self.errors.add(at("path"), needed);
-        }
-        match form {
-            Form::PagerDuty if !fits(&call.routing_key) => {
-                self.errors.add(at("routing_key"), "the integration key of a PagerDuty service is needed");
-            }
-            Form::Slack | Form::CloudEvents if !call.routing_key.is_empty() => {
-                self.errors.add(at("routing_key"), "only PagerDuty has one");
-            }
-            _ => {}
-        }
-        let is_header = |text: &String| fits(&text.replace(' ', ""));
-        if call.authorization.as_ref().is_some_and(|text| !is_header(text)) {
-            self.errors.add(at("authorization"), "the value of a header is needed, such as `Bearer …`");
-        }
-        call
+        Some(call)
     }
 
     /// The sink of this name, by its place; an unknown one is an error.

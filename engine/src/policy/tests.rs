@@ -195,7 +195,11 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"a": {}}),
             "`alerts.a`: exactly one of `log`, `slack`, `pagerduty` and `cloudevents`",
         ),
-        ("/alerts", json!({"a": {"logs": {}}}), "`alerts.a`: unknown field `logs`: did you mean `log`?"),
+        (
+            "/alerts",
+            json!({"a": {"logs": {}}}),
+            "`alerts.a.logs`: unknown kind `logs`: did you mean `log`? known are",
+        ),
         (
             "/alerts",
             json!({"a": {"slack": {"cluster": "s"}}}),
@@ -209,7 +213,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         (
             "/alerts",
             json!({"a": {"pagerduty": {"routing_key": "k"}}}),
-            "`alerts.a.pagerduty`: missing field `cluster`",
+            "`alerts.a.pagerduty.cluster`: the name of a cluster",
         ),
         (
             "/alerts",

@@ -61,7 +61,7 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
-    pub(super) alerts: Named<Sink>,
+    pub(super) alerts: Named<Named<Named<String>>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
 }
@@ -142,49 +142,6 @@ pub enum HoldRule {
 pub(super) struct Downgrade {
     pub(super) from: String,
     pub(super) to: String,
-}
-
-/// Where alerts go: one of these.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct Sink {
-    #[deserr(default)]
-    pub(super) log: Option<Log>,
-    #[deserr(default)]
-    pub(super) slack: Option<CallOut>,
-    #[deserr(default)]
-    pub(super) pagerduty: Option<CallOut>,
-    #[deserr(default)]
-    pub(super) cloudevents: Option<CallOut>,
-}
-
-/// The proxy's log, which has every alert anyway.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct Log {}
-
-/// An HTTP request to a cluster of the proxy.
-#[derive(Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct CallOut {
-    pub(super) cluster: String,
-    #[deserr(default)]
-    pub(super) authority: Option<String>,
-    #[deserr(default)]
-    pub(super) path: Option<String>,
-    #[deserr(default)]
-    pub(super) timeout: Option<String>,
-    #[deserr(default)]
-    pub(super) routing_key: Option<String>,
-    #[deserr(default)]
-    pub(super) authorization: Option<String>,
-}
-
-impl std::fmt::Debug for CallOut {
-    /// Without its secrets.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallOut").field("cluster", &self.cluster).finish_non_exhaustive()
-    }
 }
 
 /// Where the payload of a verified token stands.
