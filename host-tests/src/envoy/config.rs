@@ -25,6 +25,8 @@ pub struct Options {
     pub upstream_http2: bool,
     /// Filters in front of ours, as Envoy's configuration has them.
     pub filters_before: Vec<Value>,
+    /// Other clusters by name, for what the filter calls itself.
+    pub clusters: Vec<(String, SocketAddr)>,
     /// How often Envoy tries a call again that the upstream answered with 5xx.
     pub retries: u32,
 }
@@ -41,6 +43,7 @@ impl Options {
             buffer_limit_bytes: 1 << 20,
             upstream_http2: false,
             filters_before: Vec::new(),
+            clusters: Vec::new(),
             retries: 0,
         }
     }
@@ -60,11 +63,13 @@ impl Options {
             })
         });
         let listeners: Vec<Value> = listeners.collect();
+        let mut clusters = vec![self.cluster()];
+        clusters.extend(self.clusters.iter().map(|(name, address)| plain_cluster(name, *address)));
         json!({
             "admin": {"address": any_port},
             "static_resources": {
                 "listeners": listeners,
-                "clusters": [self.cluster()],
+                "clusters": clusters,
             },
         })
     }
@@ -118,6 +123,16 @@ impl Options {
             ]},
         })
     }
+}
+
+fn plain_cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket(address)}}]},
+        ]},
+    })
 }
 
 /// The name of the listener for the policy at this place.
