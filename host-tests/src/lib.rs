@@ -7,6 +7,7 @@ pub mod cases;
 pub mod demo;
 pub mod envoy;
 pub mod host;
+pub mod metrics;
 mod net;
 pub mod serve;
 pub mod upstream;

@@ -14,12 +14,12 @@ impl Root {
         for alert in alerts {
             let policy = self.policy.clone();
             let Some(sink) = policy.sinks.get(alert.sink) else { continue };
-            self.counters.add("alerts", 1);
+            self.metrics.add("alerts", &[("rule", &alert.rule), ("sink", &sink.name)], 1);
             host::log(Level::Warn, &format!("tokenstile-alert {}", alert.line(&sink.name)));
             let Some(request) = alert.request(sink).filter(|_| self.calls_out()) else { continue };
             let letter = Letter { sink: alert.sink, id: alert.id.clone(), body: request.body };
             if !self.outbox.post(letter, now) {
-                self.counters.add("alerts_dropped", 1);
+                self.delivered(alert.sink, "dropped", 1);
                 host::log(
                     Level::Warn,
                     &format!(
@@ -49,12 +49,12 @@ impl Root {
         let status = number(":status").and_then(|status| status.parse().ok());
         let retry_after = number("retry-after").and_then(|seconds| seconds.parse().ok());
         match self.outbox.answered(token, status, retry_after, now) {
-            Some(Fate::Sent) => self.counters.add("alerts_sent", 1),
+            Some(Fate::Sent(sink)) => self.delivered(sink, "sent", 1),
             Some(Fate::GivenUp(letter)) => {
                 let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
                 self.given_up(&letter, &why);
             }
-            Some(Fate::Later) => self.counters.add("alerts_retried", 1),
+            Some(Fate::Later(sink)) => self.delivered(sink, "retried", 1),
             None => {}
         }
     }
@@ -63,7 +63,7 @@ impl Root {
     pub(crate) fn close(&mut self) {
         let unsent = self.outbox.len() as u64;
         if unsent > 0 {
-            self.counters.add("alerts_dropped", unsent);
+            self.metrics.add("alert_deliveries", &[("outcome", "dropped")], unsent);
             host::log(
                 Level::Warn,
                 &format!("tokenstile: alert: {unsent} were not sent when the filter ended"),
@@ -71,8 +71,14 @@ impl Root {
         }
     }
 
+    fn delivered(&mut self, sink: usize, outcome: &str, count: u64) {
+        let policy = self.policy.clone();
+        let sink = policy.sinks.get(sink).map_or("", |sink| sink.name.as_str());
+        self.metrics.add("alert_deliveries", &[("sink", sink), ("outcome", outcome)], count);
+    }
+
     fn given_up(&mut self, letter: &Letter, why: &str) {
-        self.counters.add("alerts_failed", 1);
+        self.delivered(letter.sink, "failed", 1);
         let policy = self.policy.clone();
         let sink = policy.sinks.get(letter.sink).map_or("", |sink| sink.name.as_str());
         host::log(Level::Warn, &format!("tokenstile: alert: `{sink}` did not take {}: {why}", letter.id));

@@ -72,30 +72,19 @@ pub struct Alert {
     pub amounts: Map<String, Value>,
 }
 
-/// What settling came to.
-#[derive(Debug, Default)]
-pub struct Booked {
-    /// Settlements that were dropped, because their page has no room.
-    pub without_room: usize,
-    /// Whom to tell what.
-    pub alerts: Vec<Alert>,
-}
-
-/// Settles what it can; what the store did not take stays in `owed`, to be tried again.
-pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Owed>, now: EpochMs) -> Booked {
-    let mut booked = Booked::default();
-    owed.retain(|owed| {
-        match (ledger::settle(store, &owed.settle, now), &owed.watch) {
-            (Settled::Owed, _) => return true,
-            (Settled::NoRoom, _) => booked.without_room = booked.without_room.saturating_add(1),
-            (Settled::Booked(Some(passed)), Some(watch)) => {
-                booked.alerts.extend(watch.alerts(&owed.settle, &passed, now));
+/// Settles what it can; what the store did not take stays in `owed`, to be tried again. Gives the alerts of it as well.
+pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Owed>, now: EpochMs) -> (Settled, Vec<Alert>) {
+    let (mut settled, mut alerts) = (Settled::default(), Vec::new());
+    owed.retain_mut(|Owed { settle, watch }| match ledger::settle(store, settle, now, &mut settled) {
+        Ok(passed) => {
+            if let (Some(passed), Some(watch)) = (passed, watch) {
+                alerts.extend(watch.alerts(settle, &passed, now));
             }
-            (Settled::Booked(_), _) => {}
+            false
         }
-        false
+        Err(_) => true,
     });
-    booked
+    (settled, alerts)
 }
 
 impl Watch {
@@ -129,8 +118,8 @@ impl Watch {
             time: rfc3339(now).unwrap_or_default(),
             policy: self.policy.name.clone(),
             rule: budget.name.clone(),
-            sentence: self.sentence(budget, &state, &threshold, (stands < step.at, now)),
-            shadow: budget.shadow,
+            sentence: self.sentence((budget, step), &state, (stands < step.at, now)),
+            shadow: is_shadow(budget, step),
             decision: step.action.name(),
             threshold,
             subject: subject.collect(),
@@ -148,18 +137,18 @@ impl Watch {
     /// `daily (user ana): 80% of today's AI quota is used (40,000 of 50,000 tokens). It resets at midnight PST.`
     fn sentence(
         &self,
-        budget: &Budget,
+        (budget, step): (&Budget, &Step),
         state: &BudgetState,
-        threshold: &str,
         (refused, now): (bool, EpochMs),
     ) -> String {
+        let threshold = percent(step.per_mille);
         let subject = self.subject.iter().map(|(name, value)| format!("{name} {value}"));
         let subject = subject.collect::<Vec<_>>().join(", ");
         let who =
             if subject.is_empty() { budget.name.clone() } else { format!("{} ({subject})", budget.name) };
         let (used, limit) = (state.meter.display(state.used), state.meter.display(state.limit));
         let unit = state.meter.unit_text();
-        let shadow = if budget.shadow { "[shadow] " } else { "" };
+        let shadow = if is_shadow(budget, step) { "[shadow] " } else { "" };
         if state.meter == Meter::RequestsInFlight {
             return format!("{shadow}{who}: {used} of at most {limit}{unit}, which is {threshold}.");
         }
@@ -170,6 +159,11 @@ impl Watch {
         let resets = resets.unwrap_or_default();
         format!("{shadow}{who}: {threshold} of {period} AI quota {what} ({used} of {limit}{unit}).{resets}")
     }
+}
+
+/// What it does is only recorded.
+const fn is_shadow(budget: &Budget, step: &Step) -> bool {
+    budget.shadow || step.shadow
 }
 
 /// `80%` or `99.5%`.

@@ -42,10 +42,10 @@ struct Queued {
 /// What came of an attempt that ended an alert's way, or did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It arrived.
-    Sent,
-    /// It is tried again.
-    Later,
+    /// It arrived, at this sink.
+    Sent(usize),
+    /// This sink gets it again.
+    Later(usize),
     /// It is given up: this one.
     GivenUp(Letter),
 }
@@ -95,7 +95,7 @@ impl Outbox {
         let late = |queued: &Queued| queued.running.is_some_and(|(_, until)| until <= now);
         let mut given_up = Vec::new();
         while let Some(place) = self.0.iter().position(late) {
-            if let Fate::GivenUp(letter) = self.failed(place, 0, now) {
+            if let Some(Fate::GivenUp(letter)) = self.failed(place, 0, now) {
                 given_up.push(letter);
             }
         }
@@ -124,7 +124,7 @@ impl Outbox {
         }
         // From the last one, for each that is given up moves those behind it.
         for place in refused.into_iter().rev() {
-            if let Fate::GivenUp(letter) = self.failed(place, 0, now) {
+            if let Some(Fate::GivenUp(letter)) = self.failed(place, 0, now) {
                 given_up.push(letter);
             }
         }
@@ -143,27 +143,24 @@ impl Outbox {
         let is_it = |queued: &Queued| queued.running.is_some_and(|(known, _)| known == token);
         let place = self.0.iter().position(is_it)?;
         match status {
-            Some(200..300) => {
-                self.0.remove(place);
-                Some(Fate::Sent)
-            }
+            Some(200..300) => self.0.remove(place).map(|queued| Fate::Sent(queued.letter.sink)),
             // The request is wrong, and will be the next time.
             Some(400..=407 | 409..=428 | 430..500) => Some(Fate::GivenUp(self.0.remove(place)?.letter)),
-            _ => Some(self.failed(place, retry_after.unwrap_or(0), now)),
+            _ => self.failed(place, retry_after.unwrap_or(0), now),
         }
     }
 
     /// One more pause, or the end.
-    fn failed(&mut self, place: usize, retry_after: u32, now: EpochMs) -> Fate {
-        let Some(queued) = self.0.get_mut(place) else { return Fate::Later };
+    fn failed(&mut self, place: usize, retry_after: u32, now: EpochMs) -> Option<Fate> {
+        let queued = self.0.get_mut(place)?;
         queued.running = None;
         let doubled = 1_i64.checked_shl(queued.attempts.saturating_sub(1)).unwrap_or(i64::MAX);
         let pause = PAUSE_MS.saturating_mul(doubled).max(i64::from(retry_after).saturating_mul(1000));
         queued.due = now.plus_ms(pause.min(PAUSE_MS_MAX));
         if queued.attempts < ATTEMPTS_MAX {
-            return Fate::Later;
+            return Some(Fate::Later(queued.letter.sink));
         }
-        self.0.remove(place).map_or(Fate::Later, |queued| Fate::GivenUp(queued.letter))
+        self.0.remove(place).map(|queued| Fate::GivenUp(queued.letter))
     }
 }
 

@@ -85,9 +85,9 @@ impl Desk {
     }
 
     fn book(&mut self, call: &mut Exchange) -> Vec<Alert> {
-        let booked = settle_all(&mut self.store, &mut call.take_owed(), self.now);
-        assert_eq!(booked.without_room, 0);
-        booked.alerts
+        let (settled, alerts) = settle_all(&mut self.store, &mut call.take_owed(), self.now);
+        assert_eq!(settled.without_room, 0);
+        alerts
     }
 
     fn thresholds(&mut self, user: &str, tokens: u64) -> Vec<String> {

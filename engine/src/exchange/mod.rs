@@ -42,6 +42,8 @@ pub enum Next {
     Count,
     /// Let the call go on with these edits.
     Forward(Edits),
+    /// Let it wait until then and call [`Exchange::delayed`]; or call [`Exchange::cannot_delay`].
+    Delay(EpochMs),
     /// Answer it.
     Reply(Reply),
     /// The client has gone: nothing to do but [`Exchange::take_owed`].
@@ -55,6 +57,8 @@ enum State {
     Reading,
     /// The store is asked.
     Reserving,
+    /// It may go on, later.
+    Delayed,
     /// It went upstream.
     Forwarded,
     /// We answered it.
@@ -64,12 +68,17 @@ enum State {
 }
 
 /// What was decided, in the order of strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Decision {
     /// It went on as it was.
+    #[default]
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// It went on, at a price.
+    Overage,
+    /// It went on later.
+    Delay,
     /// The answer is shortened.
     Clamp,
     /// A cheaper model serves.
@@ -85,6 +94,8 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Overage => "overage",
+            Self::Delay => "delay",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Deny => "deny",
@@ -102,6 +113,10 @@ pub struct Exchange {
     exempt: bool,
     state: State,
     started: EpochMs,
+    id: String,
+    request_id: String,
+    /// When the answer's body began.
+    first_chunk: Option<EpochMs>,
     /// What the body said; `None` as long as it was not read, or could not be.
     facts: Option<Facts>,
     /// Why the body could not be read.
@@ -121,6 +136,8 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
+    shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
     failure: Option<String>,
@@ -143,6 +160,9 @@ impl Exchange {
             exempt: false,
             state: State::Reading,
             started: now,
+            id: String::new(),
+            request_id: String::new(),
+            first_chunk: None,
             facts: None,
             unread: None,
             unseen: false,
@@ -155,6 +175,7 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,
@@ -162,6 +183,17 @@ impl Exchange {
             status: 0,
             owed: Vec::new(),
         }
+    }
+
+    /// Names the call in its record: `id` is unique, `request_id` what the proxy calls it.
+    pub fn set_ids(&mut self, id: String, request_id: String) {
+        self.id = id;
+        self.request_id = request_id;
+    }
+
+    /// The first bytes of the answer's body are here.
+    pub fn answer_began(&mut self, now: EpochMs) {
+        let _ = self.first_chunk.get_or_insert(now);
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.
@@ -313,7 +345,9 @@ impl Exchange {
                 self.conclude(now)
             }
             (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
-            (State::Reserving, Err(denied)) => self.denied(*denied, now),
+            (State::Reserving, Err(denied)) => {
+                self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
+            }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
                 let back =
@@ -450,6 +484,17 @@ impl Exchange {
         self.state == State::Reserving
     }
 
+    /// Whether the call waits for [`Exchange::delayed`].
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.state == State::Delayed
+    }
+
+    /// The time of [`Next::Delay`] has come.
+    pub fn delayed(&mut self) -> Next {
+        if self.state == State::Delayed { self.forward() } else { Next::Nothing }
+    }
+
     /// Whether chunks of the answer are wanted.
     #[must_use]
     pub const fn is_answering(&self) -> bool {
@@ -472,6 +517,9 @@ impl Exchange {
         if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
+        }
+        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
+            let _ = facts.lower_effort(effort, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)

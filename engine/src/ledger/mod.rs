@@ -9,7 +9,7 @@ mod slot;
 mod transaction;
 
 pub use page::{NoRoom, PAGE_BYTES, Page, SLOTS_PER_PAGE};
-pub use slot::{HOLD_LIFE_MS, Level, Passed, Receipt, SLICES};
+pub use slot::{Booked, HOLD_LIFE_MS, Level, Passed, Receipt, SLICES};
 pub use transaction::{Denied, Reserved, Settled, Store, StoreError, reserve_all, settle, settle_all};
 
 use crate::units::{Amount, EpochMs};
@@ -76,11 +76,13 @@ pub struct Settle {
     pub receipt: Option<Receipt>,
     /// What was used.
     pub used: Amount,
+    /// What had been settled before is to be told ([`Settled::before`]): something depends on it.
+    pub watched: bool,
     /// The call came to nothing, and its caller was not told of the thresholds that its hold reached.
     pub untold: bool,
     /// Operators are told of thresholds, up to what is used then; and up to this, if that is more. Below zero
     /// where nothing else is known to have reached one.
-    pub watched: Option<Amount>,
+    pub tells: Option<Amount>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A page: sixteen slots that are swapped together. One page is one key of the host's shared data.
 
 use super::slot::{SLOT_BYTES, Slot};
-use super::{Hold, Level, Passed, Receipt, Settle};
+use super::{Booked, Hold, Level, Receipt, Settle};
 use crate::units::EpochMs;
 
 /// Slots in a page: few enough to copy in a hundred nanoseconds, enough that a page of a table half
@@ -30,7 +30,7 @@ pub enum PageRefusal {
     Full,
 }
 
-/// Every slot is held by a subject that cannot be forgotten yet.
+/// A settlement that could not be booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
@@ -64,23 +64,22 @@ impl Page {
         Ok(taken)
     }
 
-    /// Settles a call, and gives the thresholds that operators are to be told of.
+    /// Settles a call; nothing is booked if its window is over.
     ///
     /// # Errors
-    /// It could not be booked: a page full of others' amounts has no room for a subject that holds
-    /// nothing there.
-    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Passed>, NoRoom> {
+    /// A page full of others' amounts has no room for a subject that holds nothing there.
+    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Booked>, NoRoom> {
         let found = self.find(settle.key.tag);
-        if found.is_none() && settle.used == 0 && settle.watched.is_none_or(|reached| reached < 0) {
+        if found.is_none() && settle.used == 0 && settle.tells.is_none_or(|reached| reached < 0) {
             return Ok(None);
         }
         let fresh = || Some((self.free(now)?, Slot::fresh(settle.key.tag, settle.window, now)));
         let Some((index, mut slot)) = found.or_else(fresh) else {
             return Err(NoRoom);
         };
-        let passed = slot.settle(settle, now);
+        let booked = slot.settle(settle, now);
         self.write(index, slot);
-        Ok(passed)
+        Ok(booked)
     }
 
     /// What stands for a subject at `now`, without changing it.

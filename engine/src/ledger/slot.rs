@@ -50,6 +50,16 @@ pub struct Receipt {
     warned: u8,
 }
 
+/// What a settlement that was booked tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Booked {
+    /// What had been settled before.
+    pub before: Amount,
+    /// The thresholds that operators are to be told of: each once, among all workers and whatever runs again, for
+    /// the mark is swapped with the amount.
+    pub passed: Option<Passed>,
+}
+
 /// Thresholds that were passed now, for the first time in this window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
@@ -251,10 +261,7 @@ impl Slot {
 
     /// Gives the hold back and books what was used. A hold belongs to the window in which it was
     /// taken: when that is over, so is the call's cost for this budget.
-    ///
-    /// Gives the thresholds that operators are to be told of, each once: among all workers and whatever runs
-    /// again, for the mark is swapped with the amount.
-    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) -> Option<Passed> {
+    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) -> Option<Booked> {
         self.advance(settle.window, now);
         let taken_at = match (settle.receipt, settle.window) {
             (Some(receipt), _) => receipt.at,
@@ -273,11 +280,12 @@ impl Slot {
         if let Some(receipt) = settle.receipt.filter(|_| settle.untold) {
             self.warned &= !receipt.warned;
         }
+        let before = self.level().used;
         if let Some(used) = self.used_at(settle.window, taken_at) {
             *used = used.saturating_add(settle.used);
         }
         self.set_forget_at(settle.window);
-        self.tell(settle.watched?)
+        Some(Booked { before, passed: settle.tells.and_then(|reached| self.tell(reached)) })
     }
 
     /// Marks the thresholds up to what is settled, and up to `reached`.

@@ -1,8 +1,8 @@
 //! Several holds as one: all of them or none, over any store that can swap a page.
 
 use super::page::PageRefusal;
-use super::{Hold, Level, NoRoom, Page, Passed, Receipt, Settle};
-use crate::units::EpochMs;
+use super::{Hold, Level, NoRoom, Page, Passed, Receipt, Settle, SlotKey};
+use crate::units::{Amount, EpochMs};
 
 /// Why a store did not carry a change out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,36 +79,47 @@ pub fn reserve_all(
     Ok(Ok(taken))
 }
 
-/// What a settlement came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// It was booked; these thresholds are to be told.
-    Booked(Option<Passed>),
-    /// Its page has no room for it: it is lost.
-    NoRoom,
-    /// The store did not take it: it is to be tried again.
-    Owed,
+/// What became of settlements.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// How many could not be booked because their page has no room: they are dropped.
+    pub without_room: usize,
+    /// What had been settled before each that was [`Settle::watched`].
+    pub before: Vec<(SlotKey, Amount)>,
 }
 
-/// Settles one call.
-pub fn settle(store: &mut impl Store, settle: &Settle, now: EpochMs) -> Settled {
-    match store.update(settle.key.page, |page| page.settle(settle, now)) {
-        Ok(Ok(passed)) => Settled::Booked(passed),
-        Ok(Err(NoRoom)) => Settled::NoRoom,
-        Err(_) => Settled::Owed,
+/// Settles one call, and adds what became of it. Gives the thresholds that operators are to be told of.
+///
+/// # Errors
+/// The store did not take it: it is to be tried again, and is not watched any more.
+pub fn settle(
+    store: &mut impl Store,
+    owed: &mut Settle,
+    now: EpochMs,
+    settled: &mut Settled,
+) -> Result<Option<Passed>, StoreError> {
+    match store.update(owed.key.page, |page| page.settle(owed, now)) {
+        Ok(Ok(booked)) => {
+            let before = booked.filter(|_| owed.watched).map(|booked| (owed.key, booked.before));
+            settled.before.extend(before);
+            Ok(booked.and_then(|booked| booked.passed))
+        }
+        Ok(Err(NoRoom)) => {
+            settled.without_room = settled.without_room.saturating_add(1);
+            Ok(None)
+        }
+        Err(error) => {
+            owed.watched = false;
+            Err(error)
+        }
     }
 }
 
-/// Settles what it can; what the store did not take stays in `owed`, to be tried again.
-/// Gives how many could not be booked because their page has no room: they are dropped.
-pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> usize {
-    let mut without_room: usize = 0;
-    owed.retain(|owed| {
-        let settled = settle(store, owed, now);
-        without_room = without_room.saturating_add(usize::from(settled == Settled::NoRoom));
-        settled == Settled::Owed
-    });
-    without_room
+/// Settles what it can; what the store did not take stays in `owed`.
+pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> Settled {
+    let mut settled = Settled::default();
+    owed.retain_mut(|owed| settle(store, owed, now, &mut settled).is_err());
+    settled
 }
 
 impl Hold {
@@ -116,7 +127,7 @@ impl Hold {
     #[must_use]
     pub const fn settle(&self, reserved: &Reserved, used: i64) -> Settle {
         let Self { key, window, .. } = *self;
-        Settle { key, window, receipt: reserved.receipt, used, untold: false, watched: None }
+        Settle { key, window, receipt: reserved.receipt, used, watched: false, untold: false, tells: None }
     }
 
     /// The settlement of this hold as if there had been no call.

@@ -10,9 +10,6 @@ use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
-/// OpenAI's Responses take no lower bound:
-/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
-const OUTPUT_BOUND_MIN: u64 = 16;
 const WARN: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const EXHAUSTED: &str = WARN;
@@ -89,6 +86,7 @@ impl Compiler<'_> {
                 tiers.push(table);
             }
         }
+        let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -114,6 +112,8 @@ impl Compiler<'_> {
             sinks,
             budgets,
             declared,
+            metric_labels,
+            metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
@@ -133,6 +133,26 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// Dimensions that are labels: their places.
+    fn metric_labels(&mut self, names: &[String], identity: &[Dimension]) -> Vec<usize> {
+        /// Labels that metrics have anyway.
+        const TAKEN: [&str; 8] =
+            ["decision", "dialect", "ending", "kind", "model", "provider", "rule", "type"];
+        let mut places = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("metrics.labels[{i}]");
+            match identity.iter().position(|dimension| dimension.name == *name) {
+                Some(_) if TAKEN.contains(&name.as_str()) => {
+                    self.errors
+                        .add(path, format!("metrics have a label `{name}` already; rename the dimension"));
+                }
+                Some(place) => places.push(place),
+                None => self.errors.add(path, format!("`{name}` is no dimension of `identity`")),
+            }
+        }
+        places
     }
 
     /// Names of headers, which may end in `*`. What a request cannot go without stays.
@@ -342,15 +362,18 @@ impl Compiler<'_> {
             if last.1 && !is_alert {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
+            let shadow = step.mode == Mode::Shadow;
             let action = if is_alert { Some(Action::Alert) } else { self.action(&path, step, meter, lists) };
             let Some(action) = action else { continue };
-            last = (at, last.1 || matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action, alert: alert.flatten() });
+            last = (at, last.1 || !shadow && matches!(action, Action::Deny { .. }));
+            let (at, per_mille, alert) = (amount_at(limit, at), at, alert.flatten());
+            ladder.push(Step { at, per_mille, shadow, action, alert });
         }
         let once = ladder.iter().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
         if once.count() > WARNINGS_MAX {
             self.errors.add(path, format!("at most {WARNINGS_MAX} warnings may be given `once`"));
         }
+        self.overages(path, &ladder);
         ladder
     }
 
@@ -367,20 +390,19 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
-        match (step.warn, step.clamp, step.downgrade, step.deny) {
-            (Some(warn), None, None, None) => Some(Action::Warn {
+        match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
+            (Some(warn), None, None, None, None, None) => Some(Action::Warn {
                 message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
                 once: warn.repeat == wire::Repeat::Once,
             }),
-            (None, Some(clamp), None, None) => {
-                let max_output_tokens = clamp.max_output_tokens;
-                if max_output_tokens < OUTPUT_BOUND_MIN {
-                    let least = format!("at least {OUTPUT_BOUND_MIN}: some APIs refuse less");
-                    self.errors.add(format!("{path}.clamp.max_output_tokens"), least);
-                }
-                Some(Action::Clamp { max_output_tokens })
+            (None, Some(clamp), None, None, None, None) => {
+                Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
             }
-            (None, None, Some(name), None) => {
+            (None, None, None, Some(overage), None, None) => {
+                self.overage(&format!("{path}.overage"), &overage, meter)
+            }
+            (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
+            (None, None, Some(name), None, None, None) => {
                 let list = lists.iter().position(|list| list.name == name);
                 if list.is_none() {
                     let wrong = format!("no list `{name}` in `downgrades`");
@@ -388,7 +410,7 @@ impl Compiler<'_> {
                 }
                 list.map(|list| Action::Downgrade { list })
             }
-            (None, None, None, Some(deny)) => {
+            (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
                 Some(Action::Deny {
                     short: self.template(&path, deny.message.as_deref(), short),
@@ -397,10 +419,8 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                self.errors.add(
-                    path,
-                    "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed, or an `alert`",
-                );
+                let wrong = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed, or an `alert`";
+                self.errors.add(path, wrong);
                 None
             }
         }

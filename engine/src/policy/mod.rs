@@ -10,6 +10,7 @@ mod limits;
 mod named;
 mod prices;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
@@ -19,10 +20,11 @@ pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use limits::{Alternative, Exemption};
 pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
@@ -80,6 +82,10 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// The dimensions that are labels of metrics: places in `identity`.
+    pub metric_labels: Vec<usize>,
+    /// How many values of such a label each worker tells apart.
+    pub metric_values_max: usize,
     pages: u32,
     seed: u64,
 }
@@ -127,6 +133,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
     /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
@@ -145,13 +153,22 @@ pub enum Action {
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
+    },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
     },
     /// Refuse.
     Deny {
@@ -174,6 +191,8 @@ impl Action {
             Self::Warn { .. } => "warn",
             Self::Clamp { .. } => "clamp",
             Self::Downgrade { .. } => "downgrade",
+            Self::Overage(_) => "overage",
+            Self::Delay { .. } => "delay",
             Self::Deny { .. } => "deny",
             Self::Alert => "alert",
         }
@@ -217,7 +236,7 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
     }
 
     /// Where the amount of `budget` for this subject stands.
@@ -288,7 +307,7 @@ impl Budget {
     /// The thresholds of which callers are warned once, in the ladder's order.
     #[must_use]
     pub fn warned_once(&self) -> [Amount; WARNINGS_MAX] {
-        let once = self.ladder.iter().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        let once = self.enforced().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
         let mut thresholds = [NO_WARNING; WARNINGS_MAX];
         for (to, step) in thresholds.iter_mut().zip(once) {
             *to = step.at;
@@ -296,11 +315,30 @@ impl Budget {
         thresholds
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokenstile_engine::alert::{Owed, settle_all};
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Page, Store, StoreError, reserve_all};
+use tokenstile_engine::ledger::{Page, Settled, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
@@ -144,6 +144,8 @@ impl World {
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
+                // The clock of the cases stands still: who must wait has waited.
+                Next::Delay(_) => exchange.delayed(),
                 Next::Count => {
                     self.settle(exchange.take_owed());
                     exchange.count(body, self.now)
@@ -156,8 +158,8 @@ impl World {
         Ok(done)
     }
 
-    fn settle(&mut self, mut owed: Vec<Owed>) {
-        settle_all(&mut self.pages, &mut owed, self.now);
+    fn settle(&mut self, mut owed: Vec<Owed>) -> Settled {
+        settle_all(&mut self.pages, &mut owed, self.now).0
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {
@@ -220,6 +222,9 @@ impl World {
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);
             }
+            if let Some(exchange) = exchange.as_mut().filter(|_| !pieces.is_empty()) {
+                exchange.answer_began(self.now);
+            }
             let last = pieces.len().saturating_sub(1);
             for (i, piece) in pieces.into_iter().enumerate() {
                 let last = i == last && complete;
@@ -241,8 +246,10 @@ impl World {
 
     fn end(&mut self, mut exchange: Exchange, complete: bool) -> Result<Value, String> {
         let settled = exchange.end(complete, self.now);
-        self.settle(exchange.take_owed());
-        let Settlement { record, .. } = settled.ok_or("a call ended twice")?;
+        let mut settled = settled.ok_or("a call ended twice")?;
+        let booked = self.settle(exchange.take_owed());
+        exchange.booked(&mut settled, &booked.before);
+        let Settlement { record, .. } = settled;
         serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())
     }
 }

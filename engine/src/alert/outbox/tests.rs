@@ -34,7 +34,7 @@ fn what_arrived_is_gone_and_what_failed_waits_twice_as_long_each_time() {
     let mut now = 0;
     for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000] {
         assert_eq!(sent(&mut outbox, now, 7), ["0"]);
-        assert_eq!(outbox.answered(7, Some(500), None, EpochMs(now)), Some(Fate::Later));
+        assert_eq!(outbox.answered(7, Some(500), None, EpochMs(now)), Some(Fate::Later(0)));
         assert!(sent(&mut outbox, now + pause - 1, 8).is_empty(), "{pause}");
         now += pause;
     }
@@ -44,7 +44,7 @@ fn what_arrived_is_gone_and_what_failed_waits_twice_as_long_each_time() {
 
     let mut outbox = posted(1);
     sent(&mut outbox, 0, 3);
-    assert_eq!(outbox.answered(3, Some(202), None, EpochMs(1)), Some(Fate::Sent));
+    assert_eq!(outbox.answered(3, Some(202), None, EpochMs(1)), Some(Fate::Sent(0)));
     assert_eq!((outbox.is_empty(), outbox.answered(3, Some(202), None, EpochMs(2))), (true, None));
 }
 

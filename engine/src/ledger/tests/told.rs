@@ -12,17 +12,16 @@ const WARNS: [Amount; 4] = [0, 50, 100, 101];
 const NOTHING: [Amount; 0] = [];
 
 /// Settles, and gives the thresholds that are told.
-fn told(store: &mut Map, settlement: Settle, now: i64) -> Vec<Amount> {
-    match settle(store, &settlement, EpochMs(now)) {
-        Settled::Booked(Some(passed)) => AT.into_iter().filter(|at| passed.has(*at)).collect(),
-        Settled::Booked(None) => Vec::new(),
-        other => panic!("{other:?}"),
-    }
+fn told(store: &mut Map, mut settlement: Settle, now: i64) -> Vec<Amount> {
+    let mut settled = Settled::default();
+    let passed = settle(store, &mut settlement, EpochMs(now), &mut settled).unwrap();
+    assert_eq!(settled.without_room, 0);
+    passed.map_or_else(Vec::new, |passed| AT.into_iter().filter(|at| passed.has(*at)).collect())
 }
 
 fn used(window: WindowRule, used: Amount) -> Settle {
     let key = SlotKey { page: 0, tag: 1 };
-    Settle { key, window, receipt: None, used, untold: false, watched: Some(-1) }
+    Settle { key, window, receipt: None, used, watched: false, untold: false, tells: Some(-1) }
 }
 
 /// What `reserve` says of warnings: the thresholds that are new with this hold.
@@ -44,7 +43,7 @@ fn a_threshold_is_told_once_a_window() {
     // Yesterday's amounts, which a slow call brings, are no news of today.
     assert_eq!(told(&mut store, used(DAY, 500), END + 1), NOTHING);
     // Nobody watches: nothing is marked, so that who asks later is told.
-    assert_eq!(told(&mut store, Settle { watched: None, ..used(tomorrow, 60) }, END), NOTHING);
+    assert_eq!(told(&mut store, Settle { tells: None, ..used(tomorrow, 60) }, END), NOTHING);
     assert_eq!(told(&mut store, used(tomorrow, 0), END), [100, 101]);
 }
 
@@ -52,7 +51,7 @@ fn a_threshold_is_told_once_a_window() {
 #[test]
 fn what_was_reached_without_being_used_is_told_once() {
     let mut store = Map::default();
-    let reached = |at| Settle { watched: Some(at), ..used(DAY, 0) };
+    let reached = |at| Settle { tells: Some(at), ..used(DAY, 0) };
     assert_eq!(told(&mut store, reached(0), 0), [0]);
     assert_eq!(told(&mut store, reached(100), 0), [50, 100]);
     assert_eq!(told(&mut store, reached(100), 1), NOTHING);
@@ -90,10 +89,10 @@ fn calls_in_flight_are_told_by_what_was_reached() {
     let running = Hold { amount: 50, ..hold(1, WindowRule::InFlight, 50, 1000) };
     let first = reserve(&mut store, &[running], 0).unwrap();
     let second = reserve(&mut store, &[running], 0).unwrap();
-    let reached = |at| Settle { watched: Some(at), ..used(WindowRule::InFlight, 0) };
+    let reached = |at| Settle { tells: Some(at), ..used(WindowRule::InFlight, 0) };
     assert_eq!(told(&mut store, reached(50), 0), [0, 50]);
     assert_eq!(told(&mut store, reached(100), 0), [100]);
-    let end = |got: &[Reserved]| Settle { watched: Some(-1), ..running.settle(&got[0], 0) };
+    let end = |got: &[Reserved]| Settle { tells: Some(-1), ..running.settle(&got[0], 0) };
     assert_eq!(told(&mut store, end(&first), 1), NOTHING);
     // 50 run, no more than half of 100.
     let third = reserve(&mut store, &[running], 2).unwrap();
@@ -173,7 +172,7 @@ proptest! {
                 }
                 Act::Settle { which, used } if !open.is_empty() => {
                     let (hold, got, taken) = open.remove(which % open.len());
-                    owed.push((Settle { watched: Some(-1), ..hold.settle(&got, used) }, taken));
+                    owed.push((Settle { tells: Some(-1), ..hold.settle(&got, used) }, taken));
                 }
                 Act::GiveBack { which } if !open.is_empty() => {
                     let (hold, got, taken) = open.remove(which % open.len());
@@ -184,11 +183,12 @@ proptest! {
             }
             store.fail = if fails { vec![store.updates] } else { Vec::new() };
             let mut left = Vec::new();
-            for (settlement, taken) in owed.drain(..) {
-                match settle(&mut store, &settlement, EpochMs(now)) {
-                    Settled::Owed => left.push((settlement, taken)),
-                    Settled::NoRoom => prop_assert!(false, "there is room"),
-                    Settled::Booked(passed) => {
+            for (mut settlement, taken) in owed.drain(..) {
+                let mut settled = Settled::default();
+                match settle(&mut store, &mut settlement, EpochMs(now), &mut settled) {
+                    Err(_) => left.push((settlement, taken)),
+                    Ok(passed) => {
+                        prop_assert_eq!(settled.without_room, 0);
                         // Whose day is over is booked nowhere, once the slot has moved on.
                         let stands = store.pages[&0].level(&hold(1, WindowRule::Until(EpochMs(0)), 0, 0), EpochMs(now));
                         let passed = passed.map(|passed| AT.into_iter().filter(move |at| passed.has(*at)));
@@ -196,7 +196,7 @@ proptest! {
                             prop_assert!(at <= stands.used);
                             prop_assert!(seen.insert((taken, at)), "{} twice", at);
                         }
-                        if settlement.watched.is_some() && taken == window {
+                        if settlement.tells.is_some() && taken == window {
                             for at in AT.into_iter().filter(|at| *at <= stands.used) {
                                 prop_assert!(seen.contains(&(taken, at)), "{} not told", at);
                             }
