@@ -107,6 +107,11 @@ impl Stream {
         let mut exchange = Exchange::new(policy, route, identity, at);
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
+        if shared.policy.speaks_languages()
+            && let Some(languages) = pairs::find(&known, "accept-language")
+        {
+            exchange.accepts_language(languages);
+        }
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
         }

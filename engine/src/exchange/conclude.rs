@@ -5,7 +5,7 @@ use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next, State};
 use crate::ledger::{Denied, Level, WindowRule};
 use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
 
 /// What was decided and why.
@@ -163,7 +163,7 @@ impl Exchange {
     fn tell_of_running(&mut self) {
         let told = |planned: &Planned| {
             let before = planned.reserved.filter(|_| planned.hold.window == WindowRule::InFlight)?.before;
-            self.told(planned, before, before.total().saturating_add(planned.hold.amount))
+            self.alerted(planned, before, before.total().saturating_add(planned.hold.amount))
         };
         let mut told = self.plan.iter().filter_map(told).collect();
         self.owed.append(&mut told);
@@ -194,9 +194,14 @@ impl Exchange {
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
-            let told = deny_alert(budget).and_then(|at| self.told(planned, reserved.before, at));
-            self.owed.extend(told);
-            return Some(refusal(budget, planned, reserved.before, deny, self.asked_model(), now));
+            let alert = deny_alert(budget).and_then(|at| self.alerted(planned, reserved.before, at));
+            self.owed.extend(alert);
+            return Some(refusal(
+                &self.told(budget, planned.hold.amount, now),
+                planned,
+                reserved.before,
+                deny,
+            ));
         }
         let missing = held.saturating_sub(budget.limit).max(0);
         let state = BudgetState::new(budget, &planned.open, held, (missing, reserved.before), now);
@@ -221,7 +226,8 @@ impl Exchange {
         now: EpochMs,
     ) {
         if let Some(Action::Warn { message, .. }) = climb.warn {
-            let message = state.message(message, needed, self.asked_model(), now);
+            let told = self.told(budget, needed, now);
+            let (message, _) = state.message(message, &told);
             self.outcome.warnings.push((budget.name.clone(), message));
         }
         if let Some((at, overage)) = climb.overage {
@@ -289,7 +295,15 @@ impl Exchange {
             crate::policy::duration_text(seconds)
         );
         self.give_back();
-        self.refuse(&Refusal { kind: RefusalKind::Rate, message, budget: Some(state) }, now)
+        self.refuse(
+            &Refusal { kind: RefusalKind::Rate, message, budget: Some(state), language: String::new() },
+            now,
+        )
+    }
+
+    /// What sentences say of this call.
+    fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
+        Told { budget, needed, model: self.asked_model(), accepted: &self.accepted, now }
     }
 
     /// The store refused a hold.
@@ -304,9 +318,10 @@ impl Exchange {
         let (Some(level), Some(deny)) = (denied.level, deny) else {
             return self.table_is_full(now);
         };
-        let refusal = refusal(budget, planned, level, &deny.action, self.asked_model(), now);
-        let told = deny_alert(budget).and_then(|at| self.told(planned, level, at));
-        self.owed.extend(told);
+        let told = self.told(budget, planned.hold.amount, now);
+        let refusal = refusal(&told, planned, level, &deny.action);
+        let alert = deny_alert(budget).and_then(|at| self.alerted(planned, level, at));
+        self.owed.extend(alert);
         self.refuse(&refusal, now)
     }
 
@@ -316,10 +331,7 @@ impl Exchange {
         }
         let message = "Budgets can't be checked right now: too many users at once. Try again in a moment.";
         self.failure = Some("the table of budgets is full; raise `table_slots`".to_owned());
-        self.refuse(
-            &Refusal { kind: RefusalKind::Unavailable, message: message.to_owned(), budget: None },
-            now,
-        )
+        self.refuse(&Refusal::other(RefusalKind::Unavailable, message.to_owned()), now)
     }
 
     /// The headers that an allowed answer carries: nothing is done silently.
@@ -360,30 +372,23 @@ fn deny_alert(budget: &Budget) -> Option<Amount> {
 }
 
 /// The refusal of a budget with `level` used by others.
-fn refusal(
-    budget: &Budget,
-    planned: &Planned,
-    level: Level,
-    deny: &Action,
-    model: &str,
-    now: EpochMs,
-) -> Refusal {
-    let (needed, before) = (planned.hold.amount, level.total());
+fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> Refusal {
+    let (budget, needed, before) = (told.budget, told.needed, level.total());
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
-    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), now);
+    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url } = deny else {
-        return Refusal { kind, message: String::new(), budget: Some(state) };
+        return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
     };
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
-    let message = state.message(template, needed, model, now);
+    let (message, language) = state.message(template, told);
     // In flight a call counts as one: there is no shorter one, and another will end.
     if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
-    Refusal { kind, message, budget: Some(state) }
+    Refusal { kind, message, language, budget: Some(state) }
 }
 
 /// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
@@ -396,7 +401,7 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.rule,
         state.meter.display(cap)
     );
-    Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+    Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 
 /// How long what a step does will last.

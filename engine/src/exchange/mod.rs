@@ -109,6 +109,8 @@ pub struct Exchange {
     policy: Arc<Policy>,
     route: Route,
     identity: Identity,
+    /// The caller's `accept-language`, if the policy speaks more than one language.
+    accepted: String,
     /// No budget restricts this caller.
     exempt: bool,
     state: State,
@@ -157,6 +159,7 @@ impl Exchange {
             policy,
             route,
             identity,
+            accepted: String::new(),
             exempt: false,
             state: State::Reading,
             started: now,
@@ -194,6 +197,13 @@ impl Exchange {
     /// The first bytes of the answer's body are here.
     pub fn answer_began(&mut self, now: EpochMs) {
         let _ = self.first_chunk.get_or_insert(now);
+    }
+
+    /// The caller's `accept-language`.
+    pub fn accepts_language(&mut self, header: &[u8]) {
+        const MAX: usize = 512;
+        let header = header.get(..MAX).unwrap_or(header);
+        self.accepted = String::from_utf8_lossy(header).into_owned();
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.
@@ -239,7 +249,7 @@ impl Exchange {
                 let message = format!(
                     "This request can't be checked against your budget: {why}. Send it as plain JSON."
                 );
-                return self.refuse(&Refusal { kind: RefusalKind::Unreadable, message, budget: None }, now);
+                return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
                 self.prompt_tokens = by_length(body);
@@ -268,7 +278,7 @@ impl Exchange {
         };
         let message =
             format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
-        Some(self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now))
+        Some(self.refuse(&Refusal::other(RefusalKind::UnknownModel, message), now))
     }
 
     /// The certain bound of a prompt, if it may be enough for the decision.
@@ -311,7 +321,7 @@ impl Exchange {
         self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
-            return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);
+            return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
         if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
             return refused;
@@ -377,7 +387,7 @@ impl Exchange {
                                Try again in a moment."
                     .to_owned();
                 self.give_back();
-                self.refuse(&Refusal { kind: RefusalKind::Unavailable, message, budget: None }, now)
+                self.refuse(&Refusal::other(RefusalKind::Unavailable, message), now)
             }
         }
     }

@@ -77,7 +77,7 @@ impl Exchange {
 
     /// What tells operators of thresholds that were `reached` without being used: by a refusal, or by calls that
     /// run. `level`: as it stood, so that what is told already costs nothing.
-    pub(super) fn told(&self, planned: &Planned, level: Level, reached: Amount) -> Option<Owed> {
+    pub(super) fn alerted(&self, planned: &Planned, level: Level, reached: Amount) -> Option<Owed> {
         let budget = self.policy.budgets.get(planned.budget)?;
         let news = |step: &Step| step.alert.is_some() && (level.alerted_below..=reached).contains(&step.at);
         if !budget.ladder.iter().any(news) {

@@ -5,8 +5,8 @@
 
 use super::amounts::duration_ms;
 use super::compile::Compiler;
-use super::named::Named;
 use deserr::errors::helpers::did_you_mean;
+use serde_json::Value;
 use std::fmt;
 
 /// A sink, by its name.
@@ -71,31 +71,38 @@ const FIELDS: [&str; 6] = ["cluster", "authority", "path", "timeout", "routing_k
 const TIMEOUT_MS: std::ops::RangeInclusive<i64> = 100..=60_000;
 const TIMEOUT_MS_DEFAULT: i64 = 5_000;
 
-/// The text of a sink's fields, by name.
-type Fields = Named<String>;
-
 impl Compiler<'_> {
     /// Sinks as written: a name, one kind, and its fields.
-    pub(super) fn sinks(&mut self, wire: Named<Named<Fields>>) -> Vec<Sink> {
-        let mut sinks = Vec::with_capacity(wire.len());
-        for (name, kinds) in wire {
+    pub(super) fn sinks(&mut self, wire: &Value) -> Vec<Sink> {
+        let mut sinks = Vec::new();
+        for (name, kinds) in self.object("alerts", wire) {
             let path = format!("alerts.{name}");
+            let kinds = self.object(&path, kinds);
             let (one, mut call) = (kinds.len() == 1, None);
             for (kind, fields) in kinds {
                 let path = format!("{path}.{kind}");
-                let form = FORMS.iter().find(|(known, _)| *known == kind);
-                match form {
-                    None => self.unknown(&path, "kind", &kind, &FORMS.map(|(known, _)| known)),
-                    Some((_, form)) => call = self.call_out(&path, *form, &fields),
+                match FORMS.iter().find(|(known, _)| known == kind) {
+                    None => self.unknown(&path, "kind", kind, &FORMS.map(|(known, _)| known)),
+                    Some((_, form)) => call = self.call_out(&path, *form, fields),
                 }
             }
             if !one {
                 let wrong = "exactly one of `log`, `slack`, `pagerduty` and `cloudevents` is needed";
                 self.errors.add(&path, wrong);
             }
-            sinks.push(Sink { name, call });
+            sinks.push(Sink { name: name.clone(), call });
         }
         sinks
+    }
+
+    /// The members of an object; of `null`, which stands for nothing, none.
+    fn object<'v>(&mut self, path: &str, value: &'v Value) -> Vec<(&'v String, &'v Value)> {
+        match value {
+            Value::Object(fields) => return fields.iter().collect(),
+            Value::Null => {}
+            _ => self.errors.add(path, "an object is needed"),
+        }
+        Vec::new()
     }
 
     fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[&str]) {
@@ -105,10 +112,15 @@ impl Compiler<'_> {
     }
 
     /// Messages name the key and what would be right, and never what stands there.
-    fn call_out(&mut self, path: &str, form: Option<Form>, fields: &Fields) -> Option<CallOut> {
+    fn call_out(&mut self, path: &str, form: Option<Form>, fields: &Value) -> Option<CallOut> {
+        let members = self.object(path, fields);
         let known = if form.is_some() { FIELDS.as_slice() } else { &[] };
-        for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            self.unknown(path, "field", name, known);
+        for (name, value) in members {
+            if !known.contains(&name.as_str()) {
+                self.unknown(path, "field", name, known);
+            } else if !value.is_string() {
+                self.errors.add(format!("{path}.{name}"), "a text is needed");
+            }
         }
         let form = form?;
         let (authority, target, webhook) = match form {
@@ -118,8 +130,9 @@ impl Compiler<'_> {
             Form::PagerDuty => ("events.pagerduty.com", "/v2/enqueue", ""),
             Form::CloudEvents => ("", "/", ""),
         };
-        let text = |name: &str, default: &str| fields.get(name).map_or(default, String::as_str).to_owned();
-        let timeout_ms = fields.get("timeout").map_or(Some(TIMEOUT_MS_DEFAULT), |text| duration_ms(text));
+        let field = |name: &str| fields.get(name).and_then(Value::as_str);
+        let text = |name: &str, default: &str| field(name).unwrap_or(default).to_owned();
+        let timeout_ms = field("timeout").map_or(Some(TIMEOUT_MS_DEFAULT), duration_ms);
         let timeout_ms = timeout_ms.filter(|ms| TIMEOUT_MS.contains(ms));
         let call = CallOut {
             form,
@@ -128,7 +141,7 @@ impl Compiler<'_> {
             path: text("path", target),
             timeout_ms: timeout_ms.and_then(|ms| u32::try_from(ms).ok()).unwrap_or_default(),
             routing_key: text("routing_key", ""),
-            authorization: fields.get("authorization").cloned(),
+            authorization: field("authorization").map(str::to_owned),
         };
         let fits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         let has_key = !call.routing_key.is_empty();

@@ -3,7 +3,6 @@
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
-use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
 use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
@@ -57,7 +56,7 @@ impl Compiler<'_> {
         let strip_request_headers = self.stripped(&document.strip_request_headers);
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
-        let sinks = self.sinks(document.alerts);
+        let sinks = self.sinks(&document.alerts);
         self.sinks = sinks.iter().map(|sink| sink.name.clone()).collect();
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
@@ -392,7 +391,7 @@ impl Compiler<'_> {
         };
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+                message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
                 once: warn.repeat == wire::Repeat::Once,
             }),
             (None, Some(clamp), None, None, None, None) => {
@@ -412,9 +411,10 @@ impl Compiler<'_> {
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
+                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), short),
-                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
+                    short: exhausted.or_else(deny.message.as_ref(), short),
+                    exhausted,
                     upgrade_url: deny.upgrade_url,
                 })
             }
@@ -424,13 +424,6 @@ impl Compiler<'_> {
                 None
             }
         }
-    }
-
-    fn template(&mut self, path: &str, text: Option<&str>, default: &str) -> Template {
-        Template::parse(text.unwrap_or(default)).unwrap_or_else(|message| {
-            self.errors.add(path, message);
-            Template::default()
-        })
     }
 }
 

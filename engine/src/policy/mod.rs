@@ -6,6 +6,7 @@ mod compile;
 mod duplicates;
 mod errors;
 mod identity;
+mod language;
 mod limits;
 mod named;
 mod prices;
@@ -18,12 +19,13 @@ mod wire;
 pub use alerts::{CallOut, Form, Sink};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
+pub use language::Messages;
 pub use limits::{Alternative, Exemption};
 pub use scope::{Condition, Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
-pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
+pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
@@ -147,7 +149,7 @@ pub enum Action {
     /// Tell the caller.
     Warn {
         /// The sentence.
-        message: Template,
+        message: Messages,
         /// Once a window, and not with every answer.
         once: bool,
     },
@@ -173,9 +175,9 @@ pub enum Action {
     /// Refuse.
     Deny {
         /// The sentence when something is left, but less than the call needs.
-        short: Template,
+        short: Messages,
         /// The sentence when nothing is left.
-        exhausted: Template,
+        exhausted: Messages,
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
@@ -237,6 +239,18 @@ impl Policy {
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
         self.budgets.iter().any(|budget| budget.enforced().any(edits))
+    }
+
+    /// Whether callers are answered in their language, so that it must be known.
+    #[must_use]
+    pub fn speaks_languages(&self) -> bool {
+        self.budgets.iter().any(|budget| {
+            budget.ladder.iter().any(|step| match &step.action {
+                Action::Warn { message, .. } => message.are_several(),
+                Action::Deny { exhausted, .. } => exhausted.are_several(),
+                _ => false,
+            })
+        })
     }
 
     /// Where the amount of `budget` for this subject stands.

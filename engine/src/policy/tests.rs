@@ -114,6 +114,23 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "`budgets[0].ladder[2].deny.message`: unknown placeholder `{usd}`",
         ),
         (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"de_DE": "x"}),
+            "`budgets[0].ladder[2].deny.message.de_DE`: `de_DE` is no language tag",
+        ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"en": "x", "de": "{usd}"}),
+            "`budgets[0].ladder[2].deny.message.de`: unknown placeholder `{usd}`",
+        ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"de": "x", "DE": "y"}),
+            "`budgets[0].ladder[2].deny.message.DE`: this language stands twice",
+        ),
+        ("/budgets/0/ladder/2/deny/message", json!({"de": 3}), "`budgets[0].ladder[2].deny.message.de`: "),
+        ("/budgets/0/ladder/2/deny/message", json!(3), "`budgets[0].ladder[2].deny.message`: "),
+        (
             "/budgets/0/window/timezone",
             json!("Mars/Base"),
             "`budgets[0].window.timezone`: unknown time zone `Mars/Base`",

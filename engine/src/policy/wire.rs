@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -61,7 +62,7 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
-    pub(super) alerts: Named<Named<Named<String>>>,
+    pub(super) alerts: serde_json::Value,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
     #[deserr(default)]
@@ -438,7 +439,7 @@ pub(super) struct Delay {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) repeat: Repeat,
 }
@@ -459,7 +460,7 @@ pub(super) enum Repeat {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }

@@ -99,6 +99,9 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        if let Some(languages) = header("accept-language") {
+            exchange.accepts_language(languages);
+        }
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
         let announced =
