@@ -3,7 +3,7 @@
 
 use crate::client::{Call, Client};
 use crate::noon::zone_where_it_is_noon;
-use crate::setup::{Setup, hello, until};
+use crate::setup::{Setup, counted, hello, until};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -142,7 +142,13 @@ async fn each_threshold_is_one_event_over_four_workers() {
         assert_eq!((&fields["mode"], &fields["rule"]), (&json!("shadow"), &json!("daily")), "{event}");
     }
     let metrics = setup.envoy.metrics().unwrap();
-    assert_eq!((metrics["tokenstile_alerts"], metrics["tokenstile_alerts_sent"]), (10.0, 10.0));
+    assert_eq!(
+        (
+            counted(&metrics, "tokenstile_alerts"),
+            counted(&metrics, "tokenstile_alert_deliveries;outcome=sent")
+        ),
+        (10.0, 10.0)
+    );
     assert!(
         !setup.envoy.log().text().contains("0123456789abcdef0123456789abcdef"),
         "a key stands in the log"
@@ -165,7 +171,10 @@ async fn a_sink_that_fails_gets_it_again_and_one_that_is_not_there_harms_nobody(
     assert_eq!(setup.envoy.log().alerts().len(), 2);
     let metrics = setup.envoy.metrics().unwrap();
     assert_eq!(
-        (metrics["tokenstile_alerts_retried"], metrics["tokenstile_alerts_sent"]),
+        (
+            counted(&metrics, "tokenstile_alert_deliveries;outcome=retried;sink=oncall"),
+            counted(&metrics, "tokenstile_alert_deliveries;outcome=sent")
+        ),
         (2.0, 1.0),
         "{metrics:?}"
     );

@@ -11,6 +11,7 @@ mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod hot_change;
 mod identity;
 mod noon;
 mod passing;
