@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::alert::{Outbox, Owed, settle_all};
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::ledger::{Settled, StoreError, reserve_all};
+use tokenstile_engine::ledger::{self, Hold, Settled, StoreError, reserve_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -167,6 +167,11 @@ impl Root {
                 Some(exchange.store_failed(&why, now))
             }
         }
+    }
+
+    /// What stands against a hold, without taking it.
+    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<ledger::Level> {
+        self.pages.level(hold, now)
     }
 
     /// Lets a paused request wait for the store. Says whether this host can.

@@ -98,7 +98,9 @@ impl Exchange {
     fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
         let mut owed = Vec::with_capacity(self.plan.len());
         for planned in &self.plan {
-            let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
+            // A confirmation is used up.
+            let budget = self.policy.budgets.get(planned.budget);
+            let used = budget.map_or(planned.hold.amount, |budget| plan::used(budget.meter, usage, cost));
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
             let watch = self.watch(planned);
             let settle = Settle {
@@ -106,9 +108,9 @@ impl Exchange {
                 window: planned.hold.window,
                 receipt,
                 // Nor does a call that was not made count as one.
-                used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
+                used: if source == UsageSource::None { 0 } else { used },
                 untold: false,
-                watched: self.charges_more(budget),
+                watched: budget.is_some_and(|budget| self.charges_more(budget)),
                 tells: watch.as_ref().map(|_| USED_ALONE),
             };
             owed.push(Owed { settle, watch });

@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::condition::Wanted;
 use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
@@ -59,6 +60,12 @@ pub(super) struct Document {
     pub(super) overrides: Vec<Override>,
     #[deserr(default)]
     pub(super) exempt: Vec<Exempt>,
+    #[deserr(default)]
+    pub(super) blocks: Vec<super::rules::WireBlock>,
+    #[deserr(default)]
+    pub(super) request_limits: Vec<super::rules::WireLimit>,
+    #[deserr(default)]
+    pub(super) confirm: super::confirm::WireConfirmations,
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
@@ -205,7 +212,7 @@ pub(super) struct Budget {
     #[deserr(default)]
     pub(super) on_error: Option<Verdict>,
     #[deserr(rename = "match", default)]
-    pub(super) matches: Named<String>,
+    pub(super) matches: Named<Wanted>,
     pub(super) per: Vec<String>,
     #[deserr(default)]
     pub(super) limit: Option<Limit>,
@@ -326,6 +333,8 @@ pub(super) struct Step {
     #[deserr(default)]
     pub(super) downgrade: Option<String>,
     #[deserr(default)]
+    pub(super) confirm: Option<super::confirm::WireConfirm>,
+    #[deserr(default)]
     pub(super) overage: Option<Overage>,
     #[deserr(default)]
     pub(super) delay: Option<Delay>,
@@ -338,7 +347,13 @@ pub(super) struct Step {
 impl Step {
     /// It has no action.
     pub(super) const fn does_nothing(&self) -> bool {
-        self.warn.is_none() && self.clamp.is_none() && self.downgrade.is_none() && self.deny.is_none()
+        self.warn.is_none()
+            && self.clamp.is_none()
+            && self.downgrade.is_none()
+            && self.overage.is_none()
+            && self.delay.is_none()
+            && self.confirm.is_none()
+            && self.deny.is_none()
     }
 }
 
