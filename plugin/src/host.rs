@@ -24,6 +24,7 @@ pub(crate) const UNIMPLEMENTED: Status = 12;
 /// A header map of the stream.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]
+#[expect(clippy::enum_variant_names, reason = "the ABI has maps of trailers, too")]
 pub(crate) enum Map {
     RequestHeaders = 0,
     ResponseHeaders = 2,
