@@ -1,6 +1,8 @@
 //! Alerts out of a real Envoy with four workers, to a sink that listens: one event for each threshold, sent again when
 //! the sink fails, and none on a request's path.
 
+#![allow(clippy::needless_pass_by_value, reason = "`json!` reads well in its place")]
+
 use crate::client::{Call, Client};
 use crate::noon::zone_where_it_is_noon;
 use crate::setup::{Setup, counted, hello, until};
@@ -94,9 +96,8 @@ async fn everyone_calls(setup: &Setup) {
             let client = Client::http1(setup.envoy.url());
             tokio::spawn(async move {
                 for turn in 0..CALLS_EACH / 4 {
-                    let call =
-                        Call::chat(hello("gpt-4o")).header("x-user-id", &format!("user-{}", n % USERS));
-                    let call = call.header("x-sim-output-tokens", &(10 + (n + turn) % 30).to_string());
+                    let call = Call::chat(hello("gpt-4o")).header("x-user-id", format!("user-{}", n % USERS));
+                    let call = call.header("x-sim-output-tokens", (10 + (n + turn) % 30).to_string());
                     assert_eq!(client.send(call).await.status, 200);
                 }
             })

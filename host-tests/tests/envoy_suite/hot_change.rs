@@ -1,6 +1,8 @@
 //! Another policy in the place of the first one, with requests in flight: what is counted the same goes on, and what is
 //! counted otherwise begins anew. The rules stand in the README.
 
+#![allow(clippy::needless_pass_by_value, reason = "`json!` reads well in its place")]
+
 use crate::client::{Answer, Call, Client};
 use crate::noon::zone_where_it_is_noon;
 use crate::setup::{Setup, hello, hello_streamed, words};
