@@ -4,7 +4,7 @@
 
 use super::plan::Planned;
 use super::{Decision, Exchange};
-use crate::dialect::{Edits, Features, ModelAt};
+use crate::dialect::{Edits, Features};
 use crate::ledger::WindowRule;
 use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Downgrade, Effort, Overage, Policy, Step};
 use crate::price::Unit;
@@ -239,23 +239,13 @@ impl Exchange {
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
     fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<Serve>, String> {
-        let why_not = match self.facts.as_ref().map(|facts| &facts.model_at) {
-            None => Some("the body could not be read, so its model cannot be changed"),
-            Some(ModelAt::Nowhere) => Some("this request names no model that could be changed"),
-            Some(ModelAt::Body(_) | ModelAt::Form(_)) if !self.body_editable => {
-                Some("this proxy cannot change request bodies")
-            }
-            Some(ModelAt::Path(_)) if !self.path_editable => {
-                Some("the path has left already; `hold_headers` keeps it until the decision")
-            }
-            Some(_) => None,
-        };
-        if let Some(why) = why_not {
-            return Err(why.to_owned());
-        }
+        self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         match list.cheaper(self.served_model()) {
-            Cheaper::Use(rule) => self.serve(rule).map(Some),
+            Cheaper::Use(rule) => {
+                self.is_allowed(&rule.to)?;
+                self.serve(rule).map(Some)
+            }
             Cheaper::Already => Ok(None),
             Cheaper::Unlisted => {
                 Err(format!("`{}` names nothing cheaper than `{}`", list.name, self.served_model()))
@@ -265,7 +255,7 @@ impl Exchange {
 
     /// The model that serves instead, if it can do what the request uses. What nobody knows of it is not held
     /// against it.
-    fn serve(&self, rule: &Downgrade) -> Result<Serve, String> {
+    pub(super) fn serve(&self, rule: &Downgrade) -> Result<Serve, String> {
         let Some(facts) = &self.facts else { return Err("the body could not be read".to_owned()) };
         let known = self.quote_for(&rule.to, &Served::default()).capability;
         let lacks = known.lacks.without(rule.can).and(rule.cannot).shared_with(facts.features);

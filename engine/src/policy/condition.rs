@@ -5,10 +5,12 @@
 
 use super::PolicyErrors;
 use super::compile::Compiler;
+use super::hours::Hours;
 use super::identity::Dimension;
 use super::named::Named;
 use super::scope::{Scope, Subject, UNKNOWN, known};
 use crate::dialect::{DIALECTS, Facts, Features};
+use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
 use std::ops::ControlFlow;
 use wildmatch::WildMatch;
@@ -29,6 +31,8 @@ pub enum Condition {
     Stream(bool),
     /// It uses all of this.
     Uses(Features),
+    /// It is that time of the day and the week.
+    Time(Hours),
     /// The prompt is so long.
     PromptTokens(Bounds),
     /// The request's own bound for an answer is so high; one that states none is not met.
@@ -68,6 +72,8 @@ pub struct Call<'a> {
     pub stream: Option<bool>,
     /// The prompt has at least and at most so many tokens.
     pub prompt: Option<(u64, u64)>,
+    /// When it is asked.
+    pub at: EpochMs,
     /// The body may still say what the model is, where the path does not.
     pub model_may_come: bool,
     /// The body is still to come, and may say who calls.
@@ -99,6 +105,7 @@ impl Call<'_> {
                 let streams = self.facts.map(|facts| facts.stream).or(self.stream)?;
                 Some(streams == *wanted)
             }
+            Condition::Time(hours) => Some(hours.hold(self.at)),
             Condition::Uses(features) => Some(self.facts?.features.contains(*features)),
             Condition::PromptTokens(bounds) => bounds.hold(self.prompt?),
             Condition::OutputBound(bounds) => {
@@ -129,6 +136,7 @@ impl Subject<'_> {
                 [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
             }
             Condition::Stream(_)
+            | Condition::Time(_)
             | Condition::Uses(_)
             | Condition::PromptTokens(_)
             | Condition::OutputBound(_) => false,
@@ -137,8 +145,8 @@ impl Subject<'_> {
 }
 
 /// The names that no dimension may have: each is a condition of its own.
-pub(super) const RESERVED: [&str; 7] =
-    ["model", "provider", "dialect", "stream", "uses", "prompt_tokens", "output_bound"];
+pub(super) const RESERVED: [&str; 8] =
+    ["model", "provider", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
 
 /// What a request may use, by the words of `uses`.
 const FEATURES: [(&str, Features); 9] = [
@@ -162,7 +170,7 @@ pub(super) enum Wanted {
     Range(Range),
 }
 
-/// `{"min": 1, "max": 500}`
+/// `{"min": 1, "max": 500}`, or a time: `{"from": "22:00", "to": "06:00", "days": ["sat"]}`.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Range {
@@ -170,6 +178,21 @@ pub(super) struct Range {
     pub(super) min: Option<u64>,
     #[deserr(default)]
     pub(super) max: Option<u64>,
+    #[deserr(default)]
+    pub(super) from: Option<String>,
+    #[deserr(default)]
+    pub(super) to: Option<String>,
+    #[deserr(default)]
+    pub(super) days: Vec<String>,
+    #[deserr(default)]
+    pub(super) timezone: Option<String>,
+}
+
+impl Range {
+    const fn is_of_numbers(&self) -> bool {
+        let has_time = self.from.is_some() || self.to.is_some() || self.timezone.is_some();
+        !has_time && self.days.is_empty()
+    }
 }
 
 impl Deserr<PolicyErrors> for Wanted {
@@ -221,13 +244,14 @@ impl Compiler<'_> {
             let at = format!("{path}.{name}");
             match name.as_str() {
                 "dialect" => self.text(&at, wanted).and_then(|text| self.dialect(&at, &text)),
-                "stream" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
+                "stream" | "time" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
                     let wrong = "a budget must know which calls it counts, also when their body is not read; \
                                  a limit on single requests is one of `request_limits`";
                     self.errors.add(at, wrong);
                     None
                 }
                 "stream" => self.stream(&at, &wanted),
+                "time" => self.time(&at, &wanted).map(Condition::Time),
                 "uses" => self.uses(&at, wanted),
                 "prompt_tokens" => self.bounds(&at, &wanted).map(Condition::PromptTokens),
                 "output_bound" => self.bounds(&at, &wanted).map(Condition::OutputBound),
@@ -271,6 +295,16 @@ impl Compiler<'_> {
         found.map(|dialect| Condition::Dialect(dialect.name))
     }
 
+    fn time(&mut self, at: &str, wanted: &Wanted) -> Option<Hours> {
+        match wanted {
+            Wanted::Range(Range { min: Some(_), .. } | Range { max: Some(_), .. }) => {}
+            Wanted::Range(range) => return self.hours(at, range),
+            _ => {}
+        }
+        self.errors.add(at, "a time is needed, such as {\"from\": \"22:00\", \"to\": \"06:00\"}");
+        None
+    }
+
     fn uses(&mut self, at: &str, wanted: Wanted) -> Option<Condition> {
         let words = match wanted {
             Wanted::Words(words) if !words.is_empty() => words,
@@ -295,8 +329,8 @@ impl Compiler<'_> {
 
     fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
         let bounds = match wanted {
-            Wanted::Range(Range { min: None, max: None }) => None,
-            Wanted::Range(Range { min, max }) => {
+            Wanted::Range(Range { min: None, max: None, .. }) => None,
+            Wanted::Range(range @ Range { min, max, .. }) if range.is_of_numbers() => {
                 Some(Bounds { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) })
             }
             _ => None,

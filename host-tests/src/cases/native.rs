@@ -135,6 +135,9 @@ impl World {
             Ok(edits) => {
                 let mut saw = sent(dialect::splice(&body, &edits.body));
                 saw.headers = headers.iter().filter(|(name, _)| !self.policy.strips(name)).cloned().collect();
+                for (name, value) in &edits.headers {
+                    saw.headers.replace(name.as_str(), value.as_str());
+                }
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
