@@ -13,6 +13,7 @@ pub mod ledger;
 mod media;
 pub mod policy;
 pub mod price;
+pub mod quota;
 pub mod refusal;
 mod split;
 pub mod units;

@@ -166,9 +166,14 @@ impl Root {
         }
     }
 
-    /// What stands against a hold, without taking it.
+    /// What stands against a hold, without taking it; `None` if there is nothing, or it cannot be told.
     pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<ledger::Level> {
-        self.pages.level(hold, now)
+        self.pages.level(hold, now).ok().flatten()
+    }
+
+    /// The same for somebody who asks: nothing is told where it cannot be told.
+    pub(crate) fn told_level(&self, hold: &Hold, now: EpochMs) -> Result<ledger::Level, String> {
+        self.pages.level(hold, now).map(Option::unwrap_or_default).map_err(describe)
     }
 
     /// Lets a paused request wait for the store. Says whether this host can.

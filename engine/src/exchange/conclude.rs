@@ -7,6 +7,7 @@ use crate::ledger::{Denied, Level};
 use crate::policy::{Action, Bound, Budget, Effort, Policy};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
+use crate::usage::Served;
 
 /// What was decided and why.
 #[derive(Debug, Default)]
@@ -379,6 +380,14 @@ impl Exchange {
         }
         if !self.outcome.overage_terms.is_empty() {
             headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
+        }
+        if self.facts.is_some() {
+            let usage = self.expected_usage();
+            let other =
+                self.serves_another().then(|| self.quote_for(self.served_model(), &Served::default()));
+            let cost = other.as_ref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);
+            headers.push(("x-tokenstile-estimated-tokens", usage.total().to_string()));
+            headers.push(("x-tokenstile-estimated-usd", cost.to_string().replace(['$', ','], "")));
         }
         if self.serves_another() {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));

@@ -6,7 +6,7 @@ use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Downgrade, DowngradeList, Policy, Scope, Step};
-use crate::dialect::Features;
+use crate::dialect::{Features, Recognised, recognise};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
@@ -68,6 +68,7 @@ impl Compiler<'_> {
         let strip_request_headers = self.stripped(&document.strip_request_headers);
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
+        let quota_path = self.quota_path(document.quota_path);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -108,6 +109,7 @@ impl Compiler<'_> {
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),
             learned_output,
+            quota_path,
             identity,
             pointers: sources.pointers.into(),
             exempt,
@@ -140,6 +142,24 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// A path that is no LLM call's.
+    fn quota_path(&mut self, path: Option<String>) -> Option<String> {
+        let path = path?;
+        let is_plain = path.starts_with('/')
+            && path.len() <= 256
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
+        if !is_plain {
+            let wrong = "a path without a query is needed, such as `/.well-known/llm-quota`";
+            self.errors.add("quota_path", wrong);
+        } else if !matches!(recognise(b"POST", b"", path.as_bytes()), Recognised::Unknown) {
+            self.errors.add(
+                "quota_path",
+                "calls to an LLM go to this path; choose another, such as `/.well-known/llm-quota`",
+            );
+        }
+        Some(path)
     }
 
     /// Dimensions that are labels: their places.

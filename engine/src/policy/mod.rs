@@ -80,6 +80,8 @@ pub struct Policy {
     /// The quantile of what calls of the same kind came to, in thousandths, and what makes a kind; from then on the
     /// hold assumes that.
     pub learned_output: Option<(u64, Vec<Scope>)>,
+    /// Where callers ask what they have left; `None`: nowhere.
+    pub quota_path: Option<String>,
     /// Who pays.
     pub identity: Vec<Dimension>,
     /// What the sources want to know of a body.
@@ -337,6 +339,24 @@ impl Policy {
         met.map(move |(index, budget)| {
             self.alternative(budget, subject.identity, now).unwrap_or((index, budget))
         })
+    }
+
+    /// The budgets that calls of this subject may meet, each with the limit that it has now; where it asks for no
+    /// model, whatever the model and who serves it. Those in shadow mode are none.
+    #[must_use]
+    pub fn budgets_of(&self, subject: &Subject<'_>, now: EpochMs) -> Vec<&Budget> {
+        let any = subject.asked.is_empty();
+        let met = |condition: &Condition| match condition {
+            Condition::Dimension(..) => subject.meets(condition),
+            Condition::Model(_) | Condition::Provider(_) => any || subject.meets(condition),
+            // What only a call tells.
+            _ => true,
+        };
+        let declared = self.budgets.iter().take(self.declared);
+        let may_meet = declared.filter(|budget| !budget.shadow && budget.matches.iter().all(met));
+        let limited =
+            |budget| self.alternative(budget, subject.identity, now).map_or(budget, |(_, other)| other);
+        may_meet.map(limited).collect()
     }
 
     /// Those of [`Policy::budgets_for`] about which the body can say nothing more: neither whether the call meets

@@ -51,6 +51,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) hash_seed: u64,
     #[deserr(default)]
+    pub(super) quota_path: Option<String>,
+    #[deserr(default)]
     pub(super) identity: Named<Vec<String>>,
     #[deserr(default)]
     pub(super) jwt: Jwt,

@@ -13,8 +13,11 @@ use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::learned::Learned;
-use tokenstile_engine::ledger::{Hold, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{
+    Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
+};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
@@ -95,6 +98,9 @@ impl World {
         let method = dialect::effective_method(header(":method").unwrap_or_default(), header);
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
+        if quota::is_asked(&self.policy, path) {
+            return Ok(Begun::Replied(None, self.quota(method, path, &sending.headers, call)?));
+        }
         let route = match dialect::recognise(method, host, path) {
             Recognised::Metered(route) => route,
             Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
@@ -117,7 +123,9 @@ impl World {
         let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let pages = &self.pages.0;
-        let level = |hold: &Hold| Some(pages.get(&hold.key.page)?.level(hold, self.now));
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|p| p.level(hold, self.now)).unwrap_or_default())
+        };
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply));
         }
@@ -145,6 +153,24 @@ impl World {
             }
             Err(reply) => Ok(Begun::Replied(Some(exchange), reply)),
         }
+    }
+
+    fn quota(
+        &mut self,
+        method: &[u8],
+        path: &[u8],
+        headers: &HeaderMap,
+        call: &super::Call,
+    ) -> Result<Reply, String> {
+        if let Some(reply) = quota::at_once(method, path) {
+            return Ok(reply);
+        }
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let identity = identity(&self.policy, Head { headers: &headers, path, dialect: "" }, call)?;
+        let question = Question::new(&self.policy, &identity, path, self.now);
+        let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, self.now));
+        let levels: Vec<Level> = question.holds().map(|hold| level(hold).unwrap_or_default()).collect();
+        Ok(question.reply(&levels))
     }
 
     fn carry_out(
