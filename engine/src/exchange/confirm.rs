@@ -1,13 +1,13 @@
 //! Calls that their caller must confirm: a signed token goes out with the question, comes back with the same request,
 //! and is good for that request, once and for some minutes.
 //!
-//! Nothing is stored until it comes back: the token is its own expiry, and a signature over that, the caller, the path
-//! and the body. That it was used stands in the ledger, in a slot with room for one, for as long as it is good; where
+//! Nothing is stored until it comes back: the token is its own expiry, and a signature over that, the caller, the
+//! provider, the path and the body. That it was used stands in the ledger, in a slot with room for one, for as long as it is good; where
 //! each worker has a ledger of its own, it is good once in each.
 
 use super::plan::Planned;
 use super::{Exchange, Next};
-use crate::ledger::{Hold, Level, WindowRule};
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
 use crate::policy::{Confirm, Confirmations, OpenWindow, duration_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
 use crate::units::{EpochMs, NanoUsd};
@@ -90,6 +90,7 @@ impl Exchange {
         };
         field(self.policy.name.as_bytes());
         field(&expires.0.to_le_bytes());
+        field(self.provider().unwrap_or_default().as_bytes());
         field(&self.route.path);
         field(&body);
         for place in 0..self.policy.identity.len() {
@@ -113,7 +114,8 @@ impl Exchange {
     pub(super) fn confirmation_hold(&self) -> Option<Planned> {
         let Token { expires, signature } = self.confirming.token?;
         let window = WindowRule::Until(expires);
-        let hold = Hold { key: self.policy.confirmation_key(signature), window, amount: 1, cap: Some(1) };
+        let (key, warns) = (self.policy.confirmation_key(signature), [NO_WARNING; WARNINGS_MAX]);
+        let hold = Hold { key, window, amount: 1, cap: Some(1), warns };
         Some(Planned {
             budget: NO_BUDGET,
             open: OpenWindow::until(expires),

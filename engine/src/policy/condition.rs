@@ -12,7 +12,6 @@ use super::scope::{Scope, Subject, UNKNOWN, known};
 use crate::dialect::{DIALECTS, Facts, Features};
 use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
-use std::ops::ControlFlow;
 use wildmatch::WildMatch;
 
 /// What a call must be.
@@ -161,38 +160,14 @@ const FEATURES: [(&str, Features); 9] = [
     ("server_tools", Features::SERVER_TOOLS),
 ];
 
-/// What a `match` wants of one of its keys.
+/// What stands at a key whose name decides what may stand there.
 #[derive(Debug)]
 pub(super) enum Wanted {
     Text(String),
     Flag(bool),
+    Number(u64),
     Words(Vec<String>),
-    Range(Range),
-}
-
-/// `{"min": 1, "max": 500}`, or a time: `{"from": "22:00", "to": "06:00", "days": ["sat"]}`.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct Range {
-    #[deserr(default)]
-    pub(super) min: Option<u64>,
-    #[deserr(default)]
-    pub(super) max: Option<u64>,
-    #[deserr(default)]
-    pub(super) from: Option<String>,
-    #[deserr(default)]
-    pub(super) to: Option<String>,
-    #[deserr(default)]
-    pub(super) days: Vec<String>,
-    #[deserr(default)]
-    pub(super) timezone: Option<String>,
-}
-
-impl Range {
-    const fn is_of_numbers(&self) -> bool {
-        let has_time = self.from.is_some() || self.to.is_some() || self.timezone.is_some();
-        !has_time && self.days.is_empty()
-    }
+    Each(Named<Self>),
 }
 
 impl Deserr<PolicyErrors> for Wanted {
@@ -201,22 +176,21 @@ impl Deserr<PolicyErrors> for Wanted {
         location: ValuePointerRef,
     ) -> Result<Self, PolicyErrors> {
         const ACCEPTED: &[ValueKind] =
-            &[ValueKind::String, ValueKind::Boolean, ValueKind::Sequence, ValueKind::Map];
+            &[ValueKind::String, ValueKind::Boolean, ValueKind::Integer, ValueKind::Sequence, ValueKind::Map];
         match value {
             Value::String(text) => Ok(Self::Text(text)),
             Value::Boolean(flag) => Ok(Self::Flag(flag)),
+            Value::Integer(number) => Ok(Self::Number(number)),
             Value::Sequence(words) => {
                 let word = |(i, word): (usize, V)| {
                     String::deserialize_from_value(word.into_value(), location.push_index(i))
                 };
                 words.into_iter().enumerate().map(word).collect::<Result<_, _>>().map(Self::Words)
             }
-            value @ Value::Map(_) => Range::deserialize_from_value(value, location).map(Self::Range),
+            value @ Value::Map(_) => Named::deserialize_from_value(value, location).map(Self::Each),
             actual => {
                 let kind = ErrorKind::IncorrectValueKind { actual, accepted: ACCEPTED };
-                Err(match PolicyErrors::error(None, kind, location) {
-                    ControlFlow::Break(errors) | ControlFlow::Continue(errors) => errors,
-                })
+                Err(super::named::all(PolicyErrors::error(None, kind, location)))
             }
         }
     }
@@ -251,7 +225,7 @@ impl Compiler<'_> {
                     None
                 }
                 "stream" => self.stream(&at, &wanted),
-                "time" => self.time(&at, &wanted).map(Condition::Time),
+                "time" => self.hours(&at, &wanted).map(Condition::Time),
                 "uses" => self.uses(&at, wanted),
                 "prompt_tokens" => self.bounds(&at, &wanted).map(Condition::PromptTokens),
                 "output_bound" => self.bounds(&at, &wanted).map(Condition::OutputBound),
@@ -295,16 +269,6 @@ impl Compiler<'_> {
         found.map(|dialect| Condition::Dialect(dialect.name))
     }
 
-    fn time(&mut self, at: &str, wanted: &Wanted) -> Option<Hours> {
-        match wanted {
-            Wanted::Range(Range { min: Some(_), .. } | Range { max: Some(_), .. }) => {}
-            Wanted::Range(range) => return self.hours(at, range),
-            _ => {}
-        }
-        self.errors.add(at, "a time is needed, such as {\"from\": \"22:00\", \"to\": \"06:00\"}");
-        None
-    }
-
     fn uses(&mut self, at: &str, wanted: Wanted) -> Option<Condition> {
         let words = match wanted {
             Wanted::Words(words) if !words.is_empty() => words,
@@ -328,19 +292,27 @@ impl Compiler<'_> {
     }
 
     fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
-        let bounds = match wanted {
-            Wanted::Range(Range { min: None, max: None, .. }) => None,
-            Wanted::Range(range @ Range { min, max, .. }) if range.is_of_numbers() => {
-                Some(Bounds { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) })
-            }
-            _ => None,
+        let mut bounds = Bounds { min: 0, max: u64::MAX };
+        let Some(Wanted::Each(given)) =
+            Some(wanted).filter(|wanted| !matches!(wanted, Wanted::Each(n) if n.is_empty()))
+        else {
+            self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}");
+            return None;
         };
-        match bounds {
-            None => self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}"),
-            Some(bounds) if bounds.min > bounds.max => self.errors.add(at, "`min` is more than `max`"),
-            Some(_) => {}
+        for (key, value) in given.iter() {
+            match (key.as_str(), value) {
+                ("min", Wanted::Number(number)) => bounds.min = *number,
+                ("max", Wanted::Number(number)) => bounds.max = *number,
+                ("min" | "max", _) => {
+                    self.errors.add(format!("{at}.{key}"), "invalid value type: a number is needed");
+                }
+                _ => self.errors.add(at, format!("unknown field `{key}`; known are `min` and `max`")),
+            }
         }
-        bounds
+        if bounds.min > bounds.max {
+            self.errors.add(at, "`min` is more than `max`");
+        }
+        Some(bounds)
     }
 
     fn pattern(&mut self, path: &str, value: &str) -> WildMatch {

@@ -1,7 +1,7 @@
 //! Times of the day and of the week, by the clock of a zone: `{"from": "22:00", "to": "06:00", "days": ["sat"]}`.
 
 use super::compile::Compiler;
-use super::condition::Range;
+use super::condition::Wanted;
 use crate::units::EpochMs;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
@@ -53,38 +53,53 @@ impl Hours {
 
 impl Compiler<'_> {
     /// What `time` says in a `match`.
-    pub(super) fn hours(&mut self, at: &str, wire: &Range) -> Option<Hours> {
-        let mut minute = |key: &str, text: Option<&str>| {
-            let minute = text.map_or(Some(0), minute_of);
-            if minute.is_none() {
-                let text = text.unwrap_or_default();
-                self.errors
-                    .add(format!("{at}.{key}"), format!("`{text}` is no time of the day; write `22:00`"));
-            }
-            minute
+    pub(super) fn hours(&mut self, at: &str, wanted: &Wanted) -> Option<Hours> {
+        let (mut from, mut to, mut days, mut zone) = (0, 0, 0, None);
+        let Some(Wanted::Each(given)) =
+            Some(wanted).filter(|wanted| !matches!(wanted, Wanted::Each(n) if n.is_empty()))
+        else {
+            self.errors.add(at, "a time is needed, such as {\"from\": \"22:00\", \"to\": \"06:00\"}");
+            return None;
         };
-        let (from, to) = (minute("from", wire.from.as_deref()), minute("to", wire.to.as_deref()));
-        if wire.from.is_none() && wire.to.is_none() && wire.days.is_empty() {
-            self.errors.add(
-                at,
-                "`from`, `to` or `days` is needed, such as {\"from\": \"22:00\", \"to\": \"06:00\"}",
-            );
+        for (key, value) in given.iter() {
+            let at = format!("{at}.{key}");
+            match (key.as_str(), value) {
+                ("from", Wanted::Text(text)) => from = self.minute(at, text)?,
+                ("to", Wanted::Text(text)) => to = self.minute(at, text)?,
+                ("days", Wanted::Words(names)) => days = self.days(&at, names),
+                ("timezone", Wanted::Text(name)) => zone = Some(name.as_str()),
+                ("from" | "to" | "timezone", _) => self.errors.add(at, "one text is needed, in quotes"),
+                ("days", _) => self.errors.add(at, "a list is needed, such as [\"sat\", \"sun\"]"),
+                _ => self.errors.add(at, "unknown key; known are `from`, `to`, `days` and `timezone`"),
+            }
         }
+        let days = if given.names().any(|name| name == "days") { days } else { ALL_DAYS };
+        let zone = super::amounts::zone(&format!("{at}.timezone"), zone, self.errors)?;
+        Some(Hours { from, to, days, zone })
+    }
+
+    fn minute(&mut self, at: String, text: &str) -> Option<u16> {
+        let minute = minute_of(text);
+        if minute.is_none() {
+            self.errors.add(at, format!("`{text}` is no time of the day; write `22:00`"));
+        }
+        minute
+    }
+
+    fn days(&mut self, at: &str, names: &[String]) -> u8 {
         let mut days = 0;
-        for (i, name) in wire.days.iter().enumerate() {
+        for (i, name) in names.iter().enumerate() {
             match DAYS.iter().zip(0..).find(|((day, _), _)| day == name) {
                 Some((_, bit)) => days |= 1_u8 << bit,
                 None => {
                     let wrong = format!(
                         "`{name}` is no day; write `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`"
                     );
-                    self.errors.add(format!("{at}.days[{i}]"), wrong);
+                    self.errors.add(format!("{at}[{i}]"), wrong);
                 }
             }
         }
-        let days = if wire.days.is_empty() { ALL_DAYS } else { days };
-        let zone = super::amounts::zone(&format!("{at}.timezone"), wire.timezone.as_deref(), self.errors)?;
-        Some(Hours { from: from?, to: to?, days, zone })
+        days
     }
 }
 
