@@ -372,10 +372,10 @@ impl Policy {
     /// model, whatever the model and who serves it. Those in shadow mode are none.
     #[must_use]
     pub fn budgets_of(&self, subject: &Subject<'_>, now: EpochMs) -> Vec<&Budget> {
-        let any = subject.asked.is_empty();
         let met = |condition: &Condition| match condition {
             Condition::Dimension(..) => subject.meets(condition),
-            Condition::Model(_) | Condition::Provider(_) => any || subject.meets(condition),
+            Condition::Model(_) => subject.asked.is_empty() || subject.meets(condition),
+            Condition::Provider(_) => subject.provider.is_empty() || subject.meets(condition),
             // What only a call tells.
             _ => true,
         };
