@@ -3,11 +3,13 @@
 //! Pure: no I/O, no clock, no threads, no proxy. Time comes in as [`units::EpochMs`]; effects go out
 //! as values. The plugin and the test harness are shells around [`exchange::Exchange`].
 
+pub mod alert;
 mod base64;
 pub mod dialect;
 mod excerpt;
 pub mod exchange;
 pub mod json;
+pub mod learned;
 pub mod ledger;
 mod media;
 pub mod policy;

@@ -5,7 +5,7 @@
 //! shadow mode change nothing and are not told.
 
 use crate::dialect::percent_decoded;
-use crate::ledger::{Hold, Level};
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{
     Action, Budget, CalendarUnit, Condition, Identity, OpenWindow, Policy, Scope, Subject, Window,
 };
@@ -88,8 +88,8 @@ impl<'p> Question<'p> {
     #[must_use]
     pub fn new(policy: &'p Policy, identity: &Identity, path: &[u8], now: EpochMs) -> Self {
         let asked = parameter(path, "model").unwrap_or_default();
-        let named = parameter(path, "provider").or_else(|| policy.provider.clone());
-        let provider = named.filter(|name| !name.is_empty());
+        let provider = parameter(path, "provider").or_else(|| policy.provider.clone());
+        let provider = provider.filter(|name| !name.is_empty());
         let entry = policy.prices.quote(&PriceQuery {
             provider: provider.as_deref(),
             requested: &asked,
@@ -98,15 +98,19 @@ impl<'p> Question<'p> {
             place: "",
             at: now,
         });
-        // Whom the price book knows to serve it, where nobody says it.
-        let of_book = entry.entry.split_once('/').map_or("", |(provider, _)| provider);
-        let provider = provider.as_deref().unwrap_or(of_book);
+        let provider = provider.as_deref().unwrap_or_default();
         let subject = Subject { identity, asked: &asked, priced_as: &entry.entry, provider, dialect: "" };
-        let depends = |scope: &Scope| asked.is_empty() && !matches!(scope, Scope::Dimension(_));
+        let depends = |scope: &Scope| match scope {
+            Scope::Dimension(_) => false,
+            Scope::Model => asked.is_empty(),
+            // Calls tell it by their path and host, which a question does not have.
+            Scope::Provider => provider.is_empty(),
+        };
         let line = |budget: &'p Budget| {
             let open = budget.window.open(budget.limit, now);
             let key = policy.slot_key(budget, &subject);
-            let hold = Hold { key, window: open.rule, amount: 0, cap: None };
+            let warns = [NO_WARNING; WARNINGS_MAX];
+            let hold = Hold { key, window: open.rule, amount: 0, cap: None, warns };
             Line { budget, hold: (!budget.per.iter().any(depends)).then_some(hold), open }
         };
         let lines = policy.budgets_of(&subject, now).into_iter().map(line).collect();
@@ -214,6 +218,8 @@ fn state(budget: &Budget, used: Amount) -> &'static str {
             Action::Delay { .. } => "delay",
             Action::Confirm(_) => "confirm",
             Action::Deny { .. } => "exhausted",
+            // It tells operators, and changes nothing for callers.
+            Action::Alert => state,
         };
     }
     state

@@ -138,6 +138,12 @@ impl Exchange {
         self.quote_for(self.asked_model(), served).price.cost(usage)
     }
 
+    /// What this usage costs with the model that serves, if `served` answers.
+    #[must_use]
+    pub fn cost_as_served(&self, usage: Usage, served: &Served) -> NanoUsd {
+        self.quote_for(self.served_model(), served).price.cost(usage)
+    }
+
     /// What a recorded answer to this call used; `None` if nothing. The call itself is not changed.
     #[must_use]
     pub fn used_by(&self, reader: AnswerReader, status: u16) -> Option<Usage> {

@@ -26,15 +26,18 @@ pub use known::ServedBy;
 pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
 
+use crate::alert::Owed;
 use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
-use crate::ledger::{Denied, Hold, Reserved, Settle};
+use crate::learned::Learned;
+use crate::ledger::{Denied, Hold, Reserved};
 use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
 use plan::Planned;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the shell does next.
@@ -157,6 +160,10 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// What answers came to until now, as far as the policy wants that.
+    learned: Option<Rc<RefCell<Learned>>>,
+    /// The kind of this call there, and the output expected of it, when it was first planned.
+    kind: Option<(u64, u64)>,
     /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
     shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
@@ -166,7 +173,7 @@ pub struct Exchange {
     /// A part of the answer was not seen: what is counted of it is too little.
     answer_lost: bool,
     status: u16,
-    owed: Vec<Settle>,
+    owed: Vec<Owed>,
 }
 
 impl Exchange {
@@ -201,6 +208,8 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            learned: None,
+            kind: None,
             shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
@@ -227,6 +236,11 @@ impl Exchange {
         const MAX: usize = 512;
         let header = header.get(..MAX).unwrap_or(header);
         self.accepted = String::from_utf8_lossy(header).into_owned();
+    }
+
+    /// Lends the table of what answers came to: expectations come from it, and what this call comes to goes there.
+    pub fn learns(&mut self, learned: Rc<RefCell<Learned>>) {
+        self.learned = Some(learned).filter(|_| self.policy.learned_output.is_some());
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.
@@ -390,7 +404,8 @@ impl Exchange {
             }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
-                let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
+                let back =
+                    self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.give_back(got).into());
                 self.owed.extend(back);
                 Next::Nothing
             }
@@ -508,7 +523,7 @@ impl Exchange {
     }
 
     /// What must be settled with the store: empty it, settle it, keep what fails and try it again.
-    pub fn take_owed(&mut self) -> Vec<Settle> {
+    pub fn take_owed(&mut self) -> Vec<Owed> {
         std::mem::take(&mut self.owed)
     }
 
@@ -608,7 +623,7 @@ impl Exchange {
     fn give_back(&mut self) {
         for planned in &mut self.plan {
             if let Some(reserved) = planned.reserved.take() {
-                self.owed.push(planned.hold.settle(&reserved, 0));
+                self.owed.push(planned.hold.give_back(&reserved).into());
             }
         }
     }

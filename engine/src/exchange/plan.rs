@@ -1,8 +1,9 @@
 //! Which budgets a call meets, and how much it holds in each.
 
 use super::Exchange;
-use crate::ledger::{Hold, Reserved};
-use crate::policy::{Budget, HoldRule, OpenWindow, Subject};
+use crate::alert::{Owed, Watch};
+use crate::ledger::{Hold, Level, NO_WARNING, Reserved, Settle, WARNINGS_MAX};
+use crate::policy::{Budget, HoldRule, OpenWindow, Scope, Step, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -25,6 +26,7 @@ impl Exchange {
     /// Fills the plan from what is known of the call.
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
+        self.expect_by_kind();
         let expected = self.expected_usage();
         let holding = self.held_usage(expected);
         let quote = self.asked_quote();
@@ -36,12 +38,27 @@ impl Exchange {
                 window: open.rule,
                 amount: held(budget.meter, holding, quote.price.cost(holding)),
                 cap: budget.cap().filter(|_| !self.exempt),
+                warns: if budget.shadow || self.exempt {
+                    [NO_WARNING; WARNINGS_MAX]
+                } else {
+                    budget.warned_once()
+                },
             };
             let expected = held(budget.meter, expected, quote.price.cost(expected));
             Planned { budget: index, open, hold, expected, reserved: None }
         };
         let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
         self.plan = plan.collect();
+    }
+
+    /// Looks up, once, what calls of this kind came to.
+    fn expect_by_kind(&mut self) {
+        let kind = self.learned.as_ref().and_then(|_| self.policy.kind_of(&self.subject()));
+        let learned = self.learned.as_ref().and_then(|learned| learned.try_borrow().ok());
+        if let (None, Some(kind), Some(learned)) = (self.kind, kind, learned) {
+            let start = self.policy.expected_output_tokens;
+            self.kind = Some((kind, learned.expected(kind).unwrap_or(start)));
+        }
     }
 
     /// The call as budgets tell it from others.
@@ -54,6 +71,43 @@ impl Exchange {
     pub(super) fn subject_of_head(&self) -> Subject<'_> {
         let provider = self.provider().unwrap_or_default();
         Subject { provider, dialect: self.route.dialect.name, ..Subject::of(&self.identity) }
+    }
+
+    /// What operators are told of a budget; `None` if of nothing.
+    pub(super) fn watch(&self, planned: &Planned) -> Option<Box<Watch>> {
+        let budget = self.policy.budgets.get(planned.budget).filter(|budget| budget.has_alerts())?;
+        let subject = self.subject();
+        let named = budget.per.iter().map(|scope| {
+            let name = match *scope {
+                Scope::Dimension(place) => self.policy.identity.get(place).map_or("", |d| d.name.as_str()),
+                Scope::Model => "model",
+                Scope::Provider => "provider",
+            };
+            (name.to_owned(), subject.value(*scope).to_owned())
+        });
+        let (policy, open) = (self.policy.clone(), planned.open.clone());
+        Some(Box::new(Watch { policy, budget: planned.budget, open, subject: named.collect() }))
+    }
+
+    /// What tells operators of thresholds that were `reached` without being used: by a refusal, or by calls that
+    /// run. `level`: as it stood, so that what is told already costs nothing.
+    pub(super) fn alerted(&self, planned: &Planned, level: Level, reached: Amount) -> Option<Owed> {
+        let budget = self.policy.budgets.get(planned.budget)?;
+        let news = |step: &Step| step.alert.is_some() && (level.alerted_below..=reached).contains(&step.at);
+        if !budget.ladder.iter().any(news) {
+            return None;
+        }
+        let Hold { key, window, .. } = planned.hold;
+        let settle = Settle {
+            key,
+            window,
+            receipt: None,
+            used: 0,
+            untold: false,
+            watched: false,
+            tells: Some(reached),
+        };
+        Some(Owed { settle, watch: self.watch(planned) })
     }
 
     /// The price of the call as it was asked for, or as a route has it, looked up once.
@@ -107,7 +161,7 @@ impl Exchange {
     /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound, or that
     /// bound in the worst case.
     pub(super) fn usage_with(&self, input: u64) -> Usage {
-        let expected = self.policy.expected_output_tokens;
+        let expected = self.kind.map_or(self.policy.expected_output_tokens, |(_, output)| output);
         let output = self.facts.as_ref().map_or(expected, |facts| {
             let bound = facts.output_bound.into_iter().chain(self.output_limit).min();
             let bound = bound.map_or(expected, |bound| match self.policy.hold {

@@ -3,7 +3,8 @@
 use super::plan;
 use super::record::{Bill, Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
-use crate::ledger::SlotKey;
+use crate::alert::Owed;
+use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -48,6 +49,9 @@ impl Exchange {
         served: Served,
         now: EpochMs,
     ) -> Settlement {
+        if complete {
+            self.learn(usage, source);
+        }
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
@@ -61,6 +65,22 @@ impl Exchange {
         let bill = Bill { usage: usage_record, cost, savings, quote, model_answered: served.model };
         let record = self.record(state, complete, bill, now);
         Settlement { record, usage, cost }
+    }
+
+    /// Remembers what a whole answer came to, unless we had a hand in it.
+    fn learn(&self, usage: Usage, source: UsageSource) {
+        let told = matches!(source, UsageSource::Reported | UsageSource::Counted);
+        let as_asked = self.outcome.served_model.is_none() && self.outcome.output_bound.is_none();
+        let ((Some((kind, _)), Some(learned)), true) = ((self.kind, &self.learned), told && as_asked) else {
+            return;
+        };
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
+        let output = usage.output.div_ceil(choices);
+        if let (Some((quantile, _)), Ok(mut learned)) =
+            (&self.policy.learned_output, learned.try_borrow_mut())
+        {
+            learned.observe(kind, output, *quantile, self.policy.expected_output_tokens);
+        }
     }
 
     /// What the same tokens would have cost with the model that was asked for, less what they did.
@@ -112,20 +132,26 @@ impl Exchange {
 
     /// Books what was used in every budget of the plan, in place of its hold.
     fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
+        let mut owed = Vec::with_capacity(self.plan.len());
         for planned in &self.plan {
             // A confirmation is used up.
             let budget = self.policy.budgets.get(planned.budget);
             let used = budget.map_or(planned.hold.amount, |budget| plan::used(budget.meter, usage, cost));
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
-            self.owed.push(crate::ledger::Settle {
+            let watch = self.watch(planned);
+            let settle = Settle {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
                 // Nor does a call that was not made count as one.
                 used: if source == UsageSource::None { 0 } else { used },
+                untold: false,
                 watched: budget.is_some_and(|budget| self.charges_more(budget)),
-            });
+                tells: watch.as_ref().map(|_| USED_ALONE),
+            };
+            owed.push(Owed { settle, watch });
         }
+        self.owed.append(&mut owed);
     }
 
     /// Whether this call may pay for what it uses of a budget beyond a step.
@@ -175,3 +201,6 @@ fn lines(budget: &Budget, from: Amount, to: Amount) -> Vec<Value> {
     };
     steps.iter().enumerate().filter_map(line).collect()
 }
+
+/// Nothing has reached a threshold but what was used.
+const USED_ALONE: Amount = -1;

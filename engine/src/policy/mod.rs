@@ -1,5 +1,6 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
+mod alerts;
 mod amounts;
 mod compile;
 mod condition;
@@ -20,6 +21,7 @@ mod template;
 mod window;
 mod wire;
 
+pub use alerts::{CallOut, Form, Sink};
 pub use condition::{Bounds, Call, Condition};
 pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
@@ -36,8 +38,9 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::dialect::Features;
 use crate::json::Pointer;
-use crate::ledger::SlotKey;
+use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
 use crate::price::Prices;
 use crate::units::{Amount, EpochMs, Meter};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -78,6 +81,9 @@ pub struct Policy {
     pub expected_output_tokens: u64,
     /// Where callers ask what they have left; `None`: nowhere.
     pub quota_path: Option<String>,
+    /// The quantile of what calls of the same kind came to, in thousandths, and what makes a kind; from then on the
+    /// hold assumes that.
+    pub learned_output: Option<(u64, Vec<Scope>)>,
     /// Who pays.
     pub identity: Vec<Dimension>,
     /// What the sources want to know of a body.
@@ -88,6 +94,8 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Where alerts go.
+    pub sinks: Vec<Sink>,
     /// Calls that are stopped.
     pub blocks: Vec<Block>,
     /// How much one call may need.
@@ -113,7 +121,19 @@ pub struct Policy {
 pub struct DowngradeList {
     /// The name that ladders use.
     pub name: String,
-    rules: Vec<(WildMatch, String)>,
+    rules: Vec<Downgrade>,
+}
+
+/// One line of such a list.
+#[derive(Debug, Clone, Default)]
+pub struct Downgrade {
+    from: WildMatch,
+    /// What serves.
+    pub to: String,
+    /// What it can do, whatever the table says.
+    pub can: Features,
+    /// What it cannot do.
+    pub cannot: Features,
 }
 
 /// One budget.
@@ -155,6 +175,8 @@ pub struct Step {
     pub shadow: bool,
     /// What it does.
     pub action: Action,
+    /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
+    pub alert: Option<usize>,
 }
 
 /// What a step does.
@@ -164,6 +186,8 @@ pub enum Action {
     Warn {
         /// The sentence.
         message: Messages,
+        /// Once a window, and not with every answer.
+        once: bool,
     },
     /// Shorten the answer.
     Clamp {
@@ -195,13 +219,32 @@ pub enum Action {
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
+    /// Nothing to the call: operators are told, by [`Step::alert`].
+    Alert,
+}
+
+impl Action {
+    /// The word in the policy's ladders.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Warn { .. } => "warn",
+            Self::Clamp { .. } => "clamp",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Overage(_) => "overage",
+            Self::Delay { .. } => "delay",
+            Self::Confirm(_) => "confirm",
+            Self::Deny { .. } => "deny",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// What a downgrade list says of a model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Cheaper<'a> {
     /// Serve this one.
-    Use(&'a str),
+    Use(&'a Downgrade),
     /// It is the cheaper one already.
     Already,
     /// No rule names it.
@@ -212,10 +255,10 @@ impl DowngradeList {
     /// What the list says of `model`.
     #[must_use]
     pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|(from, _)| from.matches(model)) {
-            Some((_, to)) if to != model => Cheaper::Use(to),
+        match self.rules.iter().find(|rule| rule.from.matches(model)) {
+            Some(rule) if rule.to != model => Cheaper::Use(rule),
             Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|(_, to)| to == model) => Cheaper::Already,
+            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
             None => Cheaper::Unlisted,
         }
     }
@@ -264,11 +307,24 @@ impl Policy {
         of_rules
             || self.budgets.iter().any(|budget| {
                 budget.ladder.iter().any(|step| match &step.action {
-                    Action::Warn { message } => message.are_several(),
+                    Action::Warn { message, .. } => message.are_several(),
                     Action::Deny { exhausted, .. } => exhausted.are_several(),
                     _ => false,
                 })
             })
+    }
+
+    /// The kind of call whose output is learned, if any is.
+    #[must_use]
+    pub fn kind_of(&self, subject: &Subject<'_>) -> Option<u64> {
+        let (_, per) = self.learned_output.as_ref()?;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 1);
+        for &scope in per {
+            let value = subject.value(scope);
+            hasher.write_u64(value.len() as u64);
+            hasher.write(value.as_bytes());
+        }
+        Some(hasher.finish128().h1.max(1))
     }
 
     /// Where the amount of `budget` for this subject stands.
@@ -322,10 +378,10 @@ impl Policy {
     /// model, whatever the model and who serves it. Those in shadow mode are none.
     #[must_use]
     pub fn budgets_of(&self, subject: &Subject<'_>, now: EpochMs) -> Vec<&Budget> {
-        let any = subject.asked.is_empty();
         let met = |condition: &Condition| match condition {
             Condition::Dimension(..) => subject.meets(condition),
-            Condition::Model(_) | Condition::Provider(_) => any || subject.meets(condition),
+            Condition::Model(_) => subject.asked.is_empty() || subject.meets(condition),
+            Condition::Provider(_) => subject.provider.is_empty() || subject.meets(condition),
             // What only a call tells.
             _ => true,
         };
@@ -386,6 +442,23 @@ impl Policy {
 impl Budget {
     fn concerns(&self, subject: &Subject<'_>) -> bool {
         self.matches.iter().all(|condition| subject.meets(condition))
+    }
+
+    /// Whether operators are told of some step.
+    #[must_use]
+    pub fn has_alerts(&self) -> bool {
+        self.ladder.iter().any(|step| step.alert.is_some())
+    }
+
+    /// The thresholds of which callers are warned once, in the ladder's order.
+    #[must_use]
+    pub fn warned_once(&self) -> [Amount; WARNINGS_MAX] {
+        let once = self.enforced().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        let mut thresholds = [NO_WARNING; WARNINGS_MAX];
+        for (to, step) in thresholds.iter_mut().zip(once) {
+            *to = step.at;
+        }
+        thresholds
     }
 
     /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or

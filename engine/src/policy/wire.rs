@@ -44,6 +44,8 @@ pub(super) struct Document {
     pub(super) max_body_bytes: u32,
     #[deserr(default = 512)]
     pub(super) expected_output_tokens: u32,
+    #[deserr(default)]
+    pub(super) learned_output: Option<LearnedOutput>,
     #[deserr(default = 65_536)]
     pub(super) table_slots: u32,
     #[deserr(default)]
@@ -72,6 +74,8 @@ pub(super) struct Document {
     pub(super) confirm: super::confirm::WireConfirmations,
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
+    #[deserr(default)]
+    pub(super) alerts: serde_json::Value,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
     #[deserr(default)]
@@ -164,12 +168,24 @@ pub enum HoldRule {
     WorstCase,
 }
 
+/// How the output that a hold assumes is learned.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct LearnedOutput {
+    pub(super) quantile: String,
+    pub(super) per: Vec<String>,
+}
+
 /// One line of a downgrade list.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Downgrade {
     pub(super) from: String,
     pub(super) to: String,
+    #[deserr(default)]
+    pub(super) can: Vec<String>,
+    #[deserr(default)]
+    pub(super) cannot: Vec<String>,
 }
 
 /// Where the payload of a verified token stands.
@@ -342,6 +358,21 @@ pub(super) struct Step {
     pub(super) delay: Option<Delay>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
+    #[deserr(default)]
+    pub(super) alert: Option<String>,
+}
+
+impl Step {
+    /// It has no action.
+    pub(super) const fn does_nothing(&self) -> bool {
+        self.warn.is_none()
+            && self.clamp.is_none()
+            && self.downgrade.is_none()
+            && self.overage.is_none()
+            && self.delay.is_none()
+            && self.confirm.is_none()
+            && self.deny.is_none()
+    }
 }
 
 /// The `clamp` action.
@@ -442,6 +473,19 @@ pub(super) struct Delay {
 pub(super) struct Warn {
     #[deserr(default)]
     pub(super) message: Option<Message>,
+    #[deserr(default)]
+    pub(super) repeat: Repeat,
+}
+
+/// How often a caller is warned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub(super) enum Repeat {
+    /// With every answer beyond the threshold.
+    #[default]
+    Always,
+    /// With one answer in each window.
+    Once,
 }
 
 /// The `deny` action.

@@ -6,13 +6,15 @@ use super::format::HangUp;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
 use crate::host::HeaderMap;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
+use tokenstile_engine::alert::{Owed, settle_all};
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{
-    Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
-};
+use tokenstile_engine::learned::Learned;
+use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
@@ -36,7 +38,12 @@ impl Runner for Native {
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
-        Ok(Box::new(World { policy: Arc::new(policy), pages: Pages::default(), now: START }))
+        Ok(Box::new(World {
+            policy: Arc::new(policy),
+            pages: Pages::default(),
+            learned: Rc::default(),
+            now: START,
+        }))
     }
 }
 
@@ -52,6 +59,7 @@ impl Store for Pages {
 struct World {
     policy: Arc<Policy>,
     pages: Pages,
+    learned: Rc<RefCell<Learned>>,
     now: EpochMs,
 }
 
@@ -104,6 +112,7 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        exchange.learns(self.learned.clone());
         exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);
@@ -195,8 +204,8 @@ impl World {
         Ok(done)
     }
 
-    fn settle(&mut self, mut owed: Vec<Settle>) -> Settled {
-        settle_all(&mut self.pages, &mut owed, self.now)
+    fn settle(&mut self, mut owed: Vec<Owed>) -> Settled {
+        settle_all(&mut self.pages, &mut owed, self.now).0
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {

@@ -147,6 +147,7 @@ impl Replay {
             side.tally.landed(&self.landed);
             self.landed.passed.clear();
             self.landed.charged.clear();
+            self.landed.alerts = 0;
         }
         if let Some(filter) = &mut self.filter {
             filter.land(now);

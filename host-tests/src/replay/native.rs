@@ -5,12 +5,16 @@
 use super::answer;
 use super::outcome::{Lever, Met, Outcome};
 use super::trace::{Call, Counted, Used, What, Whole};
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
+use tokenstile_engine::alert::settle_all;
 use tokenstile_engine::dialect::{DIALECTS, Facts, Recognised, Route, recognise};
-use tokenstile_engine::exchange::{Decision, Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::exchange::{Decision, Exchange, Next};
+use tokenstile_engine::learned::Learned;
+use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
 use tokenstile_engine::price::providers;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
@@ -33,17 +37,20 @@ pub struct Native {
     routes: HashMap<(Arc<str>, Arc<str>), Route>,
     running: BinaryHeap<Reverse<Landing>>,
     begun: u64,
+    /// What answers came to, by kinds of calls, as each worker of the filter learns it.
+    learned: Rc<RefCell<Learned>>,
 }
 
 /// What is booked when a call ends.
 struct Landing {
     at: EpochMs,
     number: u64,
-    owed: Vec<Settle>,
-    /// The rules of these, and where they refuse.
+    exchange: Exchange,
+    /// What it used; `None` if it failed.
+    used: Option<Usage>,
+    served: Served,
+    /// The rules that it meets, and where they refuse.
     caps: Vec<(usize, i64)>,
-    /// Where what is used beyond a step is charged for.
-    bill: Option<Box<(Exchange, Settlement)>>,
 }
 
 impl PartialEq for Landing {
@@ -73,6 +80,8 @@ pub struct Landed {
     pub passed: Vec<Overshoot>,
     /// What was charged for use beyond steps of overage, a number a call.
     pub charged: Vec<NanoUsd>,
+    /// How many alerts were raised.
+    pub alerts: u64,
 }
 
 /// An amount beyond the one at which its rule refuses.
@@ -99,7 +108,14 @@ impl Native {
     /// An empty ledger.
     #[must_use]
     pub fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, pages: Pages::default(), routes: HashMap::new(), running: BinaryHeap::new(), begun: 0 }
+        Self {
+            policy,
+            pages: Pages::default(),
+            routes: HashMap::new(),
+            running: BinaryHeap::new(),
+            begun: 0,
+            learned: Rc::default(),
+        }
     }
 
     /// The policy.
@@ -111,24 +127,8 @@ impl Native {
     /// Books what has ended by now, and tells which budgets it passed and what it is charged for.
     pub fn land(&mut self, now: EpochMs, landed: &mut Landed) {
         while self.running.peek().is_some_and(|Reverse(landing)| landing.at <= now) {
-            let Some(Reverse(mut landing)) = self.running.pop() else { return };
-            let settled: Vec<Settle> = landing.owed.clone();
-            let booked = settle_all(&mut self.pages, &mut landing.owed, landing.at);
-            if let Some(bill) = &mut landing.bill {
-                let (exchange, settlement) = &mut **bill;
-                exchange.booked(settlement, &booked.before);
-                let lines = settlement.record.overage.iter();
-                let charge = lines.filter_map(|line| line.get("charge_nano_usd")?.as_i64()).sum();
-                landed.charged.extend((charge != 0).then_some(NanoUsd(charge)));
-            }
-            for (settle, (rule, cap)) in settled.iter().zip(&landing.caps) {
-                let Some(page) = self.pages.0.get(&settle.key.page) else { continue };
-                let hold = Hold { key: settle.key, window: settle.window, amount: 0, cap: None };
-                let by = page.level(&hold, landing.at).used.saturating_sub(*cap);
-                if by > 0 {
-                    landed.passed.push(Overshoot { rule: *rule, tag: settle.key.tag, by });
-                }
-            }
+            let Some(Reverse(landing)) = self.running.pop() else { return };
+            self.book(landing, landed);
         }
     }
 
@@ -159,6 +159,7 @@ impl Native {
         let route = self.route(counted)?;
         let identity = Identity::known(self.values(counted));
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
+        exchange.learns(self.learned.clone());
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
         let usage = match counted.used {
             Used::Nothing => None,
@@ -184,6 +185,7 @@ impl Native {
         let simulable = answer::can(route.dialect.name);
         let identity = Identity::of(&self.policy, head);
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
+        exchange.learns(self.learned.clone());
         if !self.policy.hold_headers {
             exchange.path_is_read_only();
         }
@@ -302,26 +304,52 @@ impl Native {
             simulable: used.simulable,
         };
         exchange.answered(if used.status == 0 { 200 } else { used.status });
-        let settlement = exchange.end_known(now_used, served, ends);
-        if let Some(settlement) = &settlement {
-            outcome.used = settlement.usage;
-            outcome.cost = NanoUsd(settlement.record.cost_nano_usd);
+        if let Some(usage) = now_used.filter(|_| !refused) {
+            outcome.used = usage;
+            outcome.cost = exchange.cost_as_served(usage, &served);
         }
         outcome.levers = levers(&outcome, shorter);
         self.begun += 1;
-        let owed = exchange.take_owed();
+        let landing = Landing { at: ends, number: self.begun, exchange, used: now_used, served, caps };
         if refused {
-            self.settle_now(owed, now);
-        } else if !owed.is_empty() {
-            let watched = owed.iter().any(|settle| settle.watched);
-            let bill = settlement.filter(|_| watched).map(|settlement| Box::new((exchange, settlement)));
-            self.running.push(Reverse(Landing { at: ends, number: self.begun, owed, caps, bill }));
+            self.book(landing, &mut Landed::default());
+        } else {
+            self.running.push(Reverse(landing));
         }
         outcome
     }
 
-    fn settle_now(&mut self, mut owed: Vec<Settle>, now: EpochMs) {
-        settle_all(&mut self.pages, &mut owed, now);
+    /// Settles a call that has ended.
+    fn book(&mut self, mut landing: Landing, landed: &mut Landed) {
+        let Landing { at, exchange, used, served, caps, .. } = &mut landing;
+        let settlement = exchange.end_known(*used, std::mem::take(served), *at);
+        let mut owed = exchange.take_owed();
+        if owed.is_empty() {
+            return;
+        }
+        let settled: Vec<Settle> = owed.iter().map(|owed| owed.settle).collect();
+        let (booked, alerts) = settle_all(&mut self.pages, &mut owed, *at);
+        landed.alerts += alerts.len() as u64;
+        if let Some(mut settlement) = settlement.filter(|_| settled.iter().any(|settle| settle.watched)) {
+            exchange.booked(&mut settlement, &booked.before);
+            let lines = settlement.record.overage.iter();
+            let charge = lines.filter_map(|line| line.get("charge_nano_usd")?.as_i64()).sum();
+            landed.charged.extend((charge != 0).then_some(NanoUsd(charge)));
+        }
+        for (settle, (rule, cap)) in settled.iter().zip(caps) {
+            let Some(page) = self.pages.0.get(&settle.key.page) else { continue };
+            let hold = Hold {
+                key: settle.key,
+                window: settle.window,
+                amount: 0,
+                cap: None,
+                warns: Default::default(),
+            };
+            let by = page.level(&hold, *at).used.saturating_sub(*cap);
+            if by > 0 {
+                landed.passed.push(Overshoot { rule: *rule, tag: settle.key.tag, by });
+            }
+        }
     }
 
     fn route(&mut self, counted: &Counted) -> Option<Route> {

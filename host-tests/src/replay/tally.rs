@@ -53,6 +53,8 @@ pub struct Tallied {
     pub levers: BTreeMap<&'static str, LeverSum>,
     /// What callers are charged for use beyond steps of overage: no part of the cost.
     pub overage: Charged,
+    /// Alerts that were raised.
+    pub alerts: u64,
     /// Rule by rule: budgets in the policy's order, limits of single requests, blocks, routes.
     pub rules: Vec<Rule>,
     /// Spend by dimension, and by model.
@@ -249,6 +251,7 @@ impl Tally {
         for over in &landed.passed {
             self.people.over(over.rule, over.tag, over.by);
         }
+        self.report.alerts += landed.alerts;
         for charge in &landed.charged {
             self.report.overage.calls += 1;
             self.report.overage.charged_nano_usd += charge.0;

@@ -6,14 +6,17 @@
 //! says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod alerts;
 mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod hot_change;
 mod identity;
 mod noon;
 mod passing;
 mod quota;
+mod replacing;
 mod rewriting;
 mod setup;
 mod streams;
@@ -122,7 +125,7 @@ fn the_counters_are_the_records_sums(setup: &Setup) {
     let tokens = counted(&metrics, "tokenstile_tokens;type=input")
         + counted(&metrics, "tokenstile_tokens;type=output");
     assert_eq!(tokens, records.iter().map(total).sum::<u64>() as f64, "{metrics:?}");
-    let requests = "tokenstile_requests;decision=allow;dialect=openai-chat";
+    let requests = "tokenstile_requests;decision=allow";
     assert_eq!(counted(&metrics, requests), records.len() as f64, "{metrics:?}");
     let cost: u64 = records.iter().filter_map(|record| record["cost_nano_usd"].as_u64()).sum();
     assert_eq!(counted(&metrics, "tokenstile_cost_nano_usd"), cost as f64, "{metrics:?}");

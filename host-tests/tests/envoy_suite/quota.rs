@@ -11,6 +11,7 @@ const PATH: &str = "/.well-known/llm-quota";
 pub(crate) async fn a_caller_is_told_what_it_has_left(held: bool) {
     let mut policy = policy(held);
     policy["quota_path"] = PATH.into();
+    policy["provider"] = "openai".into();
     let budgets = policy["budgets"].as_array_mut().unwrap();
     budgets.push(json!({"name": "money", "per": [], "limit": {"usd": "10"}, "window": {"rolling": "24h"},
         "ladder": [{"at": "100%", "deny": {}}]}));

@@ -142,6 +142,7 @@ fn notes(out: &mut String, tallied: &Tallied) {
             let _ = writeln!(out, "{} {text}", count(number));
         }
     };
+    note(tallied.alerts, "alerts are raised.");
     note(tallied.failed, "calls had failed and used nothing.");
     note(tallied.assumed, "calls had been refused: they are taken to use what was expected of them.");
     note(
