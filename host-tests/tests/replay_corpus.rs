@@ -69,8 +69,10 @@ fn without_budgets_the_cost_is_the_oracles() {
     assert!((ours - theirs).abs() < theirs * 0.005, "${ours:.4} here, ${theirs:.4} by the oracle: {apart:?}");
 }
 
-/// Every lever is used, and holds stand while calls run: a call begins every seven seconds and takes up to minutes.
+/// Every lever is used, what is learned of answers counts, and holds stand while calls run: one begins every seven
+/// seconds and takes up to minutes.
 const BUDGETS: &str = r#"{"version": 1, "name": "corpus", "hold_headers": true, "max_body_bytes": 100000000,
+  "learned_output": {"quantile": "75%", "per": ["model"]},
   "identity": {"key": ["api_key", "value:none"]},
   "downgrades": {"economy": [{"from": "gpt-4o*", "to": "gpt-4o-mini"}, {"from": "claude-sonnet-*", "to": "claude-haiku-4-5"},
     {"from": "gemini-*-pro*", "to": "gemini-2.5-flash"}, {"from": "anthropic.claude-*", "to": "anthropic.claude-3-haiku-20240307-v1:0"}]},

@@ -53,11 +53,11 @@ impl Exchange {
         self.status = status;
     }
 
-    /// In the place of [`Exchange::end`]: the call is over, was answered by `served`, and used this. `None`: nothing
-    /// was used, as by an error.
+    /// In the place of [`Exchange::end`]: the call is over, was answered by `served`, and used this, which is known from
+    /// `source`.
     pub fn end_known(
         &mut self,
-        used: Option<Usage>,
+        used: (Usage, UsageSource),
         served: Served,
         now: EpochMs,
     ) -> Option<super::Settlement> {
@@ -65,11 +65,9 @@ impl Exchange {
         if state == State::Ended {
             return None;
         }
-        let (usage, source) = match used.filter(|_| state == State::Forwarded) {
-            Some(usage) => (usage, UsageSource::Reported),
-            None => (Usage::default(), UsageSource::None),
-        };
-        Some(self.settled(state, true, (usage, source), served, now))
+        let nothing = (Usage::default(), UsageSource::None);
+        let used = if state == State::Forwarded { used } else { nothing };
+        Some(self.settled(state, true, used, served, now))
     }
 
     /// The budgets that the call meets, each with what it holds there, in the policy's order.
@@ -144,11 +142,10 @@ impl Exchange {
         self.quote_for(self.served_model(), served).price.cost(usage)
     }
 
-    /// What a recorded answer to this call used; `None` if nothing. The call itself is not changed.
+    /// What a recorded answer to this call used, and how that is known. The call itself is not changed.
     #[must_use]
-    pub fn used_by(&self, reader: AnswerReader, status: u16) -> Option<Usage> {
-        let (usage, source) = self.used_of(Some(reader), status, true);
-        (source != UsageSource::None).then_some(usage)
+    pub fn used_by(&self, reader: AnswerReader, status: u16) -> (Usage, UsageSource) {
+        self.used_of(Some(reader), status, true)
     }
 
     /// A reader of this call's answer.

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::alert::settle_all;
 use tokenstile_engine::dialect::{DIALECTS, Facts, Recognised, Route, recognise};
-use tokenstile_engine::exchange::{Decision, Exchange, Next};
+use tokenstile_engine::exchange::{Decision, Exchange, Next, UsageSource};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
@@ -46,8 +46,8 @@ struct Landing {
     at: EpochMs,
     number: u64,
     exchange: Exchange,
-    /// What it used; `None` if it failed.
-    used: Option<Usage>,
+    /// What it used, and how that is known.
+    used: (Usage, UsageSource),
     served: Served,
     /// The rules that it meets, and where they refuse.
     caps: Vec<(usize, i64)>,
@@ -146,7 +146,9 @@ impl Native {
         let (refused, goes_on) = self.decide(&mut exchange, next, body, now);
         // The prompt may have been counted meanwhile, which is what an answer without usage is charged by.
         if let Some(reader) = used.answer.take() {
-            used.usage = exchange.used_by(reader, used.status);
+            let (usage, source) = exchange.used_by(reader, used.status);
+            used.usage = Some(usage).filter(|_| source != UsageSource::None);
+            used.source = source;
         }
         let lasts = call.duration_ms.unwrap_or_else(|| {
             let output = used.usage.map_or(0, |usage| i64::try_from(usage.output).unwrap_or(i64::MAX));
@@ -173,7 +175,8 @@ impl Native {
         let served = Served { model: counted.answered.to_string(), ..Served::default() };
         let assumed = matches!(counted.used, Used::Refused(_));
         let (status, answer) = (counted.status, None);
-        Some((exchange, next, Known { usage, answer, served, status, assumed, simulable: true }))
+        let source = if usage.is_some() { UsageSource::Reported } else { UsageSource::None };
+        Some((exchange, next, Known { usage, source, answer, served, status, assumed, simulable: true }))
     }
 
     fn whole(&self, whole: &Whole, now: EpochMs) -> Option<(Exchange, Next, Known)> {
@@ -211,7 +214,19 @@ impl Native {
         reader.feed(&whole.answer);
         let served = reader.served();
         let (status, answer) = (whole.status, Some(reader));
-        Some((exchange, next, Known { usage: None, answer, served, status, assumed: false, simulable }))
+        Some((
+            exchange,
+            next,
+            Known {
+                usage: None,
+                source: UsageSource::None,
+                answer,
+                served,
+                status,
+                assumed: false,
+                simulable,
+            },
+        ))
     }
 
     /// Carries out what the engine asks for; whether the call was refused, and when it goes on.
@@ -310,7 +325,8 @@ impl Native {
         }
         outcome.levers = levers(&outcome, shorter);
         self.begun += 1;
-        let landing = Landing { at: ends, number: self.begun, exchange, used: now_used, served, caps };
+        let used = (now_used.unwrap_or_default(), used.source);
+        let landing = Landing { at: ends, number: self.begun, exchange, used, served, caps };
         if refused {
             self.book(landing, &mut Landed::default());
         } else {
@@ -382,6 +398,8 @@ impl Native {
 struct Known {
     /// `None`: nothing, it failed.
     usage: Option<Usage>,
+    /// How that is known.
+    source: UsageSource,
     /// Where it is still to be read.
     answer: Option<AnswerReader>,
     served: Served,
