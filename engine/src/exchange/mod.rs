@@ -226,7 +226,10 @@ impl Exchange {
 
     /// The first bytes of the answer's body are here.
     pub fn answer_began(&mut self, now: EpochMs) {
-        let _ = self.first_chunk.get_or_insert(now);
+        // Our own reply is none.
+        if self.state == State::Forwarded {
+            let _ = self.first_chunk.get_or_insert(now);
+        }
     }
 
     /// The caller's `accept-language`.
