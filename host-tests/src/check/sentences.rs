@@ -1,0 +1,162 @@
+//! Owns a policy in plain sentences, for those who must agree to it and read no JSON. Called by `tokenstile check`.
+
+use super::Sound;
+use serde_json::Value;
+use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Scope, Step, Verdict, Window};
+use tokenstile_engine::units::{Amount, Meter};
+
+/// What the policy says, a sentence or two a line.
+#[must_use]
+pub fn sentences(sound: &Sound) -> Vec<String> {
+    let mut said = Vec::new();
+    for dimension in &sound.policy.identity {
+        let sources = sound.document.pointer(&format!("/identity/{}", dimension.name));
+        let sources = sources.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        said.push(format!("The {} is {}.", dimension.name, sources.collect::<Vec<_>>().join(", else ")));
+    }
+    let declared = sound.policy.budgets.iter().take(sound.declared);
+    said.extend(declared.map(|budget| self::budget(sound, budget)));
+    said.extend(who(sound, "overrides", |one| {
+        let budget = one.get("budget").and_then(Value::as_str).unwrap_or_default();
+        format!("another limit of `{budget}`: {}", one.get("limit").map(ToString::to_string).unwrap_or_default())
+    }));
+    said.extend(who(sound, "exempt", |_| "no limit at all".to_owned()));
+    said.push(failures(sound));
+    said
+}
+
+fn budget(sound: &Sound, budget: &Budget) -> String {
+    let tiers = budget.alternatives.iter().filter_map(|other| {
+        let (_, value) = other.who.first().filter(|_| other.who.len() == 1 && other.until.is_none())?;
+        let limit = sound.policy.budgets.get(other.budget)?;
+        Some(format!("{} for {value}", budget.meter.display(limit.limit)))
+    });
+    let tiers: Vec<String> = tiers.collect();
+    let tiers = if tiers.is_empty() { String::new() } else { format!(" ({})", tiers.join(", ")) };
+    let steps: Vec<String> = budget.ladder.iter().map(|step| self::step(sound, step, budget.meter)).collect();
+    let shadow = if budget.shadow { " It is in shadow: this is written down, and not done." } else { "" };
+    format!(
+        "`{}`: {}{} {}{tiers}{}. {}.{shadow}",
+        budget.name,
+        subject(sound, budget),
+        if budget.meter == Meter::RequestsInFlight { " has" } else { " may use" },
+        amount(budget.meter, budget.limit),
+        window(budget),
+        upper(&steps.join("; "))
+    )
+}
+
+fn amount(meter: Meter, amount: Amount) -> String {
+    match meter {
+        Meter::RequestsInFlight => format!("{} requests at once", meter.display(amount)),
+        _ => format!("{}{}", meter.display(amount), meter.unit_text()),
+    }
+}
+
+fn subject(sound: &Sound, budget: &Budget) -> String {
+    let name = |scope: &Scope| match scope {
+        Scope::Dimension(place) => sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name).to_owned(),
+        Scope::Model => "model".to_owned(),
+        Scope::Provider => "provider".to_owned(),
+    };
+    let whom = match budget.per.as_slice() {
+        [] => "everyone together".to_owned(),
+        scopes => format!("each {}", scopes.iter().map(name).collect::<Vec<_>>().join(" and ")),
+    };
+    let written = sound.document.get("budgets").and_then(Value::as_array).into_iter().flatten();
+    let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(&budget.name));
+    let pattern = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
+    let conditions = budget.matches.iter().map(|condition| match condition {
+        Condition::Dimension(place, value) => {
+            let name = sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name);
+            format!("{name} {value}")
+        }
+        Condition::Model(_) => format!("the model {}", pattern.unwrap_or("matches")),
+        Condition::Provider(name) => format!("the provider {name}"),
+    });
+    let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() { whom } else { format!("{whom}, in calls of {}", conditions.join(" and ")) }
+}
+
+fn window(budget: &Budget) -> String {
+    let length = |ms: i64| {
+        let (n, unit) = match ms {
+            _ if ms % 86_400_000 == 0 => (ms / 86_400_000, "days"),
+            _ if ms % 3_600_000 == 0 => (ms / 3_600_000, "hours"),
+            _ if ms % 60_000 == 0 => (ms / 60_000, "minutes"),
+            _ if ms % 1_000 == 0 => (ms / 1_000, "seconds"),
+            _ => (ms, "milliseconds"),
+        };
+        if n == 1 { unit.trim_end_matches('s').to_owned() } else { format!("{n} {unit}") }
+    };
+    match &budget.window {
+        Window::Calendar { unit, zone } => {
+            let unit = match unit {
+                CalendarUnit::Hour => "an hour".to_owned(),
+                CalendarUnit::Day => "a day".to_owned(),
+                CalendarUnit::Week => "a week".to_owned(),
+                CalendarUnit::Month => "a month".to_owned(),
+                CalendarUnit::BillingMonth { day } => format!("a month from day {day}"),
+            };
+            format!(" {unit} ({})", zone.iana_name().unwrap_or("UTC"))
+        }
+        Window::Rolling { period_ms } => format!(" in any {}", length(*period_ms)),
+        Window::Bucket { refill, every_ms } => format!(
+            " at once, and {} come back every {}",
+            amount(budget.meter, *refill),
+            length(*every_ms)
+        ),
+        Window::InFlight => String::new(),
+    }
+}
+
+fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
+    let percent = |per_mille: u32| {
+        if per_mille % 10 == 0 {
+            format!("{}%", per_mille / 10)
+        } else {
+            format!("{}.{}%", per_mille / 10, per_mille % 10)
+        }
+    };
+    let at = percent(step.per_mille);
+    let what = match &step.action {
+        Action::Warn { .. } => return format!("from {at} on the caller is told"),
+        Action::Clamp { max_output_tokens } => format!("answers end at {max_output_tokens} tokens"),
+        Action::Downgrade { list } => {
+            let list = sound.policy.downgrades.get(*list);
+            let models = list.map(|list| list.serving().collect::<std::collections::BTreeSet<_>>());
+            let models = models.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" or ");
+            format!("{models} answers instead")
+        }
+        Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
+        Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
+    };
+    format!("beyond {at} {what}")
+}
+
+fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String> {
+    let all = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+    let one = |one: &Value| {
+        let matches = one.get("match").and_then(Value::as_object).into_iter().flatten();
+        let whom = matches.map(|(name, value)| format!("{name} {}", value.as_str().unwrap_or_default()));
+        let until = one.get("until").and_then(Value::as_str).map(|day| format!(", until {day}")).unwrap_or_default();
+        format!("For {}: {}{until}.", whom.collect::<Vec<_>>().join(" and "), what(one))
+    };
+    all.map(one).collect()
+}
+
+/// What happens in the cases that no budget decides.
+fn failures(sound: &Sound) -> String {
+    let word = |verdict: Verdict| if verdict == Verdict::Allow { "lets calls through" } else { "refuses calls" };
+    format!(
+        "If the filter itself fails, it {}; a body that cannot be read: it {}; a path that it does not know: it {}.",
+        word(sound.policy.on_error),
+        word(sound.policy.opaque),
+        word(sound.policy.unknown)
+    )
+}
+
+fn upper(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
