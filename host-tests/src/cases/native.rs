@@ -3,21 +3,42 @@
 
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp;
-use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
+use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw, Weighed};
 use crate::host::HeaderMap;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Page, Settle, Store, StoreError, reserve_all, settle_all};
-use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::ledger::{Hold, Level, Page, Settle, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::policy::{Action, Ask, Head, Identity, IdentityReader, Policy, Step, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
-use tokenstile_engine::units::EpochMs;
+use tokenstile_engine::units::{Amount, EpochMs};
 
 /// The engine without a proxy.
 #[derive(Debug, Default)]
 pub struct Native;
+
+/// The same with amounts that stand in the ledger already, for whoever meets these budgets first: by their names, in
+/// the unit of their meter.
+#[derive(Debug, Default)]
+pub struct Used(pub Vec<(String, Amount)>);
+
+impl Runner for Used {
+    fn name(&self) -> String {
+        Native.name()
+    }
+
+    fn tags(&self) -> Vec<&'static str> {
+        Native.tags()
+    }
+
+    fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
+        let mut world = World::of(policy)?;
+        world.used.clone_from(&self.0);
+        Ok(Box::new(world))
+    }
+}
 
 /// Where the clock stands at first, as in [`crate::host::Clock`]: 2026-11-22T12:00:00Z.
 const START: EpochMs = EpochMs(1_795_348_800_000);
@@ -32,8 +53,7 @@ impl Runner for Native {
     }
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
-        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
-        Ok(Box::new(World { policy: Arc::new(policy), pages: Pages::default(), now: START }))
+        Ok(Box::new(World::of(policy)?))
     }
 }
 
@@ -50,13 +70,17 @@ struct World {
     policy: Arc<Policy>,
     pages: Pages,
     now: EpochMs,
+    /// What is put into the ledger before the first call that meets these budgets.
+    used: Vec<(String, Amount)>,
+    /// What the budgets said of the call at hand.
+    weighed: Vec<Weighed>,
 }
 
 /// A call that was begun.
 enum Begun {
     /// Not ours, or let through: what the upstream got.
-    Upstream(Option<Exchange>, UpstreamSaw),
-    Replied(Option<Exchange>, Reply),
+    Upstream(Option<Exchange>, UpstreamSaw, Vec<Weighed>),
+    Replied(Option<Exchange>, Reply, Vec<Weighed>),
     /// The client left before all was sent.
     Gone(Exchange),
 }
@@ -75,7 +99,14 @@ impl Run for World {
 }
 
 impl World {
+    fn of(policy: &Value) -> Result<Self, String> {
+        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        let policy = Arc::new(policy);
+        Ok(Self { policy, pages: Pages::default(), now: START, used: Vec::new(), weighed: Vec::new() })
+    }
+
     fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
+        self.weighed.clear();
         let sending = Sending::of(call)?;
         let header = |name: &str| sending.headers.first(name);
         let sent = |body| UpstreamSaw {
@@ -90,9 +121,9 @@ impl World {
             Recognised::Metered(route) => route,
             Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
                 let reply = unknown_endpoint(self.now).ok_or("there is no dialect")?;
-                return Ok(Begun::Replied(None, reply));
+                return Ok(Begun::Replied(None, reply, Vec::new()));
             }
-            _ => return Ok(Begun::Upstream(None, sent(sending.body()))),
+            _ => return Ok(Begun::Upstream(None, sent(sending.body()), Vec::new())),
         };
         let headers: Vec<(Vec<u8>, Vec<u8>)> = sending.headers.clone().into();
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
@@ -119,9 +150,9 @@ impl World {
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
-                Ok(Begun::Upstream(Some(exchange), saw))
+                Ok(Begun::Upstream(Some(exchange), saw, std::mem::take(&mut self.weighed)))
             }
-            Err(reply) => Ok(Begun::Replied(Some(exchange), reply)),
+            Err(reply) => Ok(Begun::Replied(Some(exchange), reply, std::mem::take(&mut self.weighed))),
         }
     }
 
@@ -136,10 +167,14 @@ impl World {
             next = match next {
                 Next::Reserve => {
                     let full_is_denied = self.policy.table_full == Verdict::Deny;
+                    let (holds, budgets) = (exchange.holds(), exchange.budgets());
+                    self.fill(&holds, &budgets);
+                    let before: Vec<Level> = holds.iter().map(|hold| self.level(hold)).collect();
                     let mut owed = Vec::new();
-                    let answer =
-                        reserve_all(&mut self.pages, &exchange.holds(), self.now, full_is_denied, &mut owed);
+                    let answer = reserve_all(&mut self.pages, &holds, self.now, full_is_denied, &mut owed);
                     let answer = answer.map_err(|error| format!("the map failed: {error:?}"))?;
+                    let refused = answer.as_ref().err().map(|denied| denied.index);
+                    self.weighed = self.weigh(&holds, &budgets, &before, refused);
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
@@ -155,6 +190,56 @@ impl World {
         Ok(done)
     }
 
+    fn level(&mut self, hold: &Hold) -> Level {
+        self.pages.0.entry(hold.key.page).or_default().level(hold, self.now)
+    }
+
+    /// Puts what was asked for into the ledger, once.
+    fn fill(&mut self, holds: &[Hold], budgets: &[usize]) {
+        for (hold, budget) in holds.iter().zip(budgets) {
+            let name = self.policy.budgets.get(*budget).map_or("", |budget| budget.name.as_str());
+            let Some(at) = self.used.iter().position(|(of, _)| of == name) else { continue };
+            let (_, amount) = self.used.remove(at);
+            let given = Hold { amount: 0, cap: None, ..*hold };
+            if let Ok(Ok(reserved)) = reserve_all(&mut self.pages, &[given], self.now, false, &mut Vec::new())
+            {
+                let settles = reserved.iter().map(|reserved| given.settle(reserved, amount)).collect();
+                self.settle(settles);
+            }
+        }
+    }
+
+    /// What each budget says, by the rule of [`tokenstile_engine`]'s ladders: a warning comes as soon as its threshold
+    /// is reached, what restricts only beyond it.
+    fn weigh(
+        &self,
+        holds: &[Hold],
+        budgets: &[usize],
+        before: &[Level],
+        refused: Option<usize>,
+    ) -> Vec<Weighed> {
+        let all = holds.iter().zip(budgets).zip(before).enumerate();
+        all.map(|(place, ((hold, &budget), &before))| {
+            let after = before.total().saturating_add(hold.amount);
+            let ladder = self.policy.budgets.get(budget).map_or(&[][..], |budget| &budget.ladder);
+            let is_reached = |step: &Step| match step.action {
+                Action::Warn { .. } => after >= step.at,
+                _ => after > step.at,
+            };
+            let reached =
+                ladder.iter().enumerate().filter(|(_, step)| is_reached(step)).map(|(place, _)| place);
+            Weighed {
+                budget,
+                before,
+                hold: hold.amount,
+                reached: reached.collect(),
+                refused: refused == Some(place),
+                spared: refused.is_some_and(|refused| place > refused),
+            }
+        })
+        .collect()
+    }
+
     fn settle(&mut self, mut owed: Vec<Settle>) {
         settle_all(&mut self.pages, &mut owed, self.now);
     }
@@ -166,7 +251,7 @@ impl World {
                 let records = Some(vec![self.end(exchange, false)?]);
                 Ok(Seen { ended: "client_gone".to_owned(), records, ..Seen::default() })
             }
-            Begun::Replied(exchange, reply) => {
+            Begun::Replied(exchange, reply, weighed) => {
                 let records = exchange.map(|exchange| self.end(exchange, true)).transpose()?;
                 let mut headers: HeaderMap =
                     reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
@@ -177,11 +262,15 @@ impl World {
                     body: reply.body,
                     ended: "complete".to_owned(),
                     records: Some(records.into_iter().collect()),
+                    weighed,
                     ..Seen::default()
                 })
             }
-            Begun::Upstream(exchange, saw) => {
-                self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)
+            Begun::Upstream(exchange, saw, weighed) => {
+                let delay = i64::try_from(given.answer.delay_ms).unwrap_or(i64::MAX);
+                self.now = self.now.plus_ms(delay);
+                let seen = self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)?;
+                Ok(Seen { weighed, ..seen })
             }
         }
     }

@@ -31,6 +31,12 @@ impl Wasmtime {
         let workers = if profile == Profile::Apisix { 1 } else { 2 };
         Ok(Self { module: filter::module()?, profile, hold_headers, workers })
     }
+
+    /// A runner of this filter with so many workers, which on APISIX count each for itself.
+    #[must_use]
+    pub const fn of(module: Module, profile: Profile, hold_headers: bool, workers: usize) -> Self {
+        Self { module, profile, hold_headers, workers: if workers == 0 { 1 } else { workers } }
+    }
 }
 
 impl Runner for Wasmtime {
@@ -109,6 +115,9 @@ impl World {
         let asked = driver.report(vm).upstream.is_some_and(|sent| sent.complete);
         if asked && exchange.call.hang_up == Some(When::BeforeAnswer) {
             driver.client_gone(vm);
+        }
+        if asked {
+            self.shared.clock().advance(Duration::from_millis(exchange.answer.delay_ms));
         }
         driver.start(vm);
         for _ in 0..TICKS_MAX {
@@ -196,6 +205,7 @@ fn seen(report: &Report, vm: &Vm, exchange: &Exchange) -> Seen {
         upstream,
         records: None,
         counters: None,
+        weighed: Vec::new(),
         problems,
     }
 }
