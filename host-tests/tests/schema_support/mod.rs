@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, PathArguments, Type};
 
 /// Where the schema is kept.
-pub fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     root().join("docs/policy.schema.json")
 }
 
@@ -21,7 +21,7 @@ fn root() -> PathBuf {
 }
 
 /// The schema, as it must stand in the file.
-pub fn generate() -> Value {
+pub(crate) fn generate() -> Value {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let mut maker =
         Maker { items: items(), told: told(&readme), definitions: BTreeMap::new(), rules: rules::all() };
@@ -64,8 +64,8 @@ fn told(readme: &str) -> BTreeMap<String, String> {
     let table = readme.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut told = BTreeMap::new();
     for line in table.lines().skip(2) {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let plain = cells[2..].join(" | ").replace('`', "");
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let plain = cells[2].replace('`', "");
         // `[Who pays](#who-pays)` leads nowhere in an editor.
         let plain = plain.replace("[", "").split("](").enumerate().fold(String::new(), |all, (i, part)| {
             all + if i == 0 { part } else { part.split_once(')').map_or("", |(_, rest)| rest) }

@@ -11,7 +11,10 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("Document.version", json!({"const": 1})),
         ("Document.name", json!({"minLength": 1, "maxLength": 64})),
-        ("Document.identity", json!({"examples": [{"user": ["header:x-user-id", "api_key", "value:anonymous"]}]})),
+        (
+            "Document.identity",
+            json!({"examples": [{"user": ["header:x-user-id", "api_key", "value:anonymous"]}]}),
+        ),
         ("Budget.name", json!({"pattern": "^[A-Za-z0-9._-]{1,64}$"})),
         ("Budget.ladder", json!({"minItems": 1})),
         ("Budget.per", json!({"uniqueItems": true, "examples": [["user"], []]})),
