@@ -68,8 +68,10 @@ pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
     names.dedup();
     names.push(String::new());
     let row = |tier: String| {
-        let met: Vec<&Budget> = budgets().filter_map(|budget| for_tier(sound, budget, place, &tier)).collect();
-        let bounds_a_user = |budget: &&&Budget| budget.per.iter().all(|scope| is_of_a_user(&sound.policy, *scope));
+        let met: Vec<&Budget> =
+            budgets().filter_map(|budget| for_tier(sound, budget, place, &tier)).collect();
+        let bounds_a_user =
+            |budget: &&&Budget| budget.per.iter().all(|scope| is_of_a_user(&sound.policy, *scope));
         let (user_month, rules) = worst.least(met.iter().filter(bounds_a_user).copied());
         TierCost { tier, user_month, rules }
     };
@@ -87,7 +89,8 @@ fn by_users(tiers: &[TierCost], users: &[(String, u64)]) -> Option<NanoUsd> {
     }
     let cost = |(tier, count): &(String, u64)| {
         // A number for all, where nobody says which tier they have: the dearest tier.
-        let of_tier = tiers.iter().find(|row| !tier.is_empty() && row.tier == *tier).map(|row| row.user_month);
+        let of_tier =
+            tiers.iter().find(|row| !tier.is_empty() && row.tier == *tier).map(|row| row.user_month);
         let each = of_tier.unwrap_or_else(|| {
             let all: Option<Vec<NanoUsd>> = tiers.iter().map(|row| row.user_month).collect();
             all.and_then(|all| all.into_iter().max())
@@ -111,7 +114,12 @@ fn tiers_of(budget: &Budget, place: Option<usize>) -> Vec<String> {
 }
 
 /// The budget as this tier meets it; `None` if not every call of such a user does.
-fn for_tier<'s>(sound: &'s Sound, budget: &'s Budget, place: Option<usize>, tier: &str) -> Option<&'s Budget> {
+fn for_tier<'s>(
+    sound: &'s Sound,
+    budget: &'s Budget,
+    place: Option<usize>,
+    tier: &str,
+) -> Option<&'s Budget> {
     let is_met = budget.matches.iter().all(|condition| match condition {
         Condition::Dimension(at, value) => Some(*at) == place && value == tier && !tier.is_empty(),
         _ => false,
@@ -128,6 +136,9 @@ fn is_of_a_user(policy: &Policy, scope: Scope) -> bool {
     let Scope::Dimension(place) = scope else { return false };
     policy.identity.get(place).is_some_and(|dimension| OF_A_USER.contains(&dimension.name.as_str()))
 }
+
+/// What bounds one side of calls, and by which budget.
+type Half = Option<(NanoUsd, String)>;
 
 /// The dearest that tokens and calls can be.
 struct Worst<'p> {
@@ -153,7 +164,10 @@ impl<'p> Worst<'p> {
             worst.requests.push(PerRequest { model: model.clone(), usd });
         }
         if assumed.models.is_empty() {
-            let whose = policy.provider.as_deref().map_or("all models".to_owned(), |of| format!("the models of {of}"));
+            let whose = policy
+                .provider
+                .as_deref()
+                .map_or("all models".to_owned(), |of| format!("the models of {of}"));
             worst.dearest = format!("the dearest of {whose}");
             worst.token = models::dearest_of_all(policy, now);
         }
@@ -164,7 +178,7 @@ impl<'p> Worst<'p> {
     fn least<'b>(&self, budgets: impl Iterator<Item = &'b Budget>) -> (Option<NanoUsd>, Vec<String>) {
         let mut bounds: Vec<(NanoUsd, Vec<String>)> = Vec::new();
         // Input and output bound money only together.
-        let (mut input, mut output): (Option<(NanoUsd, String)>, Option<(NanoUsd, String)>) = (None, None);
+        let (mut input, mut output): (Half, Half) = (None, None);
         for budget in budgets {
             let Some(month) = self.month(budget) else { continue };
             let name = budget.name.clone();
@@ -192,9 +206,11 @@ impl<'p> Worst<'p> {
         let cap = budget.cap()?;
         let (windows, amount) = match &budget.window {
             Window::Calendar { unit, .. } => (touched(*unit), cap),
-            Window::Rolling { period_ms } => (MONTH_MS.unsigned_abs().div_ceil(period_ms.unsigned_abs().max(1)), cap),
+            Window::Rolling { period_ms } => {
+                (MONTH_MS.unsigned_abs().div_ceil(period_ms.unsigned_abs().max(1)), cap)
+            }
             Window::Bucket { refill, every_ms } => {
-                let refills = i64::try_from(MONTH_MS / every_ms.max(&1)).unwrap_or(i64::MAX);
+                let refills = MONTH_MS / (*every_ms).max(1);
                 (1, cap.saturating_add(refill.saturating_mul(refills)))
             }
             Window::InFlight => return None,
@@ -244,7 +260,7 @@ impl<'p> Worst<'p> {
             _ => None,
         });
         let tokens = lists
-            .flat_map(|list| list.serving())
+            .flat_map(tokenstile_engine::policy::DowngradeList::serving)
             .map(|model| models::dearest_token(&models::quote(self.policy, model, self.now).price));
         tokens.max().unwrap_or(self.token)
     }

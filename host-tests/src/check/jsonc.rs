@@ -148,11 +148,15 @@ impl Node {
                         after.is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
                     };
                     let found = members.iter().filter(fits).max_by_key(|member| member.name.len());
-                    found.map(|found| (&found.value, Some(found), rest.get(found.name.len()..).unwrap_or_default()))
+                    found.map(|found| {
+                        (&found.value, Some(found), rest.get(found.name.len()..).unwrap_or_default())
+                    })
                 }
                 Kind::Array(items) => {
                     let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-                    index.and_then(|(index, rest)| Some((items.get(index.parse::<usize>().ok()?)?, None, rest)))
+                    index.and_then(|(index, rest)| {
+                        Some((items.get(index.parse::<usize>().ok()?)?, None, rest))
+                    })
                 }
                 Kind::Scalar => None,
             };

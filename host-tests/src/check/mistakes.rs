@@ -19,7 +19,7 @@ pub(super) fn find(source: &Source) -> Vec<Finding> {
         Ok(copy) => copy,
         Err(error) => {
             let error = PolicyError { path: String::new(), message: format!("not valid JSON: {error}") };
-            return vec![finding(&source.root, &Value::Null, error)];
+            return vec![finding(source, &Value::Null, error)];
         }
     };
     let document = copy.clone();
@@ -42,28 +42,30 @@ pub(super) fn find(source: &Source) -> Vec<Finding> {
         errors = Policy::parse(copy.to_string().as_bytes()).err().map(|errors| errors.0).unwrap_or_default();
     }
     if !repaired.is_empty() {
-        told.extend(twice(&source.root, String::new()).into_iter().filter(|error| !text_errors.contains(error)));
+        told.extend(twice(&source.root, "").into_iter().filter(|error| !text_errors.contains(error)));
     }
-    told.into_iter().map(|error| finding(&source.root, &document, error)).collect()
+    told.into_iter().map(|error| finding(source, &document, error)).collect()
 }
 
 /// Keys that stand twice, which a copy does not show.
-fn twice(node: &Node, path: String) -> Vec<PolicyError> {
+fn twice(node: &Node, path: &str) -> Vec<PolicyError> {
     let mut found = Vec::new();
     match &node.kind {
         super::jsonc::Kind::Object(members) => {
             for (i, member) in members.iter().enumerate() {
-                let at = if path.is_empty() { member.name.clone() } else { format!("{path}.{}", member.name) };
+                let at =
+                    if path.is_empty() { member.name.clone() } else { format!("{path}.{}", member.name) };
                 if members.iter().take(i).any(|before| before.name == member.name) {
-                    let message = "this key stands twice in its object; only one of them would count".to_owned();
+                    let message =
+                        "this key stands twice in its object; only one of them would count".to_owned();
                     found.push(PolicyError { path: at.clone(), message });
                 }
-                found.extend(twice(&member.value, at));
+                found.extend(twice(&member.value, &at));
             }
         }
         super::jsonc::Kind::Array(items) => {
             for (i, item) in items.iter().enumerate() {
-                found.extend(twice(item, format!("{path}[{i}]")));
+                found.extend(twice(item, &format!("{path}[{i}]")));
             }
         }
         super::jsonc::Kind::Scalar => {}
@@ -74,13 +76,15 @@ fn twice(node: &Node, path: String) -> Vec<PolicyError> {
 /// Whether one of two places is the other, or stands in it.
 fn meet(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || short.is_empty() || rest.starts_with(['.', '[']))
+    long.strip_prefix(short)
+        .is_some_and(|rest| rest.is_empty() || short.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Puts a wrong shape right, somehow, so that what lies beside it is read. Gives the place.
 fn repair(copy: &mut Value, error: &PolicyError) -> Option<String> {
     let quoted = |text: &str| error.message.strip_prefix(text)?.split('`').nth(1).map(str::to_owned);
-    let within = |key: &str| if error.path.is_empty() { key.to_owned() } else { format!("{}.{key}", error.path) };
+    let within =
+        |key: &str| if error.path.is_empty() { key.to_owned() } else { format!("{}.{key}", error.path) };
     if let Some(key) = quoted("unknown field ") {
         at(copy, &error.path)?.as_object_mut()?.remove(&key)?;
         return Some(within(&key));
@@ -125,12 +129,19 @@ fn at<'v>(value: &'v mut Value, path: &str) -> Option<&'v mut Value> {
     at(fields.get_mut(&key)?, rest.strip_prefix('.').unwrap_or(rest))
 }
 
-fn finding(root: &Node, document: &Value, error: PolicyError) -> Finding {
+fn finding(Source { root, strict }: &Source, document: &Value, error: PolicyError) -> Finding {
     let PolicyError { path, message } = error;
     let key = message.strip_prefix("unknown field ").and_then(|rest| rest.split('`').nth(1));
     let (node, ..) = root.find(&path);
+    let name = || message.split('`').nth(1).filter(|_| message.starts_with("unknown dimension "));
+    let element = |name: &str| {
+        let is_it = |item: &&Node| strict.get(item.span.clone()) == Some(&format!("\"{name}\""));
+        node.items().iter().find(is_it).map(|item| item.span.clone())
+    };
+    let named = || element(name()?).or_else(|| Some(node.member(name()?)?.key.clone()));
     let span = match key.and_then(|key| node.member(key)) {
         Some(member) => member.key.clone(),
+        None if named().is_some() => named().unwrap_or_default(),
         None => shown(root, &path, message.starts_with("this key") || message.starts_with("missing field")),
     };
     let help = nearest_name(document, &message);

@@ -64,6 +64,26 @@ pub struct Sound {
     pub declared: usize,
 }
 
+/// JSON with comments and trailing commas as strict JSON of the same length.
+///
+/// # Errors
+/// It is neither; the line is named.
+pub fn strict(text: &str) -> Result<String, String> {
+    let wrong = |(span, message): (Range<usize>, String)| {
+        let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
+        format!("line {line}: {}", lower(&message))
+    };
+    jsonc::read(text).map(|source| source.strict).map_err(wrong)
+}
+
+/// Where the value at a path such as `cases[0].name` stands in a text, if it does.
+#[must_use]
+pub fn span(text: &str, path: &str) -> Option<Range<usize>> {
+    let source = jsonc::read(text).ok()?;
+    let (node, _, whole) = source.root.find(path);
+    whole.then(|| node.span.clone())
+}
+
 /// Looks at a policy.
 #[must_use]
 pub fn check(text: &str, now: EpochMs) -> Checked {

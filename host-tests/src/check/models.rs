@@ -25,8 +25,10 @@ pub(super) fn meant(policy: &Policy, pattern: &str) -> Vec<String> {
     let matcher = wildmatch::WildMatch::new(pattern);
     let own = policy.prices.aliases.iter().map(|(name, _)| name.as_str());
     let provider = policy.provider.as_deref();
-    let book = models().filter(|(of, _)| provider.is_none_or(|provider| provider == *of)).map(|(_, model)| model);
-    let mut meant: Vec<String> = own.chain(book).filter(|name| matcher.matches(name)).map(str::to_owned).collect();
+    let book =
+        models().filter(|(of, _)| provider.is_none_or(|provider| provider == *of)).map(|(_, model)| model);
+    let mut meant: Vec<String> =
+        own.chain(book).filter(|name| matcher.matches(name)).map(str::to_owned).collect();
     meant.sort();
     meant.dedup();
     meant
@@ -36,7 +38,8 @@ pub(super) fn meant(policy: &Policy, pattern: &str) -> Vec<String> {
 pub(super) fn dearest_token(price: &Price) -> u64 {
     let longest = price.tiers().max().map_or(0, |start| start.saturating_add(1));
     let each = |unit: &&Unit| !unit.is_each();
-    let rates = Unit::ALL.iter().filter(each).flat_map(|unit| [price.rate(*unit, 0), price.rate(*unit, longest)]);
+    let rates =
+        Unit::ALL.iter().filter(each).flat_map(|unit| [price.rate(*unit, 0), price.rate(*unit, longest)]);
     rates.flatten().max().unwrap_or(0)
 }
 

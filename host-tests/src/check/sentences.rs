@@ -18,7 +18,10 @@ pub fn sentences(sound: &Sound) -> Vec<String> {
     said.extend(declared.map(|budget| self::budget(sound, budget)));
     said.extend(who(sound, "overrides", |one| {
         let budget = one.get("budget").and_then(Value::as_str).unwrap_or_default();
-        format!("another limit of `{budget}`: {}", one.get("limit").map(ToString::to_string).unwrap_or_default())
+        format!(
+            "another limit of `{budget}`: {}",
+            one.get("limit").map(ToString::to_string).unwrap_or_default()
+        )
     }));
     said.extend(who(sound, "exempt", |_| "no limit at all".to_owned()));
     said.push(failures(sound));
@@ -55,7 +58,9 @@ fn amount(meter: Meter, amount: Amount) -> String {
 
 fn subject(sound: &Sound, budget: &Budget) -> String {
     let name = |scope: &Scope| match scope {
-        Scope::Dimension(place) => sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name).to_owned(),
+        Scope::Dimension(place) => {
+            sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name).to_owned()
+        }
         Scope::Model => "model".to_owned(),
         Scope::Provider => "provider".to_owned(),
     };
@@ -75,7 +80,7 @@ fn subject(sound: &Sound, budget: &Budget) -> String {
         Condition::Provider(name) => format!("the provider {name}"),
     });
     let conditions: Vec<String> = conditions.collect();
-    if conditions.is_empty() { whom } else { format!("{whom}, in calls of {}", conditions.join(" and ")) }
+    if conditions.is_empty() { whom } else { format!("{whom}, in calls of {},", conditions.join(" and ")) }
 }
 
 fn window(budget: &Budget) -> String {
@@ -101,18 +106,16 @@ fn window(budget: &Budget) -> String {
             format!(" {unit} ({})", zone.iana_name().unwrap_or("UTC"))
         }
         Window::Rolling { period_ms } => format!(" in any {}", length(*period_ms)),
-        Window::Bucket { refill, every_ms } => format!(
-            " at once, and {} come back every {}",
-            amount(budget.meter, *refill),
-            length(*every_ms)
-        ),
+        Window::Bucket { refill, every_ms } => {
+            format!(" at once, and {} come back every {}", amount(budget.meter, *refill), length(*every_ms))
+        }
         Window::InFlight => String::new(),
     }
 }
 
 fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
     let percent = |per_mille: u32| {
-        if per_mille % 10 == 0 {
+        if per_mille.is_multiple_of(10) {
             format!("{}%", per_mille / 10)
         } else {
             format!("{}.{}%", per_mille / 10, per_mille % 10)
@@ -139,7 +142,8 @@ fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String>
     let one = |one: &Value| {
         let matches = one.get("match").and_then(Value::as_object).into_iter().flatten();
         let whom = matches.map(|(name, value)| format!("{name} {}", value.as_str().unwrap_or_default()));
-        let until = one.get("until").and_then(Value::as_str).map(|day| format!(", until {day}")).unwrap_or_default();
+        let until =
+            one.get("until").and_then(Value::as_str).map(|day| format!(", until {day}")).unwrap_or_default();
         format!("For {}: {}{until}.", whom.collect::<Vec<_>>().join(" and "), what(one))
     };
     all.map(one).collect()
@@ -147,7 +151,8 @@ fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String>
 
 /// What happens in the cases that no budget decides.
 fn failures(sound: &Sound) -> String {
-    let word = |verdict: Verdict| if verdict == Verdict::Allow { "lets calls through" } else { "refuses calls" };
+    let word =
+        |verdict: Verdict| if verdict == Verdict::Allow { "lets calls through" } else { "refuses calls" };
     format!(
         "If the filter itself fails, it {}; a body that cannot be read: it {}; a path that it does not know: it {}.",
         word(sound.policy.on_error),

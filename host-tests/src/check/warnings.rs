@@ -45,7 +45,9 @@ impl Warnings<'_> {
         for dimension in &self.sound.policy.identity {
             let constant = dimension.sources.iter().position(|source| matches!(source, Source::Constant(_)));
             let behind = constant.map_or(dimension.sources.len(), |place| place + 1);
-            dead.extend((behind..dimension.sources.len()).map(|i| format!("identity.{}[{i}]", dimension.name)));
+            dead.extend(
+                (behind..dimension.sources.len()).map(|i| format!("identity.{}[{i}]", dimension.name)),
+            );
         }
         for path in dead {
             let message = "this source is never asked: the `value:` before it always yields".to_owned();
@@ -65,14 +67,22 @@ impl Warnings<'_> {
                     && only != value
                 {
                     let message = format!("no call meets this: `{}` is always `{only}`", dimension.name);
-                    found.push(("dead-rule", format!("budgets[{i}].match.{}", dimension.name), message, None));
+                    found.push((
+                        "dead-rule",
+                        format!("budgets[{i}].match.{}", dimension.name),
+                        message,
+                        None,
+                    ));
                 }
             }
             let written = self.sound.document.pointer(&format!("/budgets/{i}"));
             let tier = written.and_then(|written| written.pointer("/match/tier")).and_then(Value::as_str);
             let tiers = written.and_then(|written| written.get("tiers")).and_then(Value::as_object);
-            for other in tiers.into_iter().flat_map(Map::keys).filter(|key| tier.is_some_and(|tier| tier != *key)) {
-                let message = format!("never used: this budget is for the tier `{}` alone", tier.unwrap_or_default());
+            for other in
+                tiers.into_iter().flat_map(Map::keys).filter(|key| tier.is_some_and(|tier| tier != *key))
+            {
+                let message =
+                    format!("never used: this budget is for the tier `{}` alone", tier.unwrap_or_default());
                 found.push(("dead-rule", format!("budgets[{i}].tiers.{other}"), message, None));
             }
             let model = written.and_then(|written| written.pointer("/match/model")).and_then(Value::as_str);
@@ -98,15 +108,20 @@ impl Warnings<'_> {
         let bare = |entry: &String| entry.split_once('/').map_or(entry.clone(), |(_, name)| name.to_owned());
         let help = near.first().map(|entry| format!("did you mean `{}`?", bare(entry)));
         let help = help.or_else(|| {
-            Some("if it is a name of your own, say in `prices` what it stands for or what it costs".to_owned())
+            Some(
+                "if it is a name of your own, say in `prices` what it stands for or what it costs".to_owned(),
+            )
         });
         (format!("no price is known for `{model}`"), help)
     }
 
     fn downgrades(&mut self) {
-        let lists = self.sound.document.get("downgrades").and_then(Value::as_object).cloned().unwrap_or_default();
+        let lists =
+            self.sound.document.get("downgrades").and_then(Value::as_object).cloned().unwrap_or_default();
         for (name, rules) in &lists {
-            let text = |rule: &Value, key: &str| rule.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |rule: &Value, key: &str| {
+                rule.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
             let rules = rules.as_array().cloned().unwrap_or_default();
             let rules: Vec<(String, String)> =
                 rules.iter().map(|rule| (text(rule, "from"), text(rule, "to"))).collect();
@@ -115,7 +130,12 @@ impl Warnings<'_> {
                 let covers = |(before, _): &&(String, String)| WildMatch::new(before).matches(from);
                 if let Some((before, _)) = rules.iter().take(i).find(covers) {
                     let message = format!("never used: `{before}` before it matches all that this does");
-                    self.add("shadowed-rule", format!("{path}.from"), message, Some("put it first".to_owned()));
+                    self.add(
+                        "shadowed-rule",
+                        format!("{path}.from"),
+                        message,
+                        Some("put it first".to_owned()),
+                    );
                     continue;
                 }
                 self.downgrade(&path, from, to);
@@ -141,20 +161,25 @@ impl Warnings<'_> {
         }
         let cheap = models::quote(&self.sound.policy, to, self.now);
         let dear = models::meant(&self.sound.policy, from);
-        let dear = dear.iter().filter(|model| model.as_str() != to).map(|model| {
-            (model.clone(), models::quote(&self.sound.policy, model, self.now))
-        });
+        let dear = dear
+            .iter()
+            .filter(|model| model.as_str() != to)
+            .map(|model| (model.clone(), models::quote(&self.sound.policy, model, self.now)));
         let dear: Vec<_> = dear.filter(|(_, quote)| quote.known && quote.entry != cheap.entry).collect();
         if !cheap.known || dear.is_empty() {
             return;
         }
-        let wasted = |quote: &tokenstile_engine::price::Quote| models::sample(&quote.price) <= models::sample(&cheap.price);
+        let wasted = |quote: &tokenstile_engine::price::Quote| {
+            models::sample(&quote.price) <= models::sample(&cheap.price)
+        };
         let useless: Vec<&str> =
             dear.iter().filter(|(_, quote)| wasted(quote)).map(|(model, _)| model.as_str()).collect();
         if let Some(first) = useless.first() {
-            let more = if useless.len() > 1 { format!(" and {} more", useless.len() - 1) } else { String::new() };
+            let more =
+                if useless.len() > 1 { format!(" and {} more", useless.len() - 1) } else { String::new() };
             let usd = |nano: i64| tokenstile_engine::units::NanoUsd(nano).to_string();
-            let of_first = dear.iter().find(|(model, _)| model == first).map(|(_, quote)| models::sample(&quote.price));
+            let of_first =
+                dear.iter().find(|(model, _)| model == first).map(|(_, quote)| models::sample(&quote.price));
             let message = format!(
                 "saves nothing: a thousand tokens in and out cost {} by `{to}`, and {} by `{first}`{more}",
                 usd(models::sample(&cheap.price)),
@@ -194,7 +219,8 @@ impl Warnings<'_> {
                 let same = std::mem::discriminant(&before.action) == std::mem::discriminant(&after.action);
                 if before.at == after.at && same {
                     let path = format!("budgets[{i}].ladder[{j}]");
-                    found.push((path, "never seen: the next step does the same at the same place".to_owned()));
+                    found
+                        .push((path, "never seen: the next step does the same at the same place".to_owned()));
                 } else if before.at == after.at && matches!(before.action, Action::Warn { .. }) {
                     let path = format!("budgets[{i}].ladder[{j}]");
                     let message = "hardly ever seen: only a call that ends exactly here is warned, \
@@ -210,14 +236,16 @@ impl Warnings<'_> {
 
     /// Budgets beside which another one always refuses first.
     fn binding(&mut self) {
-        let written = |i: usize, key: &str| self.sound.document.pointer(&format!("/budgets/{i}/{key}")).cloned();
+        let written =
+            |i: usize, key: &str| self.sound.document.pointer(&format!("/budgets/{i}/{key}")).cloned();
         let alike = |i: usize, j: usize| {
             ["match", "per", "window"].iter().all(|key| written(i, key) == written(j, key))
         };
         let mut found = Vec::new();
         for (i, budget) in self.declared().filter(|(_, budget)| budget.alternatives.is_empty()) {
             let stricter = self.declared().find(|(j, other)| {
-                let comparable = other.alternatives.is_empty() && !other.window.is_bucket() && other.meter == budget.meter;
+                let comparable =
+                    other.alternatives.is_empty() && !other.window.is_bucket() && other.meter == budget.meter;
                 let less = match (other.cap(), budget.cap()) {
                     (Some(theirs), Some(ours)) => theirs < ours || (theirs == ours && *j < i),
                     _ => false,
@@ -227,14 +255,16 @@ impl Warnings<'_> {
             found.extend(stricter.map(|(_, other)| (i, other.name.clone())));
         }
         for (i, other) in found {
-            let message = format!("never refuses: `{other}` is for the same calls and window, and refuses sooner");
+            let message =
+                format!("never refuses: `{other}` is for the same calls and window, and refuses sooner");
             self.add("dead-rule", format!("budgets[{i}].name"), message, None);
         }
     }
 
     /// Overrides and exemptions that are over, or come after another that is met first.
     fn exceptions(&mut self) {
-        let list = |key: &str| self.sound.document.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let list =
+            |key: &str| self.sound.document.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let mut found = Vec::new();
         for key in ["overrides", "exempt"] {
             let all = list(key);
@@ -253,7 +283,10 @@ impl Warnings<'_> {
                         && theirs.iter().all(|(name, value)| ours.get(name) == Some(value))
                 };
                 if all.iter().take(i).any(|before| wider(&before)) {
-                    found.push((format!("{key}[{i}].match"), "never used: one before it is met first".to_owned()));
+                    found.push((
+                        format!("{key}[{i}].match"),
+                        "never used: one before it is met first".to_owned(),
+                    ));
                 }
             }
         }
@@ -264,7 +297,8 @@ impl Warnings<'_> {
 
     /// Whether anything bounds what is spent. Shadow is looked at as if it were enforced: it will be.
     fn worst_case(&mut self) {
-        let refuses = |budget: &Budget| budget.ladder.iter().any(|step| matches!(step.action, Action::Deny { .. }));
+        let refuses =
+            |budget: &Budget| budget.ladder.iter().any(|step| matches!(step.action, Action::Deny { .. }));
         let message = if self.sound.declared == 0 {
             "no budget: calls are metered and nothing bounds what they cost"
         } else if !self.declared().any(|(_, budget)| refuses(budget)) {

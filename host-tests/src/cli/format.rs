@@ -18,7 +18,13 @@ pub(crate) enum Format {
 
 /// One line of GitHub's workflow commands:
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message>.
-pub(crate) fn annotation(level: &str, file: &str, places: &[(&str, usize)], title: &str, text: &str) -> String {
+pub(crate) fn annotation(
+    level: &str,
+    file: &str,
+    places: &[(&str, usize)],
+    title: &str,
+    text: &str,
+) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut line = format!("::{level} file={}", property(file));
@@ -62,7 +68,8 @@ pub(crate) fn junit(suite: &str, cases: &[Case]) -> String {
         match (&case.failure, &case.skipped) {
             (Some((title, text)), _) => {
                 let (title, text) = (escape(title), escape(text));
-                let _ = writeln!(xml, ">\n      <failure message=\"{title}\">{text}</failure>\n    </testcase>");
+                let _ =
+                    writeln!(xml, ">\n      <failure message=\"{title}\">{text}</failure>\n    </testcase>");
             }
             (None, Some(why)) => {
                 let _ = writeln!(xml, ">\n      <skipped message=\"{}\"/>\n    </testcase>", escape(why));

@@ -112,7 +112,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     let begun = std::time::Instant::now();
-    let name = if file == std::path::Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() };
+    let name =
+        if file == std::path::Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() };
     let text = String::from_utf8(super::read(file)?)
         .map_err(|error| Failure::Wrong(format!("`{name}`: no text: {error}")))?;
     let now = args.at.unwrap_or_else(super::now);
@@ -137,13 +138,19 @@ impl Gate {
         }
         if let Some(most) = self.max_usd_per_user_month {
             for tier in economics.tiers.iter().filter(|tier| over(tier.user_month, most)) {
-                let whose = if tier.tier.is_empty() { "any".to_owned() } else { format!("the `{}`", tier.tier) };
+                let whose =
+                    if tier.tier.is_empty() { "any".to_owned() } else { format!("the `{}`", tier.tier) };
                 let cost = said(tier.user_month);
-                exceeded.push(format!("a user of {whose} tier can cost {cost} in a month; {most} is the most"));
+                exceeded
+                    .push(format!("a user of {whose} tier can cost {cost} in a month; {most} is the most"));
             }
         }
         if let Some(most) = self.max_usd_month.filter(|most| over(economics.month, *most)) {
-            let help = if economics.month.is_none() && self.users.is_empty() { " (say how many `--users` there are)" } else { "" };
+            let help = if economics.month.is_none() && self.users.is_empty() {
+                " (say how many `--users` there are)"
+            } else {
+                ""
+            };
             let cost = said(economics.month);
             exceeded.push(format!("everyone together can cost {cost} in a month{help}; {most} is the most"));
         }

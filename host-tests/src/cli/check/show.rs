@@ -69,7 +69,8 @@ fn worst_case(one: &Looked) -> String {
     let cost = |usd: Option<NanoUsd>| usd.map_or("without a bound".to_owned(), cents);
     let mut out = format!("At most, with every token at the price of {}:\n", economics.dearest);
     for request in &economics.per_request {
-        let _ = writeln!(out, "  - a call to {} that fills its context: {}", request.model, cost(request.usd));
+        let _ =
+            writeln!(out, "  - a call to {} that fills its context: {}", request.model, cost(request.usd));
     }
     for tier in &economics.tiers {
         let whose = match (tier.tier.as_str(), economics.tiers.len()) {
@@ -77,7 +78,8 @@ fn worst_case(one: &Looked) -> String {
             ("", _) => "a user of any other tier".to_owned(),
             (name, _) => format!("a user of tier {name}"),
         };
-        let by = if tier.rules.is_empty() { String::new() } else { format!(" (by {})", tier.rules.join(" and ")) };
+        let by =
+            if tier.rules.is_empty() { String::new() } else { format!(" (by {})", tier.rules.join(" and ")) };
         let _ = writeln!(out, "  - {whose} in a month: {}{by}", cost(tier.user_month));
     }
     if economics.month.is_some() {
@@ -154,7 +156,13 @@ pub(super) fn junit(looked: &[Looked], deny_warnings: bool) -> String {
         let lines = one.checked.findings.iter().map(|finding| line(one, finding));
         let text: Vec<String> = lines.chain(one.exceeded.iter().cloned()).collect();
         let failure = (!one.is_right(deny_warnings)).then(|| (verdict(one), text.join("\n")));
-        Case { class: "check".to_owned(), name: one.file.clone(), seconds: one.seconds, failure, skipped: None }
+        Case {
+            class: "check".to_owned(),
+            name: one.file.clone(),
+            seconds: one.seconds,
+            failure,
+            skipped: None,
+        }
     };
     format::junit("tokenstile check", &looked.iter().map(case).collect::<Vec<_>>())
 }
