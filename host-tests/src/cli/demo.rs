@@ -1,6 +1,7 @@
 //! `tokenstile demo`: a day in the life of three users. Called by `main` and by `cargo xtask demo`; it must not know
 //! the story.
 
+use super::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_host::demo::{self, Way};
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     wasm: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let way = if args.envoy { Way::Envoy } else { Way::Embedded(super::filter(args.wasm.as_deref())?) };
     demo::run(way)?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! `tokenstile upstream`: the simulated OpenAI on a port, for trying policies and for tests from other languages.
 //! Called by `main`; it must not know how the provider answers.
 
+use super::Failure;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokenstile_host::upstream::Upstream;
@@ -13,7 +14,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let upstream =
         Upstream::start(args.listen).map_err(|why| format!("cannot listen on `{}`: {why}", args.listen))?;
     println!("simulated OpenAI on {}/v1  (what it billed: {}/__sim/ledger)", upstream.url(), upstream.url());

@@ -1,0 +1,107 @@
+//! Which budgets a call met, what stood there and what it held, which steps it reached; and why it did not meet the
+//! others. Called by `mod.rs`.
+
+use super::Step;
+use crate::cases::{Seen, Weighed};
+use serde_json::Value;
+use tokenstile_engine::policy::{Action, Budget, Condition, Policy};
+
+pub(super) fn step(policy: &Policy, written: &Value, seen: &Seen, record: &Value) -> Step {
+    let mut lines = Vec::new();
+    let names = written.get("budgets").and_then(Value::as_array).map_or(0, Vec::len);
+    for (place, declared) in policy.budgets.iter().take(names).enumerate() {
+        // Another limit of the same budget has another place.
+        let is_it = |weighed: &&Weighed| {
+            policy.budgets.get(weighed.budget).is_some_and(|budget| budget.name == declared.name)
+        };
+        match seen.weighed.iter().find(is_it) {
+            Some(weighed) => {
+                let budget = policy.budgets.get(weighed.budget).unwrap_or(declared);
+                let other =
+                    if weighed.budget == place { "" } else { " (its own limit: a tier or an override)" };
+                lines.push(format!("`{}` is met{other}{}", budget.name, met(budget, weighed)));
+                lines.extend(steps(budget, weighed));
+            }
+            None => lines.push(format!(
+                "`{}` is not met: {}",
+                declared.name,
+                why_not(policy, declared, record, written, place)
+            )),
+        }
+    }
+    if names == 0 {
+        lines.push("the policy has none".to_owned());
+    }
+    Step { title: "Budgets", lines }
+}
+
+fn met(budget: &Budget, weighed: &Weighed) -> String {
+    let show = |amount| format!("{}{}", budget.meter.display(amount), budget.meter.unit_text());
+    let what = match (weighed.refused, weighed.spared) {
+        (true, _) => "; it refuses",
+        (_, true) => "; another one had refused already",
+        _ => "",
+    };
+    let held = if weighed.before.held > 0 {
+        format!(", {} held by calls in flight", show(weighed.before.held))
+    } else {
+        String::new()
+    };
+    format!(
+        ": {} of {} used{held}; this call holds {}{what}",
+        show(weighed.before.used),
+        show(budget.limit),
+        show(weighed.hold)
+    )
+}
+
+fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
+    let after = weighed.before.total().saturating_add(weighed.hold);
+    let line = |(place, step): (usize, &tokenstile_engine::policy::Step)| {
+        let reached = weighed.reached.contains(&place);
+        let (mark, word) = if reached { ("×", "reached") } else { ("·", "not reached") };
+        let at = budget.meter.display(step.at);
+        let percent = f64::from(step.per_mille) / 10.0;
+        format!(
+            "  {mark} {percent}% ({at}) {}: {word} with {}",
+            action(&step.action),
+            budget.meter.display(after)
+        )
+    };
+    budget.ladder.iter().enumerate().map(line).collect()
+}
+
+const fn action(action: &Action) -> &'static str {
+    match action {
+        Action::Warn { .. } => "warn",
+        Action::Clamp { .. } => "clamp",
+        Action::Downgrade { .. } => "downgrade",
+        Action::Deny { .. } => "deny",
+    }
+}
+
+/// The first condition that the call does not fulfil.
+fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, place: usize) -> String {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    for condition in &budget.matches {
+        match condition {
+            Condition::Dimension(at, value) => {
+                let name = policy.identity.get(*at).map_or("", |dimension| dimension.name.as_str());
+                let is = text(record.get("identity").and_then(|all| all.get(name)));
+                if is != *value {
+                    let is = if is.is_empty() { "unknown".to_owned() } else { format!("`{is}`") };
+                    return format!("it is for {name} `{value}`, and this is {is}");
+                }
+            }
+            Condition::Model(pattern) => {
+                let model = text(record.get("model_requested"));
+                if !pattern.matches(&model) {
+                    let wanted = text(written.pointer(&format!("/budgets/{place}/match/model")));
+                    return format!("it is for the model `{wanted}`, and this is `{model}`");
+                }
+            }
+            Condition::Provider(name) => return format!("it is for the provider `{name}`"),
+        }
+    }
+    "the call was decided before".to_owned()
+}
