@@ -2,12 +2,32 @@
 
 use crate::dialect::Dialect;
 use crate::ledger::Level;
-use crate::policy::{Budget, MessageFacts, OpenWindow, Template};
+use crate::policy::{
+    Budget, MessageFacts, Messages, OpenWindow, duration_text, plain_duration_text, plain_time_text,
+};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use serde_json::{Map, Value};
 
-/// A refusal in a dialect's words: headers beside the common ones, and the body.
-pub(crate) type Written = (Vec<(&'static str, String)>, Vec<u8>);
+/// A refusal in a dialect's words.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The HTTP status, where this API has another one than most.
+    pub(crate) status: Option<u16>,
+    /// Headers beside the common ones.
+    pub(crate) headers: Vec<Header>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Written {
+    /// A body alone.
+    pub(crate) fn body(body: &Value) -> Self {
+        Self { body: body.to_string().into_bytes(), ..Self::default() }
+    }
+}
+
+/// A header, its name in lower case.
+pub(crate) type Header = (&'static str, String);
 
 /// A whole answer that the filter gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +59,19 @@ pub enum RefusalKind {
     UnknownModel,
 }
 
+impl RefusalKind {
+    /// All of them, for tables.
+    pub const ALL: &[Self] = &[
+        Self::Quota,
+        Self::Rate,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::Unavailable,
+        Self::UnknownEndpoint,
+        Self::UnknownModel,
+    ];
+}
+
 /// Why a call is refused, before it is written in a dialect.
 #[derive(Debug, Clone)]
 pub struct Refusal {
@@ -46,8 +79,24 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// The sentence for people.
     pub message: String,
+    /// The tag of its language, where callers are told in theirs; else empty.
+    pub language: String,
     /// The budget that refused, if one did.
     pub budget: Option<BudgetState>,
+}
+
+/// What a sentence says of the call beside its budget.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'c> {
+    /// The budget that says it.
+    pub(crate) budget: &'c Budget,
+    /// How much the call needs.
+    pub(crate) needed: Amount,
+    /// The model asked for.
+    pub(crate) model: &'c str,
+    /// The caller's `accept-language`.
+    pub(crate) accepted: &'c str,
+    pub(crate) now: EpochMs,
 }
 
 /// One budget as this call met it.
@@ -109,24 +158,41 @@ impl BudgetState {
         hundredfold.checked_div(i128::from(self.limit)).and_then(|p| u64::try_from(p).ok()).unwrap_or(100)
     }
 
-    /// The message with this state filled in.
-    pub(crate) fn message(&self, template: &Template, needed: Amount, model: &str, now: EpochMs) -> String {
+    /// The message with this state filled in, and the tag of its language, if that is not the default.
+    pub(crate) fn message(&self, messages: &Messages, call: &Told<'_>) -> (String, String) {
+        let (tag, template) = messages.pick(call.accepted);
         let amount = |amount| self.meter.display(amount);
-        let resets_in = self.resets_at.map_or(SOON_SECONDS, |at| now.seconds_until(at));
-        template.fill(&MessageFacts {
+        let resets_in = self.resets_at.map_or(SOON_SECONDS, |at| call.now.seconds_until(at));
+        let mut facts = MessageFacts {
             used: amount(self.used),
             limit: amount(self.limit),
             remaining: amount(self.remaining()),
-            needed: amount(needed),
+            needed: amount(call.needed),
             percent: format!("{}%", self.percent()),
             unit: self.meter.unit_text().to_owned(),
             period: self.period_text.clone(),
             resets_at: self.resets_text.clone(),
-            resets_in: crate::policy::duration_text(resets_in),
+            resets_in: duration_text(resets_in),
             rule: self.rule.clone(),
-            model: model.to_owned(),
+            model: call.model.to_owned(),
             upgrade_url: self.upgrade_url.clone().unwrap_or_default(),
-        })
+        };
+        if !tag.is_empty() && !tag.starts_with("en-") {
+            self.translate(&mut facts, call.budget, resets_in);
+        }
+        (template.fill(&facts), tag.to_owned())
+    }
+
+    /// What is English in the facts, as people of any language read it: times by the budget's zone, digits in
+    /// groups as the International System of Units has them.
+    fn translate(&self, facts: &mut MessageFacts, budget: &Budget, resets_in: u64) {
+        for amount in [&mut facts.used, &mut facts.limit, &mut facts.remaining, &mut facts.needed] {
+            *amount = amount.replace(',', "\u{202f}");
+        }
+        facts.period.clear();
+        facts.resets_in = plain_duration_text(resets_in);
+        let at = self.resets_at.and_then(|at| plain_time_text(&budget.window, at));
+        facts.resets_at = at.unwrap_or_else(|| facts.resets_in.clone());
     }
 
     /// `rule, used, limit, remaining, unit, resets_at, upgrade_url`, for programs.
@@ -146,6 +212,22 @@ impl BudgetState {
             fields.insert("upgrade_url".to_owned(), url.clone().into());
         }
         fields
+    }
+
+    /// Limit, remaining and reset under a provider's own names for this meter, where it has such and the client
+    /// reads them. `reset` writes the time.
+    pub(crate) fn own_limits(
+        &self,
+        names: [&'static str; 3],
+        reset: impl Fn(EpochMs) -> Option<String>,
+    ) -> Vec<Header> {
+        let [limit, remaining, at] = names;
+        let mut headers = vec![
+            (limit, self.header_count(self.limit).to_string()),
+            (remaining, self.header_count(self.remaining()).to_string()),
+        ];
+        headers.extend(self.resets_at.and_then(reset).map(|text| (at, text)));
+        headers
     }
 
     /// Amounts in headers are integers: tokens, requests, or cents rounded down.
@@ -200,11 +282,16 @@ pub fn unknown_endpoint(now: EpochMs) -> Option<Reply> {
         "This endpoint is not metered here, and this service's policy lets metered calls pass only. \
                    Use one of the LLM APIs it offers, or ask its operator."
             .to_owned();
-    let refusal = Refusal { kind: RefusalKind::UnknownEndpoint, message, budget: None };
-    Some(refusal.reply(crate::dialect::DIALECTS.first()?, now))
+    Some(Refusal::other(RefusalKind::UnknownEndpoint, message).reply(crate::dialect::DIALECTS.first()?, now))
 }
 
 impl Refusal {
+    /// One that is no budget's.
+    #[must_use]
+    pub(crate) const fn other(kind: RefusalKind, message: String) -> Self {
+        Self { kind, message, language: String::new(), budget: None }
+    }
+
     /// The refusal as an answer in the caller's dialect.
     #[must_use]
     pub fn reply(&self, dialect: &Dialect, now: EpochMs) -> Reply {
@@ -232,9 +319,12 @@ impl Refusal {
         if self.kind != RefusalKind::Rate && self.kind != RefusalKind::Unavailable {
             headers.push(("x-should-retry", "false".to_owned()));
         }
-        let (own, body) = (dialect.refusal)(self);
-        headers.extend(own);
-        Reply { status, headers, body }
+        if !self.language.is_empty() {
+            headers.push(("content-language", self.language.clone()));
+        }
+        let written = (dialect.refusal)(self, now);
+        headers.extend(written.headers);
+        Reply { status: written.status.unwrap_or(status), headers, body: written.body }
     }
 }
 

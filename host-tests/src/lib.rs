@@ -10,6 +10,7 @@ pub mod demo;
 pub mod envoy;
 pub mod explain;
 pub mod host;
+pub mod metrics;
 mod net;
 pub mod serve;
 pub mod upstream;

@@ -26,6 +26,8 @@ enum Command {
     Test(cli::test::Args),
     /// Say why a policy decides about a request as it does.
     Explain(cli::explain::Args),
+    /// Write a policy to begin with, its scenarios, and what puts it into a proxy and into CI.
+    Init(cli::init::Args),
     /// Watch a day of three users go through the filter.
     Demo(cli::demo::Args),
     /// Say what a model costs, or what a request would.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Man(args) => cli::manual::man(&args, Cli::command()),
         Command::Test(args) => cli::test::run(&args),
         Command::Explain(args) => cli::explain::run(&args),
+        Command::Init(args) => cli::init::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
         Command::Price(args) => cli::price::run(&args),

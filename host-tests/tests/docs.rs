@@ -8,7 +8,8 @@ use std::process::Command;
 use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/answers.md"];
 
 /// What stands between backticks and looks like a file of the repository: a folder and an ending.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
@@ -137,7 +138,7 @@ fn the_readme_names_every_dialect() {
 #[test]
 fn policies_in_the_documents_are_right() {
     let mut seen = 0;
-    for document in ["README.md", "prices/README.md"] {
+    for document in ["README.md", "prices/README.md", "docs/answers.md"] {
         for policy in blocks(&file(document), "json").into_iter().filter(|text| text.contains("\"version\""))
         {
             Policy::parse(policy.as_bytes())
@@ -145,7 +146,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]

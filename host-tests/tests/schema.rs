@@ -24,6 +24,8 @@ fn the_schema_that_ships_says_what_the_types_say() {
     let place = schema_support::place();
     if std::env::var_os("TOKENSTILE_UPDATE").is_some() {
         std::fs::write(&place, text()).unwrap();
+        // The command has the one before it in it.
+        return;
     }
     let shipped = std::fs::read_to_string(&place).unwrap_or_default();
     assert!(

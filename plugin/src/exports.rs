@@ -78,24 +78,48 @@ extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(id: u32, _: usize) -> u32 {
     let Some(root) = Root::configure() else { return 0 };
+    release(id);
     with(id, |context| *context = Context::Root(Rc::new(RefCell::new(root))));
     1
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_tick(id: u32) {
-    let root = with(id, |context| match context {
+fn root_of(id: u32) -> Option<Rc<RefCell<Root>>> {
+    with(id, |context| match context {
         Context::Root(root) => Some(root.clone()),
         _ => None,
-    });
-    let Some(root) = root else { return };
-    let waiting = root.borrow().waiting();
-    for stream in waiting {
+    })
+}
+
+/// Calls `f` for these streams as if the host had called in for them.
+fn each_of(id: u32, streams: Vec<u32>, f: fn(&mut Stream)) {
+    if streams.is_empty() {
+        return;
+    }
+    for stream in streams {
         if host::set_effective_context(stream).is_ok() {
-            metered(stream, Stream::try_again);
+            metered(stream, f);
         }
     }
     let _ = host::set_effective_context(id);
+}
+
+/// No request of a configuration that ends waits for its ticks.
+fn release(id: u32) {
+    if let Some(root) = root_of(id) {
+        let waiting = root.borrow().waiting(None);
+        each_of(id, waiting, Stream::release);
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(id: u32) {
+    let Some(root) = root_of(id) else { return };
+    let waiting = {
+        let mut root = root.borrow_mut();
+        let now = root.now();
+        root.waiting(now)
+    };
+    each_of(id, waiting, Stream::try_again);
     let mut root = root.borrow_mut();
     if let Some(now) = root.now() {
         root.settle(Vec::new(), now);
@@ -154,6 +178,7 @@ extern "C" fn proxy_on_log(id: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_done(id: u32) -> u32 {
     metered(id, Stream::gone);
+    release(id);
     1
 }
 

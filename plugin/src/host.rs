@@ -130,6 +130,7 @@ mod raw {
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
     }
 }
 
@@ -298,13 +299,26 @@ pub(crate) fn send_local_response(
     })
 }
 
-/// Defines a counter and gives its number.
-pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
-    const COUNTER: u32 = 0;
+/// A kind of metric.
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Metric {
+    Counter = 0,
+    Histogram = 2,
+}
+
+/// Defines a metric and gives its number.
+pub(crate) fn define_metric(kind: Metric, name: &str) -> Result<u32, Status> {
     let mut id = 0;
     // SAFETY: the name and `id` are live for the call.
-    ok(unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    ok(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })?;
     Ok(id)
+}
+
+/// Adds a value to a histogram.
+pub(crate) fn record(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    ok(unsafe { raw::proxy_record_metric(id, value) })
 }
 
 /// Adds to a counter. Envoy answers an error to 0, so that is not sent.

@@ -2,16 +2,18 @@
 
 use crate::host::{self, Buffer, Level};
 use crate::store::{Pages, describe};
-use crate::telemetry::Counters;
+use crate::telemetry::Metrics;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::ledger::{Settle, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{Settle, Settled, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
 /// Settlements that the store did not take are kept up to here, to be tried again: about a megabyte.
 const OWED_MAX: usize = 8192;
+/// Requests that are held back at once in one VM: each keeps its body. Others are sent back to wait there.
+const DELAYED_MAX: usize = 1024;
 /// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
 /// 4 ms, and cost something only while there is work.
 const TICK_MS: u32 = 10;
@@ -27,20 +29,31 @@ pub(crate) enum HostKind {
     Apisix,
 }
 
+/// What a paused request waits for.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    /// The store, until then at most.
+    Store(EpochMs),
+    /// This time.
+    Time(EpochMs),
+}
+
 /// One plugin configuration.
 #[derive(Debug)]
 pub(crate) struct Root {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) counters: Counters,
+    pub(crate) metrics: Metrics,
     pages: Pages,
     kind: Option<HostKind>,
     /// The host refused to replace a request body.
     pub(crate) bodies_read_only: bool,
-    /// Paused requests by context, and until when they wait.
-    waiting: HashMap<u32, EpochMs>,
+    /// Paused requests by context.
+    waiting: HashMap<u32, Wait>,
     owed: Vec<Settle>,
     ticking: bool,
     last_now: Option<EpochMs>,
+    /// Calls that this VM has seen.
+    calls: u32,
 }
 
 impl Root {
@@ -63,9 +76,10 @@ impl Root {
     fn new(policy: Policy) -> Self {
         // The layout's version is in the key: another release's pages are not misread.
         let prefix = format!("tokenstile/2/{}/", policy.name);
+        let policy = Arc::new(policy);
         Self {
-            policy: Arc::new(policy),
-            counters: Counters::default(),
+            metrics: Metrics::new(policy.clone()),
+            policy,
             pages: Pages::Shared { prefix },
             kind: None,
             bodies_read_only: false,
@@ -73,6 +87,7 @@ impl Root {
             owed: Vec::new(),
             ticking: false,
             last_now: None,
+            calls: 0,
         }
     }
 
@@ -93,6 +108,13 @@ impl Root {
             self.count_per_worker();
         }
         found.unwrap_or(HostKind::Envoy)
+    }
+
+    /// A name for a call that no other call has: two workers are told apart by the nanosecond.
+    pub(crate) fn call_id(&mut self, context: u32) -> String {
+        self.calls = self.calls.wrapping_add(1);
+        let time = clock().unwrap_or_else(|_| self.last_now.map_or(0, |now| now.0.unsigned_abs()));
+        format!("{time:x}-{context:x}-{:x}", self.calls)
     }
 
     /// Whether a request may stay paused with nothing to come: APISIX's worker crashes on one, and a host
@@ -127,12 +149,12 @@ impl Root {
         match answer {
             Ok(answer) => Some(exchange.reserved(&answer, now)),
             Err(StoreError::Busy) if may_wait => {
-                self.counters.add("reserves_waiting", 1);
+                self.metrics.add("waiting_reserves", &[], 1);
                 None
             }
             Err(error) => {
                 let why = describe(error);
-                self.counters.failed("store", &why);
+                self.metrics.failed("store", &why);
                 Some(exchange.store_failed(&why, now))
             }
         }
@@ -141,15 +163,27 @@ impl Root {
     /// Lets a paused request wait for the store. Says whether this host can.
     pub(crate) fn wait(&mut self, context: u32, until: EpochMs) -> bool {
         if self.tick(true) {
-            self.waiting.entry(context).or_insert(until);
+            self.waiting.entry(context).or_insert(Wait::Store(until));
             return true;
         }
         false
     }
 
-    /// Until when a request waits, if it does.
+    /// Holds a paused request back until then. Says whether this host can, and whether there is room.
+    pub(crate) fn delay(&mut self, context: u32, until: EpochMs) -> bool {
+        let can = self.waiting.len() < DELAYED_MAX && self.tick(true);
+        if can {
+            self.waiting.insert(context, Wait::Time(until));
+        }
+        can
+    }
+
+    /// Until when a request waits for the store, if it does.
     pub(crate) fn waits_until(&self, context: u32) -> Option<EpochMs> {
-        self.waiting.get(&context).copied()
+        match self.waiting.get(&context) {
+            Some(Wait::Store(until)) => Some(*until),
+            _ => None,
+        }
     }
 
     /// The request goes on, was answered, or its client left.
@@ -157,30 +191,35 @@ impl Root {
         self.waiting.remove(&context);
     }
 
-    /// The requests that wait.
-    pub(crate) fn waiting(&self) -> Vec<u32> {
-        self.waiting.keys().copied().collect()
+    /// The requests that wait for a tick at this time; all that wait if there is no time.
+    pub(crate) fn waiting(&self, now: Option<EpochMs>) -> Vec<u32> {
+        let due = |wait: &Wait| match (wait, now) {
+            (Wait::Time(due), Some(now)) => *due <= now,
+            _ => true,
+        };
+        self.waiting.iter().filter(|(_, wait)| due(wait)).map(|(context, _)| *context).collect()
     }
 
     /// Books what a call owes, and what earlier ones still do.
-    pub(crate) fn settle(&mut self, owed: Vec<Settle>, now: EpochMs) {
+    pub(crate) fn settle(&mut self, owed: Vec<Settle>, now: EpochMs) -> Settled {
         self.owed.extend(owed);
         if self.owed.is_empty() {
-            return;
+            return Settled::default();
         }
-        let without_room = settle_all(&mut self.pages, &mut self.owed, now);
-        if without_room > 0 {
-            self.counters.add("settlements_without_room", without_room as u64);
+        let settled = settle_all(&mut self.pages, &mut self.owed, now);
+        if settled.without_room > 0 {
+            self.metrics.add("settlements_without_room", &[], settled.without_room as u64);
         }
         let dropped = self.owed.len().saturating_sub(OWED_MAX);
         if dropped > 0 {
             self.owed.drain(..dropped);
-            self.counters
+            self.metrics
                 .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
         }
         if !self.owed.is_empty() {
             self.tick(true);
         }
+        settled
     }
 
     /// Ends the ticks when nothing waits for them.

@@ -50,6 +50,8 @@ pub(crate) struct Stream {
     path: Vec<u8>,
     body: Vec<u8>,
     complete: bool,
+    /// The answer's body did.
+    began: bool,
     last_now: EpochMs,
     /// The clock was asked in this callback: asking costs a call of the host.
     is_now: bool,
@@ -74,7 +76,7 @@ impl Stream {
                 let denies = root.borrow().policy.on_error == Verdict::Deny;
                 let Some(route) = Route::of_unreadable_head().filter(|_| denies) else {
                     let why = format!("the request's path answered status {status}");
-                    root.borrow_mut().counters.failed("host", &why);
+                    root.borrow_mut().metrics.failed("host", &why);
                     return Seen::Passes;
                 };
                 route
@@ -103,6 +105,13 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
+        exchange.set_ids(shared.call_id(context), request_id);
+        if shared.policy.speaks_languages()
+            && let Some(languages) = pairs::find(&known, "accept-language")
+        {
+            exchange.accepts_language(languages);
+        }
         if shared.bodies_read_only || kind == HostKind::Apisix {
             exchange.body_is_read_only();
         }
@@ -124,6 +133,7 @@ impl Stream {
             path,
             body: Vec::new(),
             complete: false,
+            began: false,
             last_now: at,
             is_now: now.is_some(),
         };
@@ -216,7 +226,7 @@ impl Stream {
             Err(status) => return self.failed("host", &format!("the request body answered status {status}")),
         };
         let action = self.carry_out(next);
-        if action == Action::Continue || !self.exchange.is_reserving() {
+        if action == Action::Continue || !self.waits() {
             self.body = Vec::new();
         }
         action
@@ -224,12 +234,17 @@ impl Stream {
 
     /// A paused request stays paused; one that was let go is.
     fn current_action(&self) -> Action {
-        if self.exchange.is_reserving() { Action::Pause } else { Action::Continue }
+        if self.waits() { Action::Pause } else { Action::Continue }
+    }
+
+    /// Whether a tick must let it go on.
+    fn waits(&self) -> bool {
+        self.exchange.is_reserving() || self.exchange.is_delayed()
     }
 
     /// Something of ours failed: `on_error` decides, in the engine.
     fn failed(&mut self, kind: &str, why: &str) -> Action {
-        self.root.borrow_mut().counters.failed(kind, why);
+        self.root.borrow_mut().metrics.failed(kind, why);
         let now = self.now();
         let next = self.exchange.fail(why, now);
         self.carry_out(next)
@@ -255,16 +270,22 @@ impl Stream {
                     Ok(()) => return self.settled_action(Action::Continue),
                     Err(why) => {
                         let mut root = self.root.borrow_mut();
-                        root.counters.failed("edit", &why);
+                        root.metrics.failed("edit", &why);
                         drop(root);
                         self.exchange.edit_failed(&why, now)
                     }
                 },
+                Next::Delay(until) => {
+                    if self.root.borrow_mut().delay(self.context, until) {
+                        return self.settled_action(Action::Pause);
+                    }
+                    self.exchange.cannot_delay(now)
+                }
                 Next::Reply(reply) => match send(&reply) {
                     Ok(()) => return self.settled_action(Action::Pause),
                     Err(status) => {
                         let why = format!("the local reply answered status {status}");
-                        self.root.borrow_mut().counters.failed("reply", &why);
+                        self.root.borrow_mut().metrics.failed("reply", &why);
                         let holdable = self.root.borrow().can_hold();
                         match self.exchange.reply_failed(&why, holdable, now) {
                             Some(next) => next,
@@ -342,19 +363,38 @@ impl Stream {
         replaced
     }
 
-    /// A tick: asks the store again. Host calls speak of this stream already.
+    /// A tick: asks the store again, or goes on after a delay. Host calls speak of this stream already.
     pub(crate) fn try_again(&mut self) {
         self.is_now = false;
-        if !self.exchange.is_reserving() {
-            self.root.borrow_mut().no_longer_waits(self.context);
-            return;
+        if self.exchange.is_reserving() {
+            return self.resume(Next::Reserve);
         }
-        let action = self.carry_out(Next::Reserve);
+        self.root.borrow_mut().no_longer_waits(self.context);
+        if self.exchange.is_delayed() {
+            let next = self.exchange.delayed();
+            self.resume(next);
+        }
+    }
+
+    /// There will be no more ticks: what waits goes on, or `on_error` decides.
+    pub(crate) fn release(&mut self) {
+        if self.exchange.is_reserving() {
+            self.is_now = false;
+            let now = self.now();
+            let next = self.exchange.store_failed("this configuration was replaced", now);
+            self.root.borrow_mut().no_longer_waits(self.context);
+            return self.resume(next);
+        }
+        self.try_again();
+    }
+
+    fn resume(&mut self, next: Next) {
+        let action = self.carry_out(next);
         if action == Action::Continue
             && let Err(status) = host::continue_request()
         {
             let why = format!("resuming a request answered status {status}");
-            self.root.borrow_mut().counters.failed("host", &why);
+            self.root.borrow_mut().metrics.failed("host", &why);
         }
     }
 
@@ -385,7 +425,7 @@ impl Stream {
         for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
             if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
-                self.root.borrow_mut().counters.failed("header", &why);
+                self.root.borrow_mut().metrics.failed("header", &why);
             }
         }
         if self.exchange.changes_answer() && remove_answer_length().is_err() {
@@ -400,6 +440,10 @@ impl Stream {
     /// A chunk of the answer passes.
     pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
         self.is_now = false;
+        if !std::mem::replace(&mut self.began, true) {
+            let now = self.now();
+            self.exchange.answer_began(now);
+        }
         let holds_back = end_of_stream && self.exchange.changes_answer();
         if (size > 0 || holds_back) && self.exchange.is_answering() {
             let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
@@ -412,7 +456,7 @@ impl Stream {
                 Err(status) => {
                     self.exchange.answer_chunk_lost();
                     let why = format!("a chunk of the answer answered status {status}");
-                    self.root.borrow_mut().counters.failed("answer", &why);
+                    self.root.borrow_mut().metrics.failed("answer", &why);
                 }
             }
         }
@@ -428,7 +472,7 @@ impl Stream {
             // From here on the answer goes as it is; the client sees a usage event that it did not ask for.
             self.exchange.answer_is_read_only();
             let why = format!("replacing a chunk of the answer answered status {status}");
-            self.root.borrow_mut().counters.failed("edit", &why);
+            self.root.borrow_mut().metrics.failed("edit", &why);
         }
     }
 
@@ -454,12 +498,13 @@ impl Stream {
     /// The stream is over: books it, the first time.
     fn end(&mut self) {
         let now = self.now();
-        let Some(settlement) = self.exchange.end(self.complete, now) else { return };
+        let Some(mut settlement) = self.exchange.end(self.complete, now) else { return };
         let owed = self.exchange.take_owed();
         let mut root = self.root.borrow_mut();
         root.no_longer_waits(self.context);
-        root.settle(owed, now);
-        root.counters.settled(&settlement);
+        let settled = root.settle(owed, now);
+        self.exchange.booked(&mut settlement, &settled.before);
+        root.metrics.settled(&settlement);
     }
 
     fn now(&mut self) -> EpochMs {
@@ -487,6 +532,12 @@ fn strip(policy: &Policy, headers: &Pairs) -> Result<(), String> {
     Ok(())
 }
 
+/// Text from outside as far as it may stand in a record.
+fn short_text(bytes: &[u8]) -> String {
+    const LONGEST: usize = 128;
+    String::from_utf8_lossy(bytes).chars().take(LONGEST).collect()
+}
+
 fn remove_length() -> Result<(), host::Status> {
     let remove = || host::remove_header(Map::RequestHeaders, "content-length");
     remove().or_else(|_| remove())
@@ -504,12 +555,12 @@ fn unknown(root: &Rc<RefCell<Root>>) -> Seen {
         return Seen::Passes;
     }
     let now = root.now().unwrap_or_default();
-    root.counters.add("requests_unknown_denied", 1);
+    root.metrics.add("requests", &[("decision", "deny"), ("rule", "unknown")], 1);
     let Some(reply) = unknown_endpoint(now) else { return Seen::Passes };
     match send(&reply) {
         Ok(()) => Seen::Answered,
         Err(status) => {
-            root.counters.failed("reply", &format!("the local reply answered status {status}"));
+            root.metrics.failed("reply", &format!("the local reply answered status {status}"));
             let hold = root.policy.on_error == Verdict::Deny && root.can_hold();
             if hold { Seen::Answered } else { Seen::Passes }
         }

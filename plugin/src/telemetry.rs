@@ -1,46 +1,155 @@
-//! Counters in the host's own stats, and lines in its log.
+//! Counters and histograms in the host's own stats, and lines in its log.
 //!
-//! A counter is defined when it is first needed: each worker's VM would otherwise seed it.
+//! A metric is defined when it is first needed: each worker's VM would otherwise seed it. Its labels stand in its
+//! name, `tokenstile_tokens;type=input;model=openai/gpt-4o`: a proxy that has labels takes them out (Envoy by
+//! `stats_tags`), for any other they are part of the name.
 
 use crate::host::{self, Level};
-use std::collections::HashMap;
-use tokenstile_engine::exchange::Settlement;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::Arc;
+use tokenstile_engine::exchange::{Record, Settlement};
+use tokenstile_engine::policy::Policy;
 
-/// The numbers of the counters that this VM has defined.
-#[derive(Debug, Default)]
-pub(crate) struct Counters(HashMap<String, u32>);
+/// What a dimension is called whose own value is one too many.
+const OTHER: &str = "other";
 
-impl Counters {
+/// The metrics that this VM has defined.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    policy: Arc<Policy>,
+    ids: HashMap<String, u32>,
+    /// For each dimension that is a label, the values seen.
+    values: Vec<HashSet<String>>,
+}
+
+impl Metrics {
+    pub(crate) fn new(policy: Arc<Policy>) -> Self {
+        let values = vec![HashSet::new(); policy.metric_labels.len()];
+        Self { policy, ids: HashMap::new(), values }
+    }
+
     /// Adds to a counter. A host without metrics loses nothing else.
-    pub(crate) fn add(&mut self, name: &str, by: u64) {
-        let name = format!("tokenstile_{name}");
-        let id = self.0.get(&name).copied().or_else(|| host::define_counter(&name).ok());
-        if let Some(id) = id {
+    pub(crate) fn add(&mut self, name: &str, labels: &[(&str, &str)], by: u64) {
+        self.count(name, labels, "", by);
+    }
+
+    fn count(&mut self, name: &str, labels: &[(&str, &str)], who: &str, by: u64) {
+        if by > 0
+            && let Some(id) = self.id(host::Metric::Counter, name, labels, who)
+        {
             let _ = host::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
-            self.0.insert(name, id);
         }
+    }
+
+    fn observe(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        if let Some(id) = self.id(host::Metric::Histogram, name, labels, "") {
+            let _ = host::record(id, value);
+        }
+    }
+
+    fn id(&mut self, kind: host::Metric, name: &str, labels: &[(&str, &str)], who: &str) -> Option<u32> {
+        let mut full = String::with_capacity(96);
+        full.push_str("tokenstile_");
+        full.push_str(name);
+        for (label, value) in labels {
+            push_label(&mut full, label, value);
+        }
+        full.push_str(who);
+        if let Some(id) = self.ids.get(&full) {
+            return Some(*id);
+        }
+        let id = host::define_metric(kind, &full).ok()?;
+        self.ids.insert(full, id);
+        Some(id)
+    }
+
+    /// The labels that the policy asks for, each with no more values than it allows.
+    fn who(&mut self, record: &Record) -> String {
+        let mut who = String::new();
+        let policy = self.policy.clone();
+        for (place, seen) in policy.metric_labels.iter().zip(&mut self.values) {
+            let Some(dimension) = policy.identity.get(*place) else { continue };
+            let value = record.identity.get(&dimension.name).and_then(|value| value.as_str()).unwrap_or("");
+            let known = seen.contains(value) || seen.len() < policy.metric_values_max;
+            if known {
+                seen.insert(value.to_owned());
+            }
+            push_label(&mut who, &dimension.name, if known { value } else { OTHER });
+        }
+        who
     }
 
     /// Counts a settled call and writes its cost record.
     pub(crate) fn settled(&mut self, settlement: &Settlement) {
-        let Settlement { record, usage } = settlement;
-        self.add(&format!("requests_{}", record.decision), 1);
-        self.add(&format!("endings_{}", record.ending), 1);
-        self.add("tokens_input", usage.input);
-        self.add("tokens_output", usage.output);
-        self.add("cost_nano_usd", record.cost_nano_usd.unsigned_abs());
-        if record.unread.is_some() {
-            self.add("requests_unread", 1);
+        let record = &settlement.record;
+        let who = self.who(record);
+        let decided = [
+            ("dialect", record.dialect),
+            ("decision", record.decision),
+            ("rule", record.rule.as_deref().unwrap_or("")),
+        ];
+        self.count("requests", &decided, &who, 1);
+        self.add("endings", &[("ending", record.ending)], 1);
+        self.spent(settlement, &who);
+        for (rule, decision) in &record.shadow {
+            let decision = decision.as_str().unwrap_or("");
+            self.add("shadow_requests", &[("decision", decision), ("rule", rule)], 1);
         }
-        if !record.priced {
-            self.add("requests_unpriced", 1);
-        }
+        self.add("unread_requests", &[], u64::from(record.unread.is_some()));
+        self.add("unpriced_requests", &[("dialect", record.dialect)], u64::from(!record.priced));
+        self.add("skipped_steps", &[], record.skipped.len() as u64);
+        self.timed(record);
         host::log(Level::Info, &format!("tokenstile-record {}", record.to_json()));
+    }
+
+    /// Tokens and money, by the model that was paid.
+    fn spent(&mut self, settlement: &Settlement, who: &str) {
+        let Settlement { record, usage, .. } = settlement;
+        let model = if record.price.is_empty() { OTHER } else { &record.price };
+        let types = [
+            ("input", usage.input),
+            ("cache_read", usage.cache_read),
+            ("cache_write", usage.cache_write.saturating_add(usage.cache_write_1h)),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ];
+        for (kind, tokens) in types {
+            self.count("tokens", &[("type", kind), ("model", model)], who, tokens);
+        }
+        self.count("cost_nano_usd", &[("model", model)], who, record.cost_nano_usd.unsigned_abs());
+        let savings = u64::try_from(record.savings_nano_usd).unwrap_or(0);
+        self.count("savings_nano_usd", &[("model", model)], who, savings);
+        let charges = record.overage.iter().filter_map(|line| line.get("charge_nano_usd")?.as_u64());
+        self.count("overage_nano_usd", &[], who, charges.fold(0, u64::saturating_add));
+    }
+
+    fn timed(&mut self, record: &Record) {
+        if record.ending != "complete" {
+            return;
+        }
+        let dialect = [("dialect", record.dialect)];
+        self.observe("duration_ms", &dialect, record.duration_ms.unsigned_abs());
+        if let Some(first) = record.time_to_first_chunk_ms.filter(|_| record.stream) {
+            self.observe("time_to_first_chunk_ms", &dialect, first.unsigned_abs());
+        }
     }
 
     /// Counts and logs something of ours that failed.
     pub(crate) fn failed(&mut self, kind: &str, why: &str) {
-        self.add(&format!("failures_{kind}"), 1);
+        self.add("failures", &[("kind", kind)], 1);
         host::log(Level::Warn, &format!("tokenstile: {kind}: {why}"));
     }
+}
+
+/// Adds `;label=value`, if there is a value. What would end it is replaced.
+fn push_label(name: &mut String, label: &str, value: &str) {
+    const LONGEST: usize = 64;
+    if value.is_empty() {
+        return;
+    }
+    let _ = write!(name, ";{label}=");
+    let clean =
+        |c: char| if c == ';' || c == '=' || c == '"' || c == '\\' || c.is_control() { '_' } else { c };
+    name.extend(value.chars().take(LONGEST).map(clean));
 }

@@ -6,7 +6,8 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written, rfc3339};
+use crate::units::{EpochMs, Meter};
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
 
@@ -278,7 +279,7 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
 // --- the refusal ---
 
 /// <https://docs.claude.com/en/api/errors>: the SDKs choose their exception by the status and show `message`.
-pub(super) fn refusal(refusal: &Refusal) -> Written {
+pub(super) fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => "rate_limit_error",
         RefusalKind::Unreadable => "invalid_request_error",
@@ -290,5 +291,34 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
         fields.extend(state.machine_fields());
     }
-    (Vec::new(), json!({ "type": "error", "error": error }).to_string().into_bytes())
+    let headers = refusal.budget.as_ref().and_then(own_limits).unwrap_or_default();
+    Written { headers, ..Written::body(&json!({ "type": "error", "error": error })) }
+}
+
+/// Anthropic's own limit headers: <https://docs.claude.com/en/api/rate-limits#response-headers>.
+fn own_limits(state: &BudgetState) -> Option<Vec<Header>> {
+    let names = match state.meter {
+        Meter::Tokens => [
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ],
+        Meter::InputTokens => [
+            "anthropic-ratelimit-input-tokens-limit",
+            "anthropic-ratelimit-input-tokens-remaining",
+            "anthropic-ratelimit-input-tokens-reset",
+        ],
+        Meter::OutputTokens => [
+            "anthropic-ratelimit-output-tokens-limit",
+            "anthropic-ratelimit-output-tokens-remaining",
+            "anthropic-ratelimit-output-tokens-reset",
+        ],
+        Meter::Requests => [
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ],
+        Meter::Usd | Meter::RequestsInFlight => return None,
+    };
+    Some(state.own_limits(names, rfc3339))
 }

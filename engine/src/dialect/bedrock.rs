@@ -9,6 +9,7 @@ use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::Value;
 
@@ -262,7 +263,10 @@ fn usage(stated: &Stated) -> Option<Usage> {
 
 /// The SDKs take the exception's name from the header:
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>.
-fn refusal(refusal: &Refusal) -> Written {
+///
+/// A quota has the status that `InvokeModel` documents for it, 400: botocore tries a 429 again by itself.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html#API_runtime_InvokeModel_Errors>
+fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota => "ServiceQuotaExceededException",
         RefusalKind::Rate => "ThrottlingException",
@@ -272,5 +276,7 @@ fn refusal(refusal: &Refusal) -> Written {
     };
     let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
     body.insert("message".to_owned(), refusal.message.clone().into());
-    (vec![("x-amzn-errortype", kind.to_owned())], Value::Object(body).to_string().into_bytes())
+    let status = (refusal.kind == RefusalKind::Quota).then_some(400);
+    let headers = vec![("x-amzn-errortype", kind.to_owned())];
+    Written { status, headers, ..Written::body(&Value::Object(body)) }
 }

@@ -6,6 +6,7 @@ use super::prompt::{Adds, Counting, count, no_turns};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Refusal, Written};
+use crate::units::EpochMs;
 use crate::usage::{Answer, Part};
 use serde_json::Value;
 
@@ -117,8 +118,8 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 }
 
 /// <https://docs.cohere.com/reference/errors>: a `message`, and the status.
-fn refusal(refusal: &Refusal) -> Written {
+fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
     body.insert("message".to_owned(), refusal.message.clone().into());
-    (Vec::new(), Value::Object(body).to_string().into_bytes())
+    Written::body(&Value::Object(body))
 }

@@ -2,6 +2,7 @@
 
 use super::target::percent_encoded;
 use super::{Facts, ModelAt, StreamUsage};
+use crate::policy::Effort;
 use std::ops::Range;
 
 /// Bytes to replace.
@@ -86,6 +87,15 @@ impl Facts {
         let spans = self.output_bound_spans.iter();
         edits.body.extend(spans.map(|range| Splice { range: range.clone(), with: with.clone() }));
         true
+    }
+
+    /// Lowers the efforts that the request states; `false` if none is higher.
+    #[must_use]
+    pub fn lower_effort(&self, effort: Effort, edits: &mut Edits) -> bool {
+        let higher = || self.efforts.iter().filter(|(stated, _)| *stated > effort);
+        let with = format!("\"{}\"", effort.name()).into_bytes();
+        edits.body.extend(higher().map(|(_, range)| Splice { range: range.clone(), with: with.clone() }));
+        higher().next().is_some()
     }
 
     /// Asks a stream to state its usage; `false` if it does so anyway or cannot be asked.

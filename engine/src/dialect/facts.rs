@@ -3,6 +3,7 @@
 
 use super::Route;
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
+use crate::policy::Effort;
 use std::ops::Range;
 
 /// What a request body says.
@@ -32,6 +33,8 @@ pub struct Facts {
     pub end_user: String,
     /// `thinking.budget_tokens` or its like.
     pub thinking_budget: Option<u64>,
+    /// The efforts of reasoning that the request states, and where: string values, quotes included.
+    pub efforts: Vec<(Effort, Range<usize>)>,
     /// Whether a stream tells its usage unasked, or what to change so that it does.
     pub stream_usage: StreamUsage,
     /// What it uses of the model.
@@ -148,6 +151,8 @@ pub(crate) enum Field {
     EndUser,
     /// The tokens that thinking may take.
     ThinkingBudget,
+    /// How hard the model shall think.
+    Effort,
     /// The object at the top that has [`Field::IncludeUsage`].
     StreamOptions,
     /// An object at the top that has [`Field::OutputBound`].
@@ -448,6 +453,10 @@ impl Finder {
             Event::TextEnd { .. } if field == Field::IncludeUsage => self.odd_include = true,
             Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
                 self.place(path, PlaceKind::Odd);
+            }
+            Event::TextEnd { end } if field == Field::Effort => {
+                let effort = std::str::from_utf8(&self.text).ok().and_then(Effort::named);
+                self.facts.efforts.extend(effort.map(|effort| (effort, self.span.start..end)));
             }
             Event::TextEnd { .. } => {
                 let text = String::from_utf8_lossy(&self.text).into_owned();

@@ -7,9 +7,10 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 const BASE: Dialect = Dialect {
     name: "gemini-generate",
@@ -350,7 +351,7 @@ fn usage(stated: &Stated) -> Option<Usage> {
 // --- the refusal ---
 
 /// Google's error model: <https://cloud.google.com/apis/design/errors>. The SDK shows code, status, message.
-fn refusal(refusal: &Refusal) -> Written {
+fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
         RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
@@ -360,10 +361,35 @@ fn refusal(refusal: &Refusal) -> Written {
     };
     let mut error = json!({ "code": code, "message": refusal.message, "status": status });
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        // Machine fields where Google puts its own: in a typed detail.
-        let mut detail = state.machine_fields();
-        detail.insert("@type".to_owned(), "type.googleapis.com/google.rpc.QuotaFailure".into());
-        fields.insert("details".to_owned(), json!([detail]));
+        fields.insert("details".to_owned(), details(refusal, state, now));
     }
-    (Vec::new(), json!({ "error": error }).to_string().into_bytes())
+    Written::body(&json!({ "error": error }))
+}
+
+/// Machine fields where Google puts its own, in typed details, of which a map has texts alone:
+/// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
+fn details(refusal: &Refusal, state: &BudgetState, now: EpochMs) -> Value {
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let fields = state.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
+    let metadata: Map<_, _> = fields.map(|(name, value)| (name, text(value).into())).collect();
+    let reason = if refusal.kind == RefusalKind::Rate { "RATE_LIMIT_EXCEEDED" } else { "QUOTA_EXCEEDED" };
+    let mut details = vec![
+        json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "tokenstile",
+            "metadata": metadata}),
+        json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"subject": state.rule, "description": refusal.message}]}),
+    ];
+    if let Some(at) = state.resets_at {
+        let seconds = now.seconds_until(at).max(1);
+        details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{seconds}s")}));
+    }
+    if let Some(url) = &state.upgrade_url {
+        details.push(json!({"@type": "type.googleapis.com/google.rpc.Help",
+            "links": [{"description": "More quota", "url": url}]}));
+    }
+    details.into()
 }

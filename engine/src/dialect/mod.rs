@@ -34,6 +34,7 @@ pub(crate) use target::percent_decoded;
 use crate::json::{Event, Key, Pointer};
 use crate::price::provider_of_host;
 use crate::refusal::{Refusal, Written};
+use crate::units::EpochMs;
 use crate::usage::{Answer, Stated, Usage};
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,8 +58,8 @@ pub struct Dialect {
     answer_headers: &'static [&'static str],
     /// Takes one of those headers.
     pub(crate) observe_header: fn(answer: &mut Answer, name: &str, value: &[u8]),
-    /// A refusal as this API's clients expect it: headers beside the common ones, and the body.
-    pub(crate) refusal: fn(refusal: &Refusal) -> Written,
+    /// A refusal as this API's clients expect it.
+    pub(crate) refusal: fn(refusal: &Refusal, now: EpochMs) -> Written,
 }
 
 impl Dialect {

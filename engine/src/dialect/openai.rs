@@ -1,7 +1,8 @@
 //! What the APIs of OpenAI share, and the many servers that speak as they do: usage, images, refusals.
 
 use crate::json::Key as K;
-use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written};
+use crate::units::{EpochMs, Meter};
 use crate::usage::{Part, Stated, Usage};
 use serde_json::json;
 
@@ -133,7 +134,7 @@ fn tiles_of(width: u32, height: u32) -> u64 {
 
 /// OpenAI's error shape: <https://platform.openai.com/docs/guides/error-codes/api-errors>. The SDKs
 /// choose their exception by the status and show `message`, `type` and `code`.
-pub(super) fn refusal(refusal: &Refusal) -> Written {
+pub(super) fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
     let (kind, code) = match refusal.kind {
         RefusalKind::Quota => ("insufficient_quota", "insufficient_quota"),
         RefusalKind::Rate => {
@@ -150,5 +151,31 @@ pub(super) fn refusal(refusal: &Refusal) -> Written {
     if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
         fields.extend(state.machine_fields());
     }
-    (Vec::new(), json!({ "error": error }).to_string().into_bytes())
+    let headers = refusal.budget.as_ref().and_then(|state| own_limits(state, now)).unwrap_or_default();
+    Written { headers, ..Written::body(&json!({ "error": error })) }
+}
+
+/// OpenAI's own limit headers, which its clients and Azure's read:
+/// <https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers>.
+fn own_limits(state: &BudgetState, now: EpochMs) -> Option<Vec<Header>> {
+    let names = match state.meter {
+        Meter::Tokens | Meter::InputTokens | Meter::OutputTokens => {
+            ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
+        }
+        Meter::Requests => {
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+        }
+        Meter::Usd | Meter::RequestsInFlight => return None,
+    };
+    Some(state.own_limits(names, |at| Some(go_duration(now.seconds_until(at)))))
+}
+
+/// `6m0s`, as OpenAI's headers have it.
+fn go_duration(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
 }

@@ -56,6 +56,8 @@ fn field(path: &[K]) -> Option<Field> {
         [K::Stream] => Field::Stream,
         [K::ServiceTier] => Field::ServiceTier,
         [K::User | K::SafetyIdentifier] | [K::Metadata, K::UserId] => Field::EndUser,
+        // OpenRouter states it in an object: <https://openrouter.ai/docs/use-cases/reasoning-tokens>.
+        [K::ReasoningEffort] | [K::Reasoning, K::Effort] => Field::Effort,
         [K::StreamOptions] => Field::StreamOptions,
         [K::StreamOptions, K::IncludeUsage] => Field::IncludeUsage,
         [K::Messages | K::Tools] => Field::Once,

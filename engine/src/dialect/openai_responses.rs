@@ -33,6 +33,7 @@ fn field(path: &[K]) -> Option<Field> {
         [K::Stream] => Field::Stream,
         [K::ServiceTier] => Field::ServiceTier,
         [K::User | K::SafetyIdentifier] | [K::Metadata, K::UserId] => Field::EndUser,
+        [K::Reasoning, K::Effort] => Field::Effort,
         [K::Input | K::Tools | K::Instructions] => Field::Once,
         _ => return None,
     })

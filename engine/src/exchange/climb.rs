@@ -2,38 +2,112 @@
 //!
 //! [`super::conclude`] asks for every budget and makes one outcome of the answers; nothing is changed here.
 
+use super::plan::Planned;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
-use crate::policy::{Action, Budget, Cheaper, Policy};
-use crate::units::Amount;
+use crate::ledger::WindowRule;
+use crate::policy::{Action, Bound, Budget, Cheaper, Effort, Overage, Policy, Step};
+use crate::price::Unit;
+use crate::units::{Amount, EpochMs, Meter};
+use crate::usage::{Served, Usage};
 
 /// What one ladder says of a call.
+#[derive(Default)]
 pub(super) struct Climb<'p> {
     pub(super) decision: Decision,
     pub(super) warn: Option<&'p Action>,
-    pub(super) clamp: Option<u64>,
+    pub(super) overage: Option<(Amount, &'p Overage)>,
+    pub(super) delay: Option<Delay>,
+    pub(super) clamp: Clamp,
     pub(super) serve: Option<String>,
     pub(super) deny: Option<&'p Action>,
     pub(super) skipped: Option<String>,
+    /// What steps in shadow mode would have done.
+    pub(super) shadow: Decision,
+}
+
+/// What a call meets in one budget.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// Settled, and held by others.
+    pub(super) before: Amount,
+    /// With what this call is expected to use.
+    pub(super) after: Amount,
+    /// With what it holds: less than that where only a shorter answer fits.
+    pub(super) held: Amount,
+}
+
+/// What an answer is shortened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Clamp {
+    pub(super) bound: Option<u64>,
+    pub(super) effort: Option<Effort>,
+}
+
+impl Clamp {
+    pub(super) const fn is_some(self) -> bool {
+        self.bound.is_some() || self.effort.is_some()
+    }
+}
+
+/// How long a call waits before it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delay {
+    pub(super) ms: i64,
+    pub(super) up_to_ms: i64,
+}
+
+impl Delay {
+    /// Where a call cannot wait here, it is sent back to wait there: for how long still, if at all.
+    ///
+    /// Time is cut into turns twice as long as the longest delay, in whole seconds. A turn begins with the delay of
+    /// this call, in which such calls are sent back, and after it they go on: whoever comes again when told goes on.
+    /// Subjects begin their turns at different times.
+    pub(super) fn sent_back(self, tag: u64, now: EpochMs) -> Option<i64> {
+        let turn = self.up_to_ms.saturating_add(999).saturating_div(1_000).saturating_mul(2_000);
+        let shift = i64::try_from(tag % 1_000_003).unwrap_or(0);
+        let into = now.0.saturating_add(shift).checked_rem_euclid(turn)?;
+        Some(self.ms.saturating_sub(into)).filter(|left| *left > 0)
+    }
+}
+
+impl Action {
+    /// What is decided where this applies.
+    const fn decision(&self) -> Decision {
+        match self {
+            Self::Warn { .. } => Decision::Warn,
+            Self::Overage(_) => Decision::Overage,
+            Self::Delay { .. } => Decision::Delay,
+            Self::Clamp { .. } => Decision::Clamp,
+            Self::Downgrade { .. } => Decision::Downgrade,
+            Self::Deny { .. } => Decision::Deny,
+        }
+    }
 }
 
 impl Exchange {
-    /// Which steps of a ladder apply with `after` used. A step that cannot be carried out makes the
-    /// next one apply; a refusal only once the limit is passed.
-    pub(super) fn climb<'p>(&self, policy: &'p Policy, budget: &'p Budget, after: Amount) -> Climb<'p> {
-        let mut climb = Climb {
-            decision: Decision::Allow,
-            warn: None,
-            clamp: None,
-            serve: None,
-            deny: None,
-            skipped: None,
-        };
+    /// Which steps of a ladder apply. A step that cannot be carried out makes the next one apply, as does an overage
+    /// that has come to its end; a refusal only once the limit is passed.
+    pub(super) fn climb<'p>(
+        &self,
+        policy: &'p Policy,
+        budget: &'p Budget,
+        planned: &Planned,
+        reach: Reach,
+    ) -> Climb<'p> {
+        let mut climb = Climb::default();
         let mut fell = false;
         for step in &budget.ladder {
+            let after = if matches!(step.action, Action::Deny { .. }) { reach.held } else { reach.after };
             // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
+            if step.shadow {
+                if reached && self.can(policy, budget, &step.action, reach) {
+                    climb.shadow = climb.shadow.max(step.action.decision());
+                }
+                continue;
+            }
             // In the place of a step that cannot be carried out, nothing is refused that still has a budget.
             let replaces = fell && (after > budget.limit || !matches!(step.action, Action::Deny { .. }));
             if !reached && !replaces {
@@ -42,10 +116,20 @@ impl Exchange {
             fell = false;
             match &step.action {
                 Action::Warn { .. } => climb.warn = Some(&step.action),
-                Action::Clamp { max_output_tokens } => match self.shorter(*max_output_tokens) {
-                    Ok(bound) => climb.clamp = bound,
-                    Err(why) => fell = self.skip(&mut climb, budget, &why),
-                },
+                Action::Overage(overage) => {
+                    climb.overage = Some((step.at, overage));
+                    fell = overage.end(step.at).is_some_and(|end| reach.held > end);
+                }
+                Action::Delay { up_to_ms } => {
+                    climb.delay = Some(delay(budget, planned, step, *up_to_ms, reach.after));
+                }
+                Action::Clamp { bound, effort } => {
+                    let serve = climb.serve.as_deref();
+                    match self.shorter(budget, (*bound, *effort), reach, serve) {
+                        Ok(clamp) => climb.clamp = clamp,
+                        Err(why) => fell = self.skip(&mut climb, budget, &why),
+                    }
+                }
                 Action::Downgrade { list } => match self.cheaper(policy, *list) {
                     Ok(model) => climb.serve = model,
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
@@ -53,14 +137,20 @@ impl Exchange {
                 Action::Deny { .. } => climb.deny = Some(&step.action),
             }
         }
-        climb.decision = match () {
-            () if climb.deny.is_some() => Decision::Deny,
-            () if climb.serve.is_some() => Decision::Downgrade,
-            () if climb.clamp.is_some() => Decision::Clamp,
-            () if climb.warn.is_some() => Decision::Warn,
-            () => Decision::Allow,
-        };
+        climb.decide();
         climb
+    }
+
+    /// Whether a step would change the call.
+    fn can(&self, policy: &Policy, budget: &Budget, action: &Action, reach: Reach) -> bool {
+        match action {
+            Action::Clamp { bound, effort } => {
+                let clamp = self.shorter(budget, (*bound, *effort), reach, None);
+                clamp.is_ok_and(Clamp::is_some)
+            }
+            Action::Downgrade { list } => matches!(self.cheaper(policy, *list), Ok(Some(_))),
+            _ => true,
+        }
     }
 
     /// Notes a step that cannot be carried out; whether the next one applies in its place.
@@ -70,25 +160,65 @@ impl Exchange {
         !self.unseen
     }
 
-    /// The output bound that `max_output_tokens` puts in place; `Ok(None)` if the call's own is no higher.
-    ///
-    /// A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
-    /// <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
-    fn shorter(&self, max_output_tokens: u64) -> Result<Option<u64>, String> {
+    /// What a clamp puts in place; nothing where the call's own bound and effort are no higher. An effort that the
+    /// request does not state is the provider's to choose: it is left out.
+    fn shorter(
+        &self,
+        budget: &Budget,
+        (bound, effort): (Option<Bound>, Option<Effort>),
+        reach: Reach,
+        serve: Option<&str>,
+    ) -> Result<Clamp, String> {
         let Some(facts) = &self.facts else {
             return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
         };
-        let bound = max_output_tokens.saturating_add(facts.thinking_budget.unwrap_or(0));
-        if facts.output_bound.is_some_and(|asked| asked <= bound) {
-            return Ok(None);
+        let effort = effort.filter(|effort| facts.lower_effort(*effort, &mut Edits::default()));
+        // A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
+        // <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
+        let thinking = facts.thinking_budget.unwrap_or(0);
+        let bound = match bound {
+            None => None,
+            Some(Bound::Tokens(tokens)) => Some((tokens.saturating_add(thinking), 0)),
+            Some(Bound::Remaining { at_least }) => {
+                let affords = self.affords(budget, reach.before, serve);
+                affords.map(|tokens| (tokens, at_least.saturating_add(thinking)))
+            }
+        };
+        // What the request allows itself is no more than that.
+        let bound = bound.filter(|(bound, _)| facts.output_bound.is_none_or(|asked| asked > *bound));
+        if let Some((bound, least)) = bound.filter(|(bound, least)| bound < least) {
+            return Err(format!("{bound} tokens of output remain, and {least} are the least"));
         }
-        if !self.body_editable {
+        let clamp = Clamp { bound: bound.map(|(bound, _)| bound), effort };
+        if clamp.is_some() && !self.body_editable {
             return Err("this proxy cannot change request bodies".to_owned());
         }
-        if !facts.set_output_bound(bound, &mut Edits::default()) {
+        if clamp.bound.is_some_and(|bound| !facts.set_output_bound(bound, &mut Edits::default())) {
             return Err("this request has no place for an output bound".to_owned());
         }
-        Ok(Some(bound))
+        Ok(clamp)
+    }
+
+    /// The output tokens of one answer that the rest of a budget pays for; `None` if any number.
+    fn affords(&self, budget: &Budget, before: Amount, serve: Option<&str>) -> Option<u64> {
+        let rest = budget.limit.saturating_sub(before).max(0);
+        let input = self.prompt_tokens;
+        let all = match budget.meter {
+            Meter::Tokens => budget.meter.count(rest).saturating_sub(input),
+            Meter::OutputTokens => budget.meter.count(rest),
+            Meter::Usd => {
+                let quote = serve.map(|model| self.quote_for(model, &Served::default()));
+                let price = &quote.as_ref().unwrap_or_else(|| self.asked_quote()).price;
+                let prompt = price.cost(Usage { input, ..Usage::default() }).0;
+                let rates = [Unit::Output, Unit::Reasoning].map(|unit| price.rate(unit, input).unwrap_or(0));
+                let pico = i128::from(rest.saturating_sub(prompt).max(0)).saturating_mul(1_000);
+                let tokens = pico.checked_div(i128::from(rates.into_iter().max()?))?;
+                u64::try_from(tokens).unwrap_or(u64::MAX)
+            }
+            Meter::InputTokens | Meter::Requests | Meter::RequestsInFlight => return None,
+        };
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
+        all.checked_div(choices)
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
@@ -116,4 +246,35 @@ impl Exchange {
             }
         }
     }
+}
+
+impl Climb<'_> {
+    /// The strictest of what applies.
+    pub(super) fn decide(&mut self) {
+        self.decision = match () {
+            () if self.deny.is_some() => Decision::Deny,
+            () if self.serve.is_some() => Decision::Downgrade,
+            () if self.clamp.is_some() => Decision::Clamp,
+            () if self.delay.is_some() => Decision::Delay,
+            () if self.overage.is_some() => Decision::Overage,
+            () if self.warn.is_some() => Decision::Warn,
+            () => Decision::Allow,
+        };
+    }
+}
+
+/// How long a call waits that passes a step: in a bucket until enough has refilled, elsewhere in proportion to how
+/// far it is on the way to the next step, or to 100 %.
+fn delay(budget: &Budget, planned: &Planned, step: &Step, up_to_ms: i64, after: Amount) -> Delay {
+    let beyond = i128::from(after.saturating_sub(step.at).max(0));
+    let (times, over) = match planned.open.rule {
+        WindowRule::Refill { refill, every_ms } => (every_ms, i128::from(refill)),
+        _ => {
+            let higher = budget.enforced().map(|step| step.at).chain([budget.limit]);
+            let next = higher.filter(|at| *at > step.at).min().unwrap_or(after);
+            (up_to_ms, i128::from(next.saturating_sub(step.at)))
+        }
+    };
+    let ms = beyond.saturating_mul(i128::from(times)).checked_div(over).unwrap_or(i128::MAX);
+    Delay { ms: i64::try_from(ms).unwrap_or(i64::MAX).clamp(1, up_to_ms.max(1)), up_to_ms }
 }

@@ -1,15 +1,15 @@
 //! From what stands in the ledger to a decision: what every ladder says, the strictest outcome.
 
-use super::climb::Climb;
+use super::climb::{Climb, Delay, Reach};
 use super::plan::{Planned, held};
-use super::{Decision, Exchange, Next};
+use super::{Decision, Exchange, Next, State};
 use crate::ledger::{Denied, Level};
-use crate::policy::{Action, Budget, Policy};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, ratelimit_headers};
+use crate::policy::{Action, Bound, Budget, Effort, Policy};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
 
 /// What was decided and why.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) decision: Decision,
     /// The budget whose step decided.
@@ -18,12 +18,24 @@ pub(super) struct Outcome {
     pub(super) served_model: Option<String>,
     /// The output bound put in place, if one is.
     pub(super) output_bound: Option<u64>,
+    /// The effort of reasoning put in place, if one is.
+    pub(super) effort: Option<Effort>,
+    /// How long the call waits before it goes on.
+    pub(super) delay: Option<Delay>,
+    /// The budget that holds it back, by its place in the plan.
+    delayed: Option<usize>,
+    /// The price of what is used beyond a step, for the caller's program.
+    overage_terms: Vec<String>,
     /// The budget that downgraded, and the sentence that says so.
     downgraded: Option<(String, String)>,
     /// The budget that clamps, and the sentence that says so.
     clamped: Option<(String, String)>,
     /// The budgets that warn, and their sentences.
     warnings: Vec<(String, String)>,
+    /// The budgets that charge for more, and their sentences.
+    overages: Vec<(String, String)>,
+    /// The budget that slows down, and the sentence that says so.
+    slowed: Option<(String, String)>,
     /// Each enforced budget as the caller is told of it.
     states: Vec<BudgetState>,
     /// What budgets in shadow mode would have done: rule and decision.
@@ -32,32 +44,18 @@ pub(super) struct Outcome {
     pub(super) skipped: Vec<String>,
 }
 
-impl Default for Outcome {
-    fn default() -> Self {
-        Self {
-            decision: Decision::Allow,
-            rule: None,
-            served_model: None,
-            output_bound: None,
-            downgraded: None,
-            clamped: None,
-            warnings: Vec::new(),
-            states: Vec::new(),
-            shadow: Vec::new(),
-            skipped: Vec::new(),
-        }
-    }
-}
-
 impl Outcome {
     /// The strictest of what was noted, and the budget that said it first.
     fn settle_decision(&mut self) {
-        let (decision, rule) = match (&self.downgraded, &self.clamped, self.warnings.first()) {
-            (Some((rule, _)), ..) => (Decision::Downgrade, Some(rule)),
-            (None, Some((rule, _)), _) => (Decision::Clamp, Some(rule)),
-            (None, None, Some((rule, _))) => (Decision::Warn, Some(rule)),
-            (None, None, None) => (Decision::Allow, None),
-        };
+        let strictest = [
+            (Decision::Downgrade, self.downgraded.as_ref()),
+            (Decision::Clamp, self.clamped.as_ref()),
+            (Decision::Delay, self.slowed.as_ref()),
+            (Decision::Overage, self.overages.first()),
+            (Decision::Warn, self.warnings.first()),
+        ];
+        let strictest = strictest.into_iter().find_map(|(decision, by)| Some((decision, by?)));
+        let (decision, rule) = strictest.map_or((Decision::Allow, None), |(d, (rule, _))| (d, Some(rule)));
         self.decision = decision;
         self.rule = rule.cloned();
     }
@@ -66,6 +64,7 @@ impl Outcome {
     pub(super) fn undo_edits(&mut self) {
         self.served_model = None;
         self.output_bound = None;
+        self.effort = None;
         self.downgraded = None;
         self.clamped = None;
         self.settle_decision();
@@ -73,8 +72,9 @@ impl Outcome {
 
     /// What the caller is told, as one line.
     fn told(&self) -> String {
-        let done = self.clamped.iter().chain(&self.downgraded);
-        let sentences = self.warnings.iter().chain(done).map(|(_, sentence)| sentence.as_str());
+        let done = self.slowed.iter().chain(&self.clamped).chain(&self.downgraded);
+        let sentences =
+            self.warnings.iter().chain(&self.overages).chain(done).map(|(_, sentence)| sentence.as_str());
         sentences.collect::<Vec<_>>().join(" ")
     }
 }
@@ -94,7 +94,12 @@ impl Exchange {
                 reserved.before.total().saturating_add(amount)
             };
             let (least, most) = (after(least), after(most));
-            budget.ladder.iter().any(|step| (least..=most).contains(&step.at))
+            budget.ladder.iter().any(|step| {
+                // What remains is known when the prompt is.
+                let remains =
+                    matches!(step.action, Action::Clamp { bound: Some(Bound::Remaining { .. }), .. });
+                (least..=most).contains(&step.at) || (remains && most >= step.at)
+            })
         })
     }
 
@@ -110,36 +115,88 @@ impl Exchange {
         planned.hold.cap.is_some_and(|cap| level.total().saturating_add(least) <= cap)
     }
 
+    /// A hold that was refused, once more with less: with the bound that the ladder would put in place, if that fits.
+    pub(super) fn shorten(&mut self, denied: Denied, now: EpochMs) -> Option<Next> {
+        let policy = self.policy.clone();
+        let planned = self.plan.get(denied.index)?;
+        let budget = policy.budgets.get(planned.budget)?;
+        if !budget.enforced().any(|step| matches!(step.action, Action::Clamp { bound: Some(_), .. })) {
+            return None;
+        }
+        if self.prompt_bound.is_some() {
+            return Some(Next::Count);
+        }
+        let before = denied.level?.total();
+        let reach = Reach { before, after: before.saturating_add(planned.expected), held: before };
+        let bound = self.climb(&policy, budget, planned, reach).clamp.bound?;
+        let (cap, amount, index) = (planned.hold.cap?, planned.hold.amount, denied.index);
+        let shortened = self.shortened.replace((bound, index));
+        let usage = self.held_usage(self.expected_usage());
+        let less = held(budget.meter, usage, self.asked_quote().price.cost(usage));
+        if less >= amount || before.saturating_add(less) > cap {
+            self.shortened = shortened;
+            return None;
+        }
+        self.plan(now);
+        Some(Next::Reserve)
+    }
+
     /// All holds are taken: climbs each ladder; the first that refuses decides.
     pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
         let policy = self.policy.clone();
         let plan = std::mem::take(&mut self.plan);
-        let refused = plan.iter().find_map(|planned| self.weigh(&policy, planned, now));
+        let met = plan.iter().enumerate();
+        let refused = met.into_iter().find_map(|(index, planned)| self.weigh(&policy, index, planned, now));
         self.plan = plan;
-        let Some(refusal) = refused else { return self.forward() };
-        self.give_back();
-        self.refuse(&refusal, now)
+        if let Some(refusal) = refused {
+            self.give_back();
+            return self.refuse(&refusal, now);
+        }
+        let Some(delay) = self.outcome.delay else { return self.forward() };
+        self.state = State::Delayed;
+        Next::Delay(now.plus_ms(delay.ms))
     }
 
     /// What one budget says of the call: a refusal, or what is noted in the outcome.
-    fn weigh(&mut self, policy: &Policy, planned: &Planned, now: EpochMs) -> Option<Refusal> {
+    fn weigh(&mut self, policy: &Policy, index: usize, planned: &Planned, now: EpochMs) -> Option<Refusal> {
         let budget = policy.budgets.get(planned.budget)?;
         let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
         let before = reserved.before.total();
-        let after = before.saturating_add(planned.hold.amount);
-        let climb = self.climb(policy, budget, after);
+        let held = before.saturating_add(planned.hold.amount);
+        let reach = Reach { before, after: before.saturating_add(planned.expected), held };
+        let mut climb = self.climb(policy, budget, planned, reach);
+        if let Some((bound, _)) = self.shortened.filter(|(_, by)| *by == index) {
+            // No more was held: what others gave back meanwhile does not lengthen the answer.
+            climb.clamp.bound = Some(climb.clamp.bound.map_or(bound, |other| other.min(bound)));
+            climb.decide();
+        }
         if budget.shadow || self.exempt {
-            if climb.decision > Decision::Allow {
-                self.outcome.shadow.push((budget.name.clone(), climb.decision));
+            let decision = climb.decision.max(climb.shadow);
+            if decision > Decision::Allow {
+                self.outcome.shadow.push((budget.name.clone(), decision));
             }
             return None;
         }
+        if climb.shadow > Decision::Allow {
+            self.outcome.shadow.push((budget.name.clone(), climb.shadow));
+        }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
-            return Some(refusal(budget, planned, reserved.before, deny, self.asked_model(), now));
+            return Some(refusal(
+                &self.told(budget, planned.hold.amount, now),
+                planned,
+                reserved.before,
+                deny,
+            ));
         }
-        let missing = after.saturating_sub(budget.limit).max(0);
-        let state = BudgetState::new(budget, &planned.open, after, (missing, reserved.before), now);
+        let missing = held.saturating_sub(budget.limit).max(0);
+        let state = BudgetState::new(budget, &planned.open, held, (missing, reserved.before), now);
+        if let Some(delay) = climb.delay.filter(|d| self.outcome.delay.is_none_or(|other| d.ms > other.ms)) {
+            self.outcome.delay = Some(delay);
+            self.outcome.delayed = Some(index);
+            let told = format!("Calls are slowed down until {}.", until(&state));
+            self.outcome.slowed = Some((budget.name.clone(), told));
+        }
         self.note(budget, &climb, &state, planned.hold.amount, now);
         self.outcome.states.push(state);
         None
@@ -155,16 +212,19 @@ impl Exchange {
         now: EpochMs,
     ) {
         if let Some(Action::Warn { message }) = climb.warn {
-            let message = state.message(message, needed, self.asked_model(), now);
+            let told = self.told(budget, needed, now);
+            let (message, _) = state.message(message, &told);
             self.outcome.warnings.push((budget.name.clone(), message));
         }
-        if let Some(bound) =
-            climb.clamp.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other))
-        {
-            let told = format!("Answers end at {bound} tokens until {}.", until(state));
-            self.outcome.clamped = Some((budget.name.clone(), told));
-            self.outcome.output_bound = Some(bound);
+        if let Some((at, overage)) = climb.overage {
+            let (meter, until) = (budget.meter, until(state));
+            let (amount, unit) = (meter.display(at), meter.unit_text());
+            let price = overage.price_text(meter);
+            let told = format!("What is used beyond {amount}{unit} costs {price} until {until}.");
+            self.outcome.overages.push((budget.name.clone(), told));
+            self.outcome.overage_terms.push(format!("{};{}", budget.name, overage.terms(meter)));
         }
+        self.note_clamp(budget, climb, state);
         if let Some(model) = &climb.serve {
             let asked = self.asked_model();
             let told = format!("{model} answers instead of {asked} until {}.", until(state));
@@ -172,6 +232,64 @@ impl Exchange {
             self.outcome.served_model = Some(model.clone());
         }
         self.outcome.settle_decision();
+    }
+
+    fn note_clamp(&mut self, budget: &Budget, climb: &Climb<'_>, state: &BudgetState) {
+        let lowest = |bound: &u64| self.outcome.output_bound.is_none_or(|other| *bound < other);
+        if let Some(bound) = climb.clamp.bound.filter(lowest) {
+            let told = format!("Answers end at {bound} tokens until {}.", until(state));
+            self.outcome.clamped = Some((budget.name.clone(), told));
+            self.outcome.output_bound = Some(bound);
+        }
+        let lowest = |effort: &Effort| self.outcome.effort.is_none_or(|other| *effort < other);
+        if let Some(effort) = climb.clamp.effort.filter(lowest) {
+            let told = format!("Reasoning effort is {} until {}.", effort.name(), until(state));
+            let clamped = self.outcome.clamped.take();
+            let clamped = clamped.map(|(rule, before)| (rule, format!("{before} {told}")));
+            self.outcome.clamped = Some(clamped.unwrap_or_else(|| (budget.name.clone(), told)));
+            self.outcome.effort = Some(effort);
+        }
+    }
+
+    /// [`Next::Delay`] cannot be done: this host cannot resume a request, or too many wait already. The client is
+    /// sent back to wait there, for whole seconds; who has waited goes on.
+    pub fn cannot_delay(&mut self, now: EpochMs) -> Next {
+        if self.state != State::Delayed {
+            return Next::Nothing;
+        }
+        let policy = self.policy.clone();
+        let planned = self.outcome.delayed.and_then(|index| self.plan.get(index));
+        let sent_back = planned.and_then(|planned| {
+            let ms = self.outcome.delay?.sent_back(planned.hold.key.tag, now)?;
+            let budget = policy.budgets.get(planned.budget)?;
+            let level = planned.reserved?.before;
+            let mut state = BudgetState::new(budget, &planned.open, level.total(), (0, level), now);
+            state.resets_at = Some(now.plus_ms(ms));
+            Some(state)
+        });
+        self.outcome.delay = None;
+        let Some(state) = sent_back else {
+            self.outcome.slowed = None;
+            self.outcome.settle_decision();
+            return self.forward();
+        };
+        let seconds = state.resets_at.map_or(1, |at| now.seconds_until(at));
+        let message = format!(
+            "Calls are slowed down: you've used {}% of {}AI quota. Try again in {}.",
+            state.percent(),
+            state.period_text,
+            crate::policy::duration_text(seconds)
+        );
+        self.give_back();
+        self.refuse(
+            &Refusal { kind: RefusalKind::Rate, message, budget: Some(state), language: String::new() },
+            now,
+        )
+    }
+
+    /// What sentences say of this call.
+    fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
+        Told { budget, needed, model: self.asked_model(), accepted: &self.accepted, now }
     }
 
     /// The store refused a hold.
@@ -182,11 +300,12 @@ impl Exchange {
         let Some((planned, budget)) = met else {
             return self.fail("the store refused a hold that was not asked for", now);
         };
-        let deny = budget.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
+        let deny = budget.deny();
         let (Some(level), Some(deny)) = (denied.level, deny) else {
             return self.table_is_full(now);
         };
-        let refusal = refusal(budget, planned, level, &deny.action, self.asked_model(), now);
+        let told = self.told(budget, planned.hold.amount, now);
+        let refusal = refusal(&told, planned, level, &deny.action);
         self.refuse(&refusal, now)
     }
 
@@ -196,10 +315,7 @@ impl Exchange {
         }
         let message = "Budgets can't be checked right now: too many users at once. Try again in a moment.";
         self.failure = Some("the table of budgets is full; raise `table_slots`".to_owned());
-        self.refuse(
-            &Refusal { kind: RefusalKind::Unavailable, message: message.to_owned(), budget: None },
-            now,
-        )
+        self.refuse(&Refusal::other(RefusalKind::Unavailable, message.to_owned()), now)
     }
 
     /// The headers that an allowed answer carries: nothing is done silently.
@@ -216,6 +332,15 @@ impl Exchange {
         if let Some(bound) = self.outcome.output_bound {
             headers.push(("x-tokenstile-max-output-tokens", bound.to_string()));
         }
+        if let Some(effort) = self.outcome.effort {
+            headers.push(("x-tokenstile-reasoning-effort", effort.name().to_owned()));
+        }
+        if let Some(delay) = self.outcome.delay {
+            headers.push(("x-tokenstile-delay-ms", delay.ms.to_string()));
+        }
+        if !self.outcome.overage_terms.is_empty() {
+            headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
+        }
         if let Some(served) = &self.outcome.served_model {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));
             headers.push(("x-tokenstile-model-served", header_text(served)));
@@ -225,30 +350,23 @@ impl Exchange {
 }
 
 /// The refusal of a budget with `level` used by others.
-fn refusal(
-    budget: &Budget,
-    planned: &Planned,
-    level: Level,
-    deny: &Action,
-    model: &str,
-    now: EpochMs,
-) -> Refusal {
-    let (needed, before) = (planned.hold.amount, level.total());
+fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> Refusal {
+    let (budget, needed, before) = (told.budget, told.needed, level.total());
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
-    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), now);
+    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url } = deny else {
-        return Refusal { kind, message: String::new(), budget: Some(state) };
+        return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
     };
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
-    let message = state.message(template, needed, model, now);
+    let (message, language) = state.message(template, told);
     // In flight a call counts as one: there is no shorter one, and another will end.
     if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
-    Refusal { kind, message, budget: Some(state) }
+    Refusal { kind, message, language, budget: Some(state) }
 }
 
 /// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
@@ -261,7 +379,7 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.rule,
         state.meter.display(cap)
     );
-    Refusal { kind: RefusalKind::Quota, message, budget: Some(state) }
+    Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 
 /// How long what a step does will last.

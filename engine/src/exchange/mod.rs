@@ -41,6 +41,8 @@ pub enum Next {
     Count,
     /// Let the call go on with these edits.
     Forward(Edits),
+    /// Let it wait until then and call [`Exchange::delayed`]; or call [`Exchange::cannot_delay`].
+    Delay(EpochMs),
     /// Answer it.
     Reply(Reply),
     /// The client has gone: nothing to do but [`Exchange::take_owed`].
@@ -54,6 +56,8 @@ enum State {
     Reading,
     /// The store is asked.
     Reserving,
+    /// It may go on, later.
+    Delayed,
     /// It went upstream.
     Forwarded,
     /// We answered it.
@@ -63,12 +67,17 @@ enum State {
 }
 
 /// What was decided, in the order of strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Decision {
     /// It went on as it was.
+    #[default]
     Allow,
     /// It went on, and the caller is told that the budget runs low.
     Warn,
+    /// It went on, at a price.
+    Overage,
+    /// It went on later.
+    Delay,
     /// The answer is shortened.
     Clamp,
     /// A cheaper model serves.
@@ -84,6 +93,8 @@ impl Decision {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Overage => "overage",
+            Self::Delay => "delay",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Deny => "deny",
@@ -97,10 +108,16 @@ pub struct Exchange {
     policy: Arc<Policy>,
     route: Route,
     identity: Identity,
+    /// The caller's `accept-language`, if the policy speaks more than one language.
+    accepted: String,
     /// No budget restricts this caller.
     exempt: bool,
     state: State,
     started: EpochMs,
+    id: String,
+    request_id: String,
+    /// When the answer's body began.
+    first_chunk: Option<EpochMs>,
     /// What the body said; `None` as long as it was not read, or could not be.
     facts: Option<Facts>,
     /// Why the body could not be read.
@@ -120,6 +137,8 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
+    shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
     failure: Option<String>,
@@ -139,9 +158,13 @@ impl Exchange {
             policy,
             route,
             identity,
+            accepted: String::new(),
             exempt: false,
             state: State::Reading,
             started: now,
+            id: String::new(),
+            request_id: String::new(),
+            first_chunk: None,
             facts: None,
             unread: None,
             unseen: false,
@@ -154,6 +177,7 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,
@@ -161,6 +185,24 @@ impl Exchange {
             status: 0,
             owed: Vec::new(),
         }
+    }
+
+    /// Names the call in its record: `id` is unique, `request_id` what the proxy calls it.
+    pub fn set_ids(&mut self, id: String, request_id: String) {
+        self.id = id;
+        self.request_id = request_id;
+    }
+
+    /// The first bytes of the answer's body are here.
+    pub fn answer_began(&mut self, now: EpochMs) {
+        let _ = self.first_chunk.get_or_insert(now);
+    }
+
+    /// The caller's `accept-language`.
+    pub fn accepts_language(&mut self, header: &[u8]) {
+        const MAX: usize = 512;
+        let header = header.get(..MAX).unwrap_or(header);
+        self.accepted = String::from_utf8_lossy(header).into_owned();
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.
@@ -206,7 +248,7 @@ impl Exchange {
                 let message = format!(
                     "This request can't be checked against your budget: {why}. Send it as plain JSON."
                 );
-                return self.refuse(&Refusal { kind: RefusalKind::Unreadable, message, budget: None }, now);
+                return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
                 self.prompt_tokens = by_length(body);
@@ -235,7 +277,7 @@ impl Exchange {
         };
         let message =
             format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
-        Some(self.refuse(&Refusal { kind: RefusalKind::UnknownModel, message, budget: None }, now))
+        Some(self.refuse(&Refusal::other(RefusalKind::UnknownModel, message), now))
     }
 
     /// The certain bound of a prompt, if it may be enough for the decision.
@@ -278,7 +320,7 @@ impl Exchange {
         self.unseen = true;
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
-            return self.refuse(&Refusal { kind: RefusalKind::TooLarge, message, budget: None }, now);
+            return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
         if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
             return refused;
@@ -318,7 +360,9 @@ impl Exchange {
                 self.conclude(now)
             }
             (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
-            (State::Reserving, Err(denied)) => self.denied(*denied, now),
+            (State::Reserving, Err(denied)) => {
+                self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
+            }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
                 let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
@@ -347,7 +391,7 @@ impl Exchange {
                                Try again in a moment."
                     .to_owned();
                 self.give_back();
-                self.refuse(&Refusal { kind: RefusalKind::Unavailable, message, budget: None }, now)
+                self.refuse(&Refusal::other(RefusalKind::Unavailable, message), now)
             }
         }
     }
@@ -454,6 +498,17 @@ impl Exchange {
         self.state == State::Reserving
     }
 
+    /// Whether the call waits for [`Exchange::delayed`].
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.state == State::Delayed
+    }
+
+    /// The time of [`Next::Delay`] has come.
+    pub fn delayed(&mut self) -> Next {
+        if self.state == State::Delayed { self.forward() } else { Next::Nothing }
+    }
+
     /// Whether chunks of the answer are wanted.
     #[must_use]
     pub const fn is_answering(&self) -> bool {
@@ -476,6 +531,9 @@ impl Exchange {
         if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
+        }
+        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
+            let _ = facts.lower_effort(effort, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())
             && facts.ask_for_usage(&mut edits)

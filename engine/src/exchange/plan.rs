@@ -15,6 +15,8 @@ pub(super) struct Planned {
     /// Its window when the call began: a hold belongs to it.
     pub(super) open: OpenWindow,
     pub(super) hold: Hold,
+    /// What the call is expected to use: more than it holds where only a shorter answer fits.
+    pub(super) expected: Amount,
     /// What the store answered; `None` before, and when it never did.
     pub(super) reserved: Option<Reserved>,
 }
@@ -24,6 +26,7 @@ impl Exchange {
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
         let expected = self.expected_usage();
+        let holding = self.held_usage(expected);
         let quote = self.asked_quote();
         let subject = self.subject();
         let planned = |(index, budget): (usize, &Budget)| {
@@ -31,10 +34,11 @@ impl Exchange {
             let hold = Hold {
                 key: self.policy.slot_key(budget, &subject),
                 window: open.rule,
-                amount: held(budget.meter, expected, quote.price.cost(expected)),
+                amount: held(budget.meter, holding, quote.price.cost(holding)),
                 cap: budget.cap().filter(|_| !self.exempt),
             };
-            Planned { budget: index, open, hold, reserved: None }
+            let expected = held(budget.meter, expected, quote.price.cost(expected));
+            Planned { budget: index, open, hold, expected, reserved: None }
         };
         self.plan = self.policy.budgets_for(&subject, now).map(planned).collect();
     }
@@ -88,6 +92,13 @@ impl Exchange {
     /// The prompt as counted or estimated; of output what the policy expects.
     pub(super) fn expected_usage(&self) -> Usage {
         self.usage_with(self.prompt_tokens)
+    }
+
+    /// What is held of an expected usage: no more output than the bound that will be put in place.
+    pub(super) fn held_usage(&self, expected: Usage) -> Usage {
+        let Some((bound, _)) = self.shortened else { return expected };
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
+        Usage { output: expected.output.min(bound.saturating_mul(choices)), ..expected }
     }
 
     /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound, or that

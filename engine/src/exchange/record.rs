@@ -1,6 +1,7 @@
 //! The cost record: one JSON object a call. No prompt, no answer, no key.
 
 use super::{Exchange, State};
+use crate::policy::Effort;
 use crate::price::Quote;
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
@@ -58,17 +59,39 @@ impl RecordUsage {
     }
 }
 
+/// What is known of a call's usage and cost when it is over.
+pub(super) struct Bill {
+    pub(super) usage: RecordUsage,
+    pub(super) cost: NanoUsd,
+    pub(super) savings: NanoUsd,
+    pub(super) quote: Quote,
+    pub(super) model_answered: String,
+}
+
 /// What one call came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
+    /// Unique to this call: a record that arrives twice is one.
+    pub id: String,
+    /// The proxy's or the client's name for the request, if it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
     /// When it began, RFC 3339.
     pub time: Option<String>,
     /// From its first header to its end.
     pub duration_ms: i64,
+    /// From its first header to the first bytes of the answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_to_first_chunk_ms: Option<i64>,
     /// The policy's name.
     pub policy: String,
     /// The API spoken.
     pub dialect: &'static str,
+    /// Who serves, as the price book names it: the policy says so, or the proxy's host name, or else it is the one
+    /// whose price was taken; empty if unknown.
+    pub provider: String,
+    /// The answer was asked for as a stream.
+    pub stream: bool,
     /// Who pays, by dimension.
     pub identity: Map<String, Value>,
     /// The model asked for; empty if the body was not read.
@@ -77,7 +100,7 @@ pub struct Record {
     pub model_served: String,
     /// The model that the answer names.
     pub model_answered: String,
-    /// `allow`, `warn`, `clamp`, `downgrade` or `deny`.
+    /// `allow`, `warn`, `overage`, `delay`, `clamp`, `downgrade` or `deny`.
     pub decision: &'static str,
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +111,16 @@ pub struct Record {
     /// The output bound that was put in the place of the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
-    /// What budgets in shadow mode would have done.
+    /// The effort of reasoning that was put in the place of the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<&'static str>,
+    /// How long the call was held back, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<i64>,
+    /// What was used beyond steps of overage, each with its price: see [`Exchange::booked`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overage: Vec<Value>,
+    /// What budgets and steps in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
     /// Steps that could not be carried out, and why.
@@ -114,6 +146,10 @@ pub struct Record {
     pub prompt_partial: bool,
     /// What it cost by the price book, in billionths of a dollar.
     pub cost_nano_usd: i64,
+    /// What the same tokens would have cost with the model that was asked for, less what they did cost, in
+    /// billionths of a dollar.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub savings_nano_usd: i64,
     /// Whether the price book knows the model; if not, the cost is a ceiling.
     pub priced: bool,
     /// Whose price of which model: an entry of the book (`openai/gpt-4o`) or of the policy; empty if unknown.
@@ -131,20 +167,10 @@ impl Record {
 }
 
 impl Exchange {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a settlement, each used once")]
-    pub(super) fn record(
-        &self,
-        state: State,
-        complete: bool,
-        usage: RecordUsage,
-        cost: NanoUsd,
-        quote: Quote,
-        model_answered: String,
-        now: EpochMs,
-    ) -> Record {
+    pub(super) fn record(&self, state: State, complete: bool, bill: Bill, now: EpochMs) -> Record {
         let ending = match state {
             State::Replied => "refused",
-            State::Reading | State::Reserving => "abandoned",
+            State::Reading | State::Reserving | State::Delayed => "abandoned",
             _ if self.status >= 400 => "error",
             _ if complete => "complete",
             _ => "cut",
@@ -152,33 +178,56 @@ impl Exchange {
         let dimensions = self.policy.identity.iter().enumerate();
         let shadow = self.outcome.shadow.iter();
         Record {
+            id: self.id.clone(),
+            request_id: self.request_id.clone(),
             time: rfc3339(self.started),
             duration_ms: now.0.saturating_sub(self.started.0),
+            time_to_first_chunk_ms: self.first_chunk.map(|at| at.0.saturating_sub(self.started.0)),
             policy: self.policy.name.clone(),
             dialect: self.route.dialect.name,
+            provider: self.provider().unwrap_or_else(|| price_of(&bill.quote)).to_owned(),
+            stream: self.facts.as_ref().is_some_and(|facts| facts.stream),
             identity: dimensions.map(|(i, d)| (d.name.clone(), self.identity.value(i).into())).collect(),
             model_requested: self.asked_model().to_owned(),
             model_served: self.served_model().to_owned(),
-            model_answered,
+            model_answered: bill.model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
+            reasoning_effort: self.outcome.effort.map(Effort::name),
+            delay_ms: self.outcome.delay.filter(|_| state != State::Replied).map(|delay| delay.ms),
+            overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),
             failure: self.failure.clone(),
             status: self.status,
             ending,
-            usage,
+            usage: bill.usage,
             prompt_partial: self.prompt_is_partial,
-            hold_tokens: if self.plan.is_empty() { 0 } else { self.expected_usage().total() },
-            cost_nano_usd: cost.0,
-            priced: quote.known || usage_is_none(state),
-            price: quote.entry,
+            hold_tokens: if self.plan.is_empty() {
+                0
+            } else {
+                self.held_usage(self.expected_usage()).total()
+            },
+            cost_nano_usd: bill.cost.0,
+            savings_nano_usd: bill.savings.0,
+            priced: bill.quote.known || usage_is_none(state),
+            price: bill.quote.entry,
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }
+}
+
+/// Whose price it is.
+fn price_of(quote: &Quote) -> &str {
+    quote.entry.split_once('/').map_or("", |(provider, _)| provider)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// A call that never went upstream has no price to doubt.

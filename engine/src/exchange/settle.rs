@@ -1,10 +1,13 @@
 //! The end of a call: what it used, what it cost, what the ledger gets.
 
 use super::plan;
-use super::record::{Record, RecordUsage, UsageSource};
+use super::record::{Bill, Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
-use crate::units::{EpochMs, NanoUsd};
-use crate::usage::Usage;
+use crate::ledger::SlotKey;
+use crate::policy::{Action, Budget, Overage};
+use crate::units::{Amount, EpochMs, Meter, NanoUsd};
+use crate::usage::{Served, Usage};
+use serde_json::{Map, Value};
 
 /// What a call came to, once.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub struct Settlement {
     pub record: Record,
     /// What was used.
     pub usage: Usage,
+    /// What the call cost.
+    cost: NanoUsd,
 }
 
 impl Exchange {
@@ -39,9 +44,21 @@ impl Exchange {
         } else {
             self.give_back();
         }
+        let savings = self.savings(usage, cost, &served);
         let usage_record = RecordUsage::new(usage, source);
-        let record = self.record(state, complete, usage_record, cost, quote, served.model, now);
-        Some(Settlement { record, usage })
+        let bill = Bill { usage: usage_record, cost, savings, quote, model_answered: served.model };
+        let record = self.record(state, complete, bill, now);
+        Some(Settlement { record, usage, cost })
+    }
+
+    /// What the same tokens would have cost with the model that was asked for, less what they did.
+    fn savings(&self, usage: Usage, cost: NanoUsd, served: &Served) -> NanoUsd {
+        if self.outcome.served_model.is_none() {
+            return NanoUsd(0);
+        }
+        let served = Served { model: String::new(), ..served.clone() };
+        let asked = self.quote_for(self.asked_model(), &served).price.cost(usage);
+        NanoUsd(asked.0.saturating_sub(cost.0))
     }
 
     /// What the provider stated, else what was sent and seen. An error costs nothing unless it states
@@ -87,7 +104,55 @@ impl Exchange {
                 receipt,
                 // Nor does a call that was not made count as one.
                 used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
+                watched: self.charges_more(budget),
             });
         }
     }
+
+    /// Whether this call may pay for what it uses of a budget beyond a step.
+    fn charges_more(&self, budget: &Budget) -> bool {
+        let mut steps = budget.enforced();
+        !budget.shadow && !self.exempt && steps.any(|step| matches!(step.action, Action::Overage(_)))
+    }
+
+    /// What [`Exchange::take_owed`] gave after the end was settled: adds to the record what the call used beyond
+    /// steps of overage. `before` is what the ledger had before it, so that of calls that pass a step at the same
+    /// time each pays for its own part; where it did not take the settlement yet, what stood when the call began.
+    pub fn booked(&self, settlement: &mut Settlement, before: &[(SlotKey, Amount)]) {
+        if settlement.record.usage.source == UsageSource::None {
+            return;
+        }
+        for planned in &self.plan {
+            let budget = self.policy.budgets.get(planned.budget).filter(|budget| self.charges_more(budget));
+            let Some(budget) = budget else { continue };
+            let told = before.iter().find(|(key, _)| *key == planned.hold.key).map(|(_, used)| *used);
+            let from = told.or_else(|| Some(planned.reserved?.before.used));
+            let Some(from) = from else { continue };
+            let to = from.saturating_add(plan::used(budget.meter, settlement.usage, settlement.cost));
+            settlement.record.overage.extend(lines(budget, from, to));
+        }
+    }
+}
+
+/// What of a use from here to there lies beyond each step of overage, and costs more.
+fn lines(budget: &Budget, from: Amount, to: Amount) -> Vec<Value> {
+    let steps = budget.enforced().filter_map(|step| match &step.action {
+        Action::Overage(overage) => Some((step.at, overage)),
+        _ => None,
+    });
+    let steps: Vec<_> = steps.collect();
+    let line = |(i, (at, overage)): (usize, &(Amount, &Overage))| {
+        let next = steps.get(i.saturating_add(1)).map(|(at, _)| *at);
+        let end = [next, overage.end(*at)].into_iter().flatten().fold(to, Amount::min);
+        let amount = end.saturating_sub(from.max(*at));
+        (amount > 0).then(|| {
+            let unit = if budget.meter == Meter::Usd { "nano_usd" } else { budget.meter.unit() };
+            let mut line = Map::new();
+            line.insert("rule".to_owned(), budget.name.clone().into());
+            line.insert(unit.to_owned(), budget.meter.count(amount).into());
+            line.insert("charge_nano_usd".to_owned(), overage.charge(amount).0.into());
+            Value::Object(line)
+        })
+    };
+    steps.iter().enumerate().filter_map(line).collect()
 }

@@ -8,9 +8,9 @@ mod page;
 mod slot;
 mod transaction;
 
-pub use page::{PAGE_BYTES, Page, SLOTS_PER_PAGE};
+pub use page::{NoRoom, PAGE_BYTES, Page, SLOTS_PER_PAGE};
 pub use slot::{HOLD_LIFE_MS, Level, Receipt, SLICES};
-pub use transaction::{Denied, Reserved, Store, StoreError, reserve_all, settle_all};
+pub use transaction::{Denied, Reserved, Settled, Store, StoreError, reserve_all, settle_all};
 
 use crate::units::{Amount, EpochMs};
 
@@ -68,6 +68,8 @@ pub struct Settle {
     pub receipt: Option<Receipt>,
     /// What was used.
     pub used: Amount,
+    /// What had been settled before is to be told ([`Settled::before`]): something depends on it.
+    pub watched: bool,
 }
 
 #[cfg(test)]

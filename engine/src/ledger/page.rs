@@ -2,7 +2,7 @@
 
 use super::slot::{SLOT_BYTES, Slot};
 use super::{Hold, Level, Receipt, Settle};
-use crate::units::EpochMs;
+use crate::units::{Amount, EpochMs};
 
 /// Slots in a page: few enough to copy in a hundred nanoseconds, enough that a page of a table half
 /// full overflows for one subject in 250 (Poisson, mean 8).
@@ -29,6 +29,10 @@ pub enum PageRefusal {
     /// Every slot is held by a subject that cannot be forgotten yet.
     Full,
 }
+
+/// A settlement that could not be booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
 
 impl Page {
     /// A page from stored bytes. Bytes of another size are another layout's: they count as empty.
@@ -60,20 +64,22 @@ impl Page {
         Ok(taken)
     }
 
-    /// Settles a call. Says whether it could be booked: a page full of others' amounts has no room
-    /// for a subject that holds nothing there.
-    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> bool {
+    /// Settles a call, and gives what had been settled before; nothing if the call's window is over.
+    ///
+    /// # Errors
+    /// A page full of others' amounts has no room for a subject that holds nothing there.
+    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Amount>, NoRoom> {
         let found = self.find(settle.key.tag);
         if found.is_none() && settle.used == 0 {
-            return true;
+            return Ok(None);
         }
         let fresh = || Some((self.free(now)?, Slot::fresh(settle.key.tag, settle.window, now)));
         let Some((index, mut slot)) = found.or_else(fresh) else {
-            return false;
+            return Err(NoRoom);
         };
-        slot.settle(settle, now);
+        let before = slot.settle(settle, now);
         self.write(index, slot);
-        true
+        Ok(before)
     }
 
     /// What stands for a subject at `now`, without changing it.

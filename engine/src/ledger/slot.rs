@@ -173,8 +173,9 @@ impl Slot {
     }
 
     /// Gives the hold back and books what was used. A hold belongs to the window in which it was
-    /// taken: when that is over, so is the call's cost for this budget.
-    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) {
+    /// taken: when that is over, so is the call's cost for this budget. Gives what had been settled before, if
+    /// anything was booked.
+    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) -> Option<Amount> {
         self.advance(settle.window, now);
         let taken_at = match (settle.receipt, settle.window) {
             (Some(receipt), _) => receipt.at,
@@ -182,7 +183,7 @@ impl Slot {
             (None, _) => self.at,
         };
         if matches!(settle.window, WindowRule::Until(_)) && taken_at < self.at {
-            return;
+            return None;
         }
         if let Some(receipt) = settle.receipt
             && self.generation.saturating_sub(receipt.generation) <= 1
@@ -190,10 +191,12 @@ impl Slot {
             let held = self.held_in(receipt.generation);
             *held = held.saturating_sub(receipt.amount).max(0);
         }
+        let before = self.level().used;
         if let Some(used) = self.used_at(settle.window, taken_at) {
             *used = used.saturating_add(settle.used);
         }
         self.set_forget_at(settle.window);
+        Some(before)
     }
 
     /// Where a call of that time is booked; `None` when its slice is forgotten.

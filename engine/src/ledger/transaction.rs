@@ -1,8 +1,8 @@
 //! Several holds as one: all of them or none, over any store that can swap a page.
 
 use super::page::PageRefusal;
-use super::{Hold, Level, Page, Receipt, Settle};
-use crate::units::EpochMs;
+use super::{Hold, Level, Page, Receipt, Settle, SlotKey};
+use crate::units::{Amount, EpochMs};
 
 /// Why a store did not carry a change out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,24 +79,37 @@ pub fn reserve_all(
     Ok(Ok(taken))
 }
 
-/// Settles what it can; what the store did not take stays in `owed`, to be tried again.
-/// Gives how many could not be booked because their page has no room: they are dropped.
-pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> usize {
-    let mut without_room: usize = 0;
-    owed.retain(|settle| match store.update(settle.key.page, |page| page.settle(settle, now)) {
+/// What became of settlements.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// How many could not be booked because their page has no room: they are dropped.
+    pub without_room: usize,
+    /// What had been settled before each that was [`Settle::watched`].
+    pub before: Vec<(SlotKey, Amount)>,
+}
+
+/// Settles what it can; what the store did not take stays in `owed`, to be tried again, and is not watched any more.
+pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> Settled {
+    let mut settled = Settled::default();
+    owed.retain_mut(|settle| match store.update(settle.key.page, |page| page.settle(settle, now)) {
         Ok(booked) => {
-            without_room = without_room.saturating_add(usize::from(!booked));
+            settled.without_room = settled.without_room.saturating_add(usize::from(booked.is_err()));
+            let before = booked.ok().flatten().filter(|_| settle.watched);
+            settled.before.extend(before.map(|before| (settle.key, before)));
             false
         }
-        Err(_) => true,
+        Err(_) => {
+            settle.watched = false;
+            true
+        }
     });
-    without_room
+    settled
 }
 
 impl Hold {
     /// The settlement of this hold by what was used.
     #[must_use]
     pub const fn settle(&self, reserved: &Reserved, used: i64) -> Settle {
-        Settle { key: self.key, window: self.window, receipt: reserved.receipt, used }
+        Settle { key: self.key, window: self.window, receipt: reserved.receipt, used, watched: false }
     }
 }

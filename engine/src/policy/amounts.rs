@@ -45,6 +45,11 @@ pub(super) fn limit(path: &str, limit: &wire::Limit, errors: &mut PolicyErrors) 
     Amounts { errors }.limit(path, limit)
 }
 
+/// A length of time in milliseconds; `None` after an error.
+pub(super) fn duration(path: &str, text: &str, errors: &mut PolicyErrors) -> Option<i64> {
+    Amounts { errors }.duration(path, text)
+}
+
 struct Amounts<'e> {
     errors: &'e mut PolicyErrors,
 }

@@ -3,16 +3,12 @@
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
-use super::template::Template;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
-/// OpenAI's Responses take no lower bound:
-/// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
-const OUTPUT_BOUND_MIN: u64 = 16;
 const WARN: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const EXHAUSTED: &str = WARN;
@@ -84,6 +80,7 @@ impl Compiler<'_> {
                 tiers.push(table);
             }
         }
+        let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -108,6 +105,8 @@ impl Compiler<'_> {
             downgrades,
             budgets,
             declared,
+            metric_labels,
+            metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),
             seed: document.hash_seed,
         }
@@ -127,6 +126,26 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// Dimensions that are labels: their places.
+    fn metric_labels(&mut self, names: &[String], identity: &[Dimension]) -> Vec<usize> {
+        /// Labels that metrics have anyway.
+        const TAKEN: [&str; 8] =
+            ["decision", "dialect", "ending", "kind", "model", "provider", "rule", "type"];
+        let mut places = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("metrics.labels[{i}]");
+            match identity.iter().position(|dimension| dimension.name == *name) {
+                Some(_) if TAKEN.contains(&name.as_str()) => {
+                    self.errors
+                        .add(path, format!("metrics have a label `{name}` already; rename the dimension"));
+                }
+                Some(place) => places.push(place),
+                None => self.errors.add(path, format!("`{name}` is no dimension of `identity`")),
+            }
+        }
+        places
     }
 
     /// Names of headers, which may end in `*`. What a request cannot go without stays.
@@ -333,10 +352,12 @@ impl Compiler<'_> {
             if last.1 {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
+            let shadow = step.mode == Mode::Shadow;
             let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, action });
+            last = (at, !shadow && matches!(action, Action::Deny { .. }));
+            ladder.push(Step { at: amount_at(limit, at), per_mille: at, shadow, action });
         }
+        self.overages(path, &ladder);
         ladder
     }
 
@@ -353,19 +374,18 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
-        match (step.warn, step.clamp, step.downgrade, step.deny) {
-            (Some(warn), None, None, None) => Some(Action::Warn {
-                message: self.template(&format!("{path}.warn.message"), warn.message.as_deref(), warning),
+        match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
+            (Some(warn), None, None, None, None, None) => Some(Action::Warn {
+                message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
             }),
-            (None, Some(clamp), None, None) => {
-                let max_output_tokens = clamp.max_output_tokens;
-                if max_output_tokens < OUTPUT_BOUND_MIN {
-                    let least = format!("at least {OUTPUT_BOUND_MIN}: some APIs refuse less");
-                    self.errors.add(format!("{path}.clamp.max_output_tokens"), least);
-                }
-                Some(Action::Clamp { max_output_tokens })
+            (None, Some(clamp), None, None, None, None) => {
+                Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))
             }
-            (None, None, Some(name), None) => {
+            (None, None, None, Some(overage), None, None) => {
+                self.overage(&format!("{path}.overage"), &overage, meter)
+            }
+            (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
+            (None, None, Some(name), None, None, None) => {
                 let list = lists.iter().position(|list| list.name == name);
                 if list.is_none() {
                     let wrong = format!("no list `{name}` in `downgrades`");
@@ -373,26 +393,22 @@ impl Compiler<'_> {
                 }
                 list.map(|list| Action::Downgrade { list })
             }
-            (None, None, None, Some(deny)) => {
+            (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
+                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
                 Some(Action::Deny {
-                    short: self.template(&path, deny.message.as_deref(), short),
-                    exhausted: self.template(&path, deny.message.as_deref(), exhausted),
+                    short: exhausted.or_else(deny.message.as_ref(), short),
+                    exhausted,
                     upgrade_url: deny.upgrade_url,
                 })
             }
             _ => {
-                self.errors.add(path, "exactly one of `warn`, `clamp`, `downgrade` and `deny` is needed");
+                let wrong =
+                    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed";
+                self.errors.add(path, wrong);
                 None
             }
         }
-    }
-
-    fn template(&mut self, path: &str, text: Option<&str>, default: &str) -> Template {
-        Template::parse(text.unwrap_or(default)).unwrap_or_else(|message| {
-            self.errors.add(path, message);
-            Template::default()
-        })
     }
 }
 

@@ -5,22 +5,26 @@ mod compile;
 mod duplicates;
 mod errors;
 mod identity;
+mod language;
 mod limits;
 mod named;
 mod prices;
 mod scope;
+mod steps;
 mod template;
 mod window;
 mod wire;
 
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
+pub use language::Messages;
 pub use limits::{Alternative, Exemption};
 pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
-pub(crate) use window::duration_text;
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
+pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
+pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
@@ -76,6 +80,10 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// The dimensions that are labels of metrics: places in `identity`.
+    pub metric_labels: Vec<usize>,
+    /// How many values of such a label each worker tells apart.
+    pub metric_values_max: usize,
     pages: u32,
     seed: u64,
 }
@@ -123,6 +131,8 @@ pub struct Step {
     pub at: Amount,
     /// The same in thousandths of the limit.
     pub per_mille: u32,
+    /// Recorded, and otherwise as if it were not there.
+    pub shadow: bool,
     /// What it does.
     pub action: Action,
 }
@@ -133,24 +143,33 @@ pub enum Action {
     /// Tell the caller.
     Warn {
         /// The sentence.
-        message: Template,
+        message: Messages,
     },
     /// Shorten the answer.
     Clamp {
-        /// The tokens that one answer may have, beside the thinking that the request asks for.
-        max_output_tokens: u64,
+        /// To how much.
+        bound: Option<Bound>,
+        /// The effort that reasoning is lowered to, where the request states one.
+        effort: Option<Effort>,
     },
     /// Serve by a cheaper model.
     Downgrade {
         /// The list's place in [`Policy::downgrades`].
         list: usize,
     },
+    /// Go on, at a price.
+    Overage(Overage),
+    /// Go on later.
+    Delay {
+        /// The longest, in milliseconds.
+        up_to_ms: i64,
+    },
     /// Refuse.
     Deny {
         /// The sentence when something is left, but less than the call needs.
-        short: Template,
+        short: Messages,
         /// The sentence when nothing is left.
-        exhausted: Template,
+        exhausted: Messages,
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
@@ -198,7 +217,19 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
-        self.budgets.iter().any(|budget| budget.ladder.iter().any(edits))
+        self.budgets.iter().any(|budget| budget.enforced().any(edits))
+    }
+
+    /// Whether callers are answered in their language, so that it must be known.
+    #[must_use]
+    pub fn speaks_languages(&self) -> bool {
+        self.budgets.iter().any(|budget| {
+            budget.ladder.iter().any(|step| match &step.action {
+                Action::Warn { message } => message.are_several(),
+                Action::Deny { exhausted, .. } => exhausted.are_several(),
+                _ => false,
+            })
+        })
     }
 
     /// Where the amount of `budget` for this subject stands.
@@ -260,11 +291,30 @@ impl Budget {
         self.matches.iter().all(|condition| subject.meets(condition))
     }
 
-    /// The amount at which calls are refused; `None` if they never are.
+    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
+    /// where the overage right before it ends.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
-        let deny = self.ladder.iter().find(|step| matches!(step.action, Action::Deny { .. }));
-        deny.filter(|_| !self.shadow).map(|step| step.at)
+        let mut ends = None;
+        for step in self.enforced().filter(|_| !self.shadow) {
+            match &step.action {
+                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
+                Action::Overage(overage) => ends = overage.end(step.at),
+                _ => ends = None,
+            }
+        }
+        None
+    }
+
+    /// The steps that are carried out where the budget is.
+    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
+        self.ladder.iter().filter(|step| !step.shadow)
+    }
+
+    /// The step that refuses.
+    #[must_use]
+    pub fn deny(&self) -> Option<&Step> {
+        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

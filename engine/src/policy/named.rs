@@ -61,7 +61,7 @@ impl<T: Deserr<PolicyErrors>> Deserr<PolicyErrors> for Named<T> {
     }
 }
 
-fn all(flow: ControlFlow<PolicyErrors, PolicyErrors>) -> PolicyErrors {
+pub(super) fn all(flow: ControlFlow<PolicyErrors, PolicyErrors>) -> PolicyErrors {
     match flow {
         ControlFlow::Break(errors) | ControlFlow::Continue(errors) => errors,
     }

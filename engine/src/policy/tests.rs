@@ -61,6 +61,46 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"at": "90%", "clamp": {"max_output_tokens": 15}}),
             "`budgets[0].ladder[0].clamp.max_output_tokens`: at least 16",
         ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"max_output_tokens": 64, "to": "remaining"}}),
+            "`budgets[0].ladder[0].clamp`: exactly one of `max_output_tokens`",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"max_output_tokens": 64, "at_least": 32}}),
+            "`budgets[0].ladder[0].clamp.at_least`: only",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "clamp": {"reasoning_effort": "lo"}}),
+            "`budgets[0].ladder[0].clamp.reasoning_effort`: unknown value `lo`",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "100%", "overage": {"usd_per_usd": "0.02"}}),
+            "`budgets[0].ladder[1].overage`: a budget of `tokens` needs `usd_per_1k_tokens`",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0"}}),
+            "`budgets[0].ladder[1].overage.usd_per_1k_tokens`: `0` is no amount of dollars above 0",
+        ),
+        (
+            "/budgets/0/ladder/1",
+            json!({"at": "99%", "overage": {"usd_per_1k_tokens": "0.02"}}),
+            "`budgets[0].ladder[1].at`: below `100%` the budget itself pays",
+        ),
+        (
+            "/budgets/0/ladder/2",
+            json!({"at": "150%", "overage": {"usd_per_1k_tokens": "0.02", "up_to": {"usd": "5"}}}),
+            "`budgets[0].ladder[2].overage.up_to`: no step says what happens then",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "delay": {"up_to": "31s"}}),
+            "`budgets[0].ladder[0].delay.up_to`: `31s` is longer than `30s`",
+        ),
         ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
         (
             "/budgets/0/ladder/1/downgrade",
@@ -72,6 +112,23 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!("{usd}"),
             "`budgets[0].ladder[2].deny.message`: unknown placeholder `{usd}`",
         ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"de_DE": "x"}),
+            "`budgets[0].ladder[2].deny.message.de_DE`: `de_DE` is no language tag",
+        ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"en": "x", "de": "{usd}"}),
+            "`budgets[0].ladder[2].deny.message.de`: unknown placeholder `{usd}`",
+        ),
+        (
+            "/budgets/0/ladder/2/deny/message",
+            json!({"de": "x", "DE": "y"}),
+            "`budgets[0].ladder[2].deny.message.DE`: this language stands twice",
+        ),
+        ("/budgets/0/ladder/2/deny/message", json!({"de": 3}), "`budgets[0].ladder[2].deny.message.de`: "),
+        ("/budgets/0/ladder/2/deny/message", json!(3), "`budgets[0].ladder[2].deny.message`: "),
         (
             "/budgets/0/window/timezone",
             json!("Mars/Base"),

@@ -271,6 +271,26 @@ fn clock_text(at: &Zoned) -> String {
     if at.hour() == 0 && at.minute() == 0 { "midnight".to_owned() } else { at.strftime("%H:%M").to_string() }
 }
 
+/// `2026-11-24 00:00 PST`, for sentences that are not English; nothing for a window without a calendar.
+#[must_use]
+pub(crate) fn plain_time_text(window: &Window, at: EpochMs) -> Option<String> {
+    let Window::Calendar { zone, .. } = window else { return None };
+    let at = Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone.clone());
+    Some(at.strftime("%Y-%m-%d %H:%M %Z").to_string())
+}
+
+/// `45 s`, `12 min`, `4 h`, `3 d`: for sentences that are not English.
+#[must_use]
+pub(crate) fn plain_duration_text(seconds: u64) -> String {
+    let text = duration_text(seconds);
+    let (n, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let symbol = match unit.as_bytes().first() {
+        Some(b'm') => "min",
+        _ => unit.get(..1).unwrap_or_default(),
+    };
+    format!("{n} {symbol}")
+}
+
 /// `45 seconds`, `12 minutes`, `4 hours`: one unit, rounded up, as people say it.
 #[must_use]
 pub(crate) fn duration_text(seconds: u64) -> String {

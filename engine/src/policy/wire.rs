@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
 
@@ -62,6 +63,24 @@ pub(super) struct Document {
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
+    #[deserr(default)]
+    pub(super) metrics: Metrics,
+}
+
+/// What metrics are told apart by, beside what is of a bounded number by itself.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[deserr(default)]
+    pub(super) labels: Vec<String>,
+    #[deserr(default = Metrics::default().max_values)]
+    pub(super) max_values: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { labels: Vec::new(), max_values: 100 }
+    }
 }
 
 /// Whether decisions are carried out, or only recorded.
@@ -297,11 +316,17 @@ impl Bucket {
 pub(super) struct Step {
     pub(super) at: String,
     #[deserr(default)]
+    pub(super) mode: Mode,
+    #[deserr(default)]
     pub(super) warn: Option<Warn>,
     #[deserr(default)]
     pub(super) clamp: Option<Clamp>,
     #[deserr(default)]
     pub(super) downgrade: Option<String>,
+    #[deserr(default)]
+    pub(super) overage: Option<Overage>,
+    #[deserr(default)]
+    pub(super) delay: Option<Delay>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
 }
@@ -310,7 +335,92 @@ pub(super) struct Step {
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Clamp {
-    pub(super) max_output_tokens: u64,
+    #[deserr(default)]
+    pub(super) max_output_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) to: Option<ClampTo>,
+    #[deserr(default)]
+    pub(super) at_least: Option<u64>,
+    #[deserr(default)]
+    pub(super) reasoning_effort: Option<Effort>,
+}
+
+/// A bound that is worked out for each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub(super) enum ClampTo {
+    /// What is left of the budget.
+    Remaining,
+}
+
+/// How hard a model thinks, as OpenAI names it, from the least to the most:
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-reasoning_effort>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// As little as it can.
+    Minimal,
+    /// A little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// More.
+    Xhigh,
+}
+
+impl Effort {
+    const ALL: [Self; 6] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+        }
+    }
+
+    /// By its word in a request.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effort| effort.name() == name)
+    }
+}
+
+/// The `overage` action: what is used beyond the step, at a price.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Overage {
+    #[deserr(default)]
+    pub(super) usd_per_1k_tokens: Option<String>,
+    #[deserr(default)]
+    pub(super) usd_per_request: Option<String>,
+    #[deserr(default)]
+    pub(super) usd_per_usd: Option<String>,
+    #[deserr(default)]
+    pub(super) up_to: Option<Dollars>,
+}
+
+/// An amount of money.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Dollars {
+    pub(super) usd: String,
+}
+
+/// The `delay` action.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Delay {
+    pub(super) up_to: String,
 }
 
 /// The `warn` action.
@@ -318,7 +428,7 @@ pub(super) struct Clamp {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Warn {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
 }
 
 /// The `deny` action.
@@ -326,7 +436,7 @@ pub(super) struct Warn {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Deny {
     #[deserr(default)]
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Message>,
     #[deserr(default)]
     pub(super) upgrade_url: Option<String>,
 }

@@ -6,6 +6,7 @@ use super::format::{Expect, Upstream};
 use super::matcher::mismatch;
 use super::{Exchange, Seen};
 use crate::host::HeaderMap;
+use crate::metrics;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -148,7 +149,8 @@ fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<Difference>) {
     }
     if let Some(counters) = &seen.counters {
         for (name, value) in &expect.counters {
-            let got = counters.get(name).map(|n| Value::from(*n));
+            let got = metrics::sum(counters.iter().map(|(name, n)| (name.as_str(), *n)), name);
+            let got = got.map(Value::from);
             compare(wrong, &format!("counter {name}"), format!("counters.{name}"), value, got);
         }
     }

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
-use tokenstile_engine::ledger::{Hold, Level, Page, Settle, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{
+    Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
+};
 use tokenstile_engine::policy::{Action, Ask, Head, Identity, IdentityReader, Policy, Step, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
@@ -129,6 +131,9 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        if let Some(languages) = header("accept-language") {
+            exchange.accepts_language(languages);
+        }
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
         let announced =
@@ -178,6 +183,8 @@ impl World {
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
+                // The clock of the cases stands still: who must wait has waited.
+                Next::Delay(_) => exchange.delayed(),
                 Next::Count => {
                     self.settle(exchange.take_owed());
                     exchange.count(body, self.now)
@@ -240,8 +247,8 @@ impl World {
         .collect()
     }
 
-    fn settle(&mut self, mut owed: Vec<Settle>) {
-        settle_all(&mut self.pages, &mut owed, self.now);
+    fn settle(&mut self, mut owed: Vec<Settle>) -> Settled {
+        settle_all(&mut self.pages, &mut owed, self.now)
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {
@@ -308,6 +315,9 @@ impl World {
             for (name, value) in told.into_iter().flatten() {
                 seen.headers.add(name, value);
             }
+            if let Some(exchange) = exchange.as_mut().filter(|_| !pieces.is_empty()) {
+                exchange.answer_began(self.now);
+            }
             let last = pieces.len().saturating_sub(1);
             for (i, piece) in pieces.into_iter().enumerate() {
                 let last = i == last && complete;
@@ -329,8 +339,10 @@ impl World {
 
     fn end(&mut self, mut exchange: Exchange, complete: bool) -> Result<Value, String> {
         let settled = exchange.end(complete, self.now);
-        self.settle(exchange.take_owed());
-        let Settlement { record, .. } = settled.ok_or("a call ended twice")?;
+        let mut settled = settled.ok_or("a call ended twice")?;
+        let booked = self.settle(exchange.take_owed());
+        exchange.booked(&mut settled, &booked.before);
+        let Settlement { record, .. } = settled;
         serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())
     }
 }

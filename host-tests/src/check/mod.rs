@@ -10,7 +10,7 @@ mod sentences;
 mod warnings;
 
 pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
-pub use sentences::sentences;
+pub use sentences::{sentences, word};
 
 use std::ops::Range;
 use tokenstile_engine::policy::Policy;

@@ -2,7 +2,9 @@
 
 use super::Sound;
 use serde_json::Value;
-use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Scope, Step, Verdict, Window};
+use tokenstile_engine::policy::{
+    Action, Bound, Budget, CalendarUnit, Condition, Effort, Scope, Step, Verdict, Window,
+};
 use tokenstile_engine::units::{Amount, Meter};
 
 /// What the policy says, a sentence or two a line.
@@ -122,19 +124,44 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         }
     };
     let at = percent(step.per_mille);
+    let shadow = if step.shadow { " (in shadow)" } else { "" };
     let what = match &step.action {
-        Action::Warn { .. } => return format!("from {at} on the caller is told"),
-        Action::Clamp { max_output_tokens } => format!("answers end at {max_output_tokens} tokens"),
+        Action::Warn { .. } => return format!("from {at} on the caller is told{shadow}"),
+        Action::Clamp { bound, effort } => clamp(*bound, *effort),
         Action::Downgrade { list } => {
             let list = sound.policy.downgrades.get(*list);
             let models = list.map(|list| list.serving().collect::<std::collections::BTreeSet<_>>());
             let models = models.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" or ");
             format!("{models} answers instead")
         }
+        Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
+        Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
         Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
         Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
     };
-    format!("beyond {at} {what}")
+    format!("beyond {at} {what}{shadow}")
+}
+
+fn clamp(bound: Option<Bound>, effort: Option<Effort>) -> String {
+    let bound = bound.map(|bound| match bound {
+        Bound::Tokens(tokens) => format!("answers end at {tokens} tokens"),
+        Bound::Remaining { .. } => "answers end where the budget does".to_owned(),
+    });
+    let effort = effort.map(|_| "models reason less".to_owned());
+    bound.into_iter().chain(effort).collect::<Vec<_>>().join(" and ")
+}
+
+/// The word of an action in a policy.
+#[must_use]
+pub const fn word(action: &Action) -> &'static str {
+    match action {
+        Action::Warn { .. } => "warn",
+        Action::Clamp { .. } => "clamp",
+        Action::Downgrade { .. } => "downgrade",
+        Action::Overage(_) => "overage",
+        Action::Delay { .. } => "delay",
+        Action::Deny { .. } => "deny",
+    }
 }
 
 fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String> {

@@ -216,6 +216,9 @@ impl Warnings<'_> {
         for (i, budget) in self.declared() {
             for (j, pair) in budget.ladder.windows(2).enumerate() {
                 let [before, after] = pair else { continue };
+                if before.shadow || after.shadow {
+                    continue;
+                }
                 let same = std::mem::discriminant(&before.action) == std::mem::discriminant(&after.action);
                 if before.at == after.at && same {
                     let path = format!("budgets[{i}].ladder[{j}]");

@@ -6,8 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_host::demo::{self, Way};
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile demo";
+
 /// How to show it.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Run the filter in a real Envoy, found by $ENVOY or on PATH, instead of the embedded proxy.
     #[arg(long)]

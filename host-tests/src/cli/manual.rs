@@ -13,7 +13,7 @@ Examples:
 
 const MAN: &str = "\
 Examples:
-  tokenstile man | man -l -
+  tokenstile man > tokenstile.1
   tokenstile man --all target/man";
 
 /// For which shell.

@@ -14,6 +14,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod format;
+pub(crate) mod init;
 pub(crate) mod manual;
 pub(crate) mod price;
 pub(crate) mod run;

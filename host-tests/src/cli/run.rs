@@ -12,8 +12,14 @@ use tokenstile_host::host::{
 /// How many times an exchange that waits is given a tick before it is left alone.
 const TICKS_MAX: u32 = 100;
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile run target/tokenstile.wasm --config policy.json --path /v1/chat/completions --body @body.json
+  tokenstile run target/tokenstile.wasm --config policy.json --profile apisix --workers 2 --json";
+
 /// What to run and with which request.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The filter, a proxy-wasm module (.wasm)
     filter: PathBuf,

@@ -20,8 +20,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Lines of the filter's log that are kept in memory.
 const LINES_KEPT: usize = 1000;
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile serve --policy policy.json --upstream http://127.0.0.1:9999 --listen 127.0.0.1:0
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 python my_app.py";
+
 /// What to serve, and where.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The policy, a JSON file.
     #[arg(long, value_name = "FILE")]

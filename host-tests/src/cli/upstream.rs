@@ -6,8 +6,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokenstile_host::upstream::Upstream;
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile upstream --listen 127.0.0.1:0
+  curl http://127.0.0.1:9999/__sim/ledger";
+
 /// Where to listen.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Address and port; port 0 chooses a free one, which is printed.
     #[arg(long, default_value = "127.0.0.1:9999")]

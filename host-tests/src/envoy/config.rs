@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 
+/// The labels of the filter's metrics, which Envoy takes out of their names; `feature` is a test's own.
+const LABELS: [&str; 8] = ["decision", "dialect", "ending", "feature", "kind", "model", "rule", "type"];
+
 /// What a test varies.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -62,6 +65,9 @@ impl Options {
         let listeners: Vec<Value> = listeners.collect();
         json!({
             "admin": {"address": any_port},
+            "stats_config": {"stats_tags": LABELS.map(|label| {
+                json!({"tag_name": label, "regex": format!("(;{label}=([^;]*))")})
+            })},
             "static_resources": {
                 "listeners": listeners,
                 "clusters": [self.cluster()],

@@ -15,6 +15,7 @@ pub use find::program;
 pub use log::Log;
 
 use crate::cases::filter;
+use crate::metrics;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -145,7 +146,8 @@ impl Envoy {
         }
     }
 
-    /// `/stats/prometheus`: each series of the filter by its name, labels and all.
+    /// `/stats/prometheus`: each counter of the filter by its name, labels and all, in the form of [`crate::metrics`].
+    /// Histograms are not among them: Envoy shows what they got some seconds later.
     ///
     /// # Errors
     /// The admin page does not answer.
@@ -154,7 +156,11 @@ impl Envoy {
         let lines = text.lines().filter(|line| line.starts_with("tokenstile"));
         let series = lines.filter_map(|line| {
             let (name, value) = line.rsplit_once(' ')?;
-            Some((name.trim_end_matches("{}").to_owned(), value.parse().ok()?))
+            let name = metrics::from_prometheus(name);
+            let is_histogram = ["_bucket", "_sum", "_count"]
+                .iter()
+                .any(|end| name.split(';').next().is_some_and(|base| base.ends_with(end)));
+            (!is_histogram).then_some((name, value.parse().ok()?))
         });
         Ok(series.collect())
     }

@@ -3,8 +3,9 @@
 
 use super::Step;
 use crate::cases::{Seen, Weighed};
+use crate::check::word as action;
 use serde_json::Value;
-use tokenstile_engine::policy::{Action, Budget, Condition, Policy};
+use tokenstile_engine::policy::{Budget, Condition, Policy};
 
 pub(super) fn step(policy: &Policy, written: &Value, seen: &Seen, record: &Value) -> Step {
     let mut lines = Vec::new();
@@ -59,7 +60,11 @@ fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
     let after = weighed.before.total().saturating_add(weighed.hold);
     let line = |(place, step): (usize, &tokenstile_engine::policy::Step)| {
         let reached = weighed.reached.contains(&place);
-        let (mark, word) = if reached { ("×", "reached") } else { ("·", "not reached") };
+        let (mark, word) = match (reached, step.shadow) {
+            (true, false) => ("×", "reached"),
+            (true, true) => ("×", "reached, in shadow,"),
+            (false, _) => ("·", "not reached"),
+        };
         let at = budget.meter.display(step.at);
         let percent = f64::from(step.per_mille) / 10.0;
         format!(
@@ -69,15 +74,6 @@ fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
         )
     };
     budget.ladder.iter().enumerate().map(line).collect()
-}
-
-const fn action(action: &Action) -> &'static str {
-    match action {
-        Action::Warn { .. } => "warn",
-        Action::Clamp { .. } => "clamp",
-        Action::Downgrade { .. } => "downgrade",
-        Action::Deny { .. } => "deny",
-    }
 }
 
 /// The first condition that the call does not fulfil.

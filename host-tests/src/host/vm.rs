@@ -82,6 +82,15 @@ impl Vm {
         Ok(())
     }
 
+    /// Tells the filter that its configuration is taken away, as a proxy does before it deletes the root context.
+    /// Streams that run live on; no tick comes any more.
+    ///
+    /// # Errors
+    /// [`Error::Trap`], [`Error::Dead`].
+    pub fn retire(&mut self) -> Result<(), Error> {
+        self.call::<_, u32>("proxy_on_done", Phase::Tick, ROOT, ROOT).map(|_| ())
+    }
+
     /// Whether the VM trapped and is not called any more.
     pub fn is_dead(&self) -> bool {
         self.health != Health::Fine

@@ -1,8 +1,9 @@
-//! `POST …/chat/completions`: reads the request, decides the answer, hands it to `stream`.
+//! A call that the provider charges: reads the request, decides the answer, hands it to `stream`.
 //!
-//! Called by the router. Errors are worded as OpenAI words them and cost nothing.
+//! Called by the router with the API that the path names. Errors are worded as that API words them and cost nothing.
 
 use super::answer::{self, Completion};
+use super::api::Api;
 use super::ledger::{Ledger, Seen};
 use super::prompt::ChatRequest;
 use super::{Answer, BoxError, Knobs, stream};
@@ -12,50 +13,61 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRAILER};
 use std::sync::Arc;
 
-const UNREADABLE: &str = "We could not parse the JSON body of your request. (HINT: This likely means you aren't \
-     using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)";
-
-pub(super) async fn answer(request: Request<Incoming>, ledger: &Arc<Ledger>) -> Result<Answer, BoxError> {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    api: &'static Api,
+    ledger: &Arc<Ledger>,
+) -> Result<Answer, BoxError> {
     let knobs = Knobs::read(request.headers());
+    let path = request.uri().path().to_owned();
     let mut seen = Seen::of(request.method(), request.uri(), request.headers());
     let collected = request.into_body().collect().await?;
     seen.trailers = collected.trailers().map(Seen::headers).unwrap_or_default();
     seen.body = collected.to_bytes();
-    let parsed = serde_json::from_slice::<ChatRequest>(&seen.body).ok();
+    let parsed = (api.read)(&path, &seen.body);
     let number = ledger.saw(seen);
     tokio::time::sleep(knobs.delay).await;
-    if let Some(status) = knobs.status {
+    let failed = |status, message: &str| {
         ledger.failed();
-        return Ok(answer::error(status, "The simulated provider refuses this call, as asked."));
+        let mut answer = answer::json(status, &(api.error)(status, message));
+        answer::stamp(&mut answer, &(api.headers)(number));
+        Ok(answer)
+    };
+    if let Some(status) = knobs.status {
+        return failed(status, "The simulated provider refuses this call, as asked.");
     }
     let Some(chat) = parsed.or_else(|| knobs.any_body.then(ChatRequest::unread)) else {
-        ledger.failed();
-        return Ok(answer::error(400, UNREADABLE));
+        return failed(400, api.unreadable);
     };
     if chat.model.is_empty() {
-        ledger.failed();
-        return Ok(answer::error(400, "you must provide a model parameter"));
+        return failed(400, api.no_model);
     }
-    Ok(completion(&chat, knobs, number, ledger))
+    Ok(completion(&chat, api, knobs, number, ledger))
 }
 
-fn completion(chat: &ChatRequest, knobs: Knobs, number: u64, ledger: &Arc<Ledger>) -> Answer {
-    let bounded = chat.bound().is_some_and(|bound| bound < knobs.output_tokens);
+fn completion(
+    chat: &ChatRequest,
+    api: &'static Api,
+    knobs: Knobs,
+    number: u64,
+    ledger: &Arc<Ledger>,
+) -> Answer {
     let completion = Completion {
-        id: format!("chatcmpl-sim{number:08}"),
+        api,
+        number,
         model: chat.model.clone(),
         choices: chat.choices(),
         words: chat.bound().map_or(knobs.output_tokens, |bound| bound.min(knobs.output_tokens)),
         prompt_tokens: knobs.prompt_tokens.unwrap_or_else(|| chat.prompt_tokens()),
         cached_tokens: knobs.cached_tokens,
-        finish_reason: if bounded { "length" } else { "stop" },
+        is_cut_short: chat.bound().is_some_and(|bound| bound < knobs.output_tokens),
         tells_usage: !knobs.no_usage && (chat.wants_usage() || !chat.streams()),
     };
-    let (id, trailers) = (completion.id.clone(), knobs.trailers);
+    let trailers = knobs.trailers;
     let ledger = Arc::clone(ledger);
-    let length = (!chat.streams()).then(|| completion.to_json().to_string().len());
+    let length = (!chat.streams()).then(|| (api.document)(&completion).to_string().len());
     let (kind, body) = if chat.streams() {
-        ("text/event-stream; charset=utf-8", stream::events(completion, knobs, ledger))
+        (api.stream_type, stream::events(completion, knobs, ledger))
     } else {
         ("application/json", stream::document(completion, knobs, ledger))
     };
@@ -67,6 +79,6 @@ fn completion(chat: &ChatRequest, knobs: Knobs, number: u64, ledger: &Arc<Ledger
     if trailers {
         answer.headers_mut().insert(TRAILER, HeaderValue::from_static("x-sim-trailer"));
     }
-    answer::stamp(&mut answer, &id);
+    answer::stamp(&mut answer, &(api.headers)(number));
     answer
 }

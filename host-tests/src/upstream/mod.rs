@@ -1,14 +1,19 @@
-//! The simulated provider: an OpenAI-shaped server which always answers the same way and remembers what it billed.
+//! The simulated provider: a server with OpenAI's, Anthropic's and Gemini's shapes which always answers the same way
+//! and remembers what it billed.
 //!
 //! Owns the server's life (start, address, stop) and the choice of answer by path. Called by the tests, by
 //! `tokenstile upstream` and by the demo. It must not know Tokenstile: its token counts and its bill are the
 //! independent figures that Tokenstile's own records are compared with.
 
 mod answer;
+mod anthropic;
+mod api;
 mod chat;
 mod echo;
+mod gemini;
 mod knobs;
 mod ledger;
+mod openai;
 mod prompt;
 mod stream;
 
@@ -118,10 +123,25 @@ async fn route(request: Request<Incoming>, ledger: Arc<Ledger>) -> Result<Answer
         (&Method::GET, "/__sim/ledger") => Ok(answer::json(200, &ledger.to_json())),
         (&Method::GET, "/v1/models") => {
             ledger.saw(Seen::of(request.method(), request.uri(), request.headers()));
-            Ok(answer::json(200, &answer::models()))
+            Ok(answer::json(200, &openai::models()))
         }
-        (&Method::POST, path) if path.ends_with("/chat/completions") => chat::answer(request, &ledger).await,
+        (&Method::POST, path) => match api(path) {
+            Some(api) => chat::answer(request, api, &ledger).await,
+            None => echo::answer(request, &ledger).await,
+        },
         _ => echo::answer(request, &ledger).await,
+    }
+}
+
+/// Which API a path is of.
+fn api(path: &str) -> Option<&'static api::Api> {
+    match path {
+        path if path.ends_with("/chat/completions") => Some(&openai::CHAT),
+        path if path.ends_with("/v1/messages") => Some(&anthropic::MESSAGES),
+        path if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") => {
+            Some(&gemini::GENERATE)
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads a chat request as the provider does: model, bound, stream options, and the prompt's tokens.
 //!
-//! Called by `chat`. The count follows OpenAI's published recipe ("How to count tokens with tiktoken": three
+//! Called by the APIs and `chat`. The count follows OpenAI's published recipe ("How to count tokens with tiktoken": three
 //! tokens a message, one for a name, three for the reply's start) with the reference encoder; tools and images
 //! are left out, a test which has them says `x-sim-prompt-tokens`.
 
@@ -41,6 +41,11 @@ impl ChatRequest {
     /// The request which a body that cannot be read stands for when a test wants an answer all the same.
     pub(super) fn unread() -> Self {
         Self { model: "gpt-4o".to_owned(), ..Self::default() }
+    }
+
+    /// APIs whose streams state their usage unasked.
+    pub(super) fn that_is_told_usage(self) -> Self {
+        Self { stream_options: Some(StreamOptions { include_usage: Some(true) }), ..self }
     }
 
     pub(super) fn streams(&self) -> bool {

@@ -3,7 +3,8 @@
 //! Called by `chat`. Bills each token in the moment it is handed to the connection, so that what a hang-up or a
 //! cut costs is what had left by then.
 
-use super::answer::{Completion, word};
+use super::answer::Completion;
+use super::api::Piece;
 use super::ledger::Ledger;
 use super::{Body, BoxError, Knobs};
 use bytes::Bytes;
@@ -11,7 +12,6 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::HeaderMap;
 use hyper::body::Frame;
 use hyper::header::{HeaderName, HeaderValue};
-use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,6 @@ const BEFORE_A_CUT: Duration = Duration::from_millis(50);
 
 /// Nobody should wait longer; a test that does has failed already.
 const STALL_MAX: Duration = Duration::from_secs(60);
-
-/// A piece of the answer and the tokens that are billed when it leaves.
-struct Piece {
-    bytes: Bytes,
-    tokens: u64,
-}
 
 /// What is left to send of one answer.
 struct Sender {
@@ -112,12 +106,12 @@ impl Sender {
 
     fn piece(&self) -> Option<Piece> {
         if self.as_events {
-            return event(&self.completion, self.next);
+            return (self.completion.api.event)(&self.completion, self.next);
         }
         if self.next > 0 {
             return None;
         }
-        let mut bytes = Bytes::from(self.completion.to_json().to_string());
+        let mut bytes = Bytes::from((self.completion.api.document)(&self.completion).to_string());
         if self.knobs.cut_after.is_some() {
             bytes.truncate(bytes.len() / 2);
         }
@@ -155,38 +149,4 @@ impl Drop for Sender {
             (false, false) => self.ledger.hung_up(),
         }
     }
-}
-
-/// The `k`th event: roles first, then one word for each choice in turn, the ends, the usage if asked, `[DONE]`.
-fn event(completion: &Completion, k: u64) -> Option<Piece> {
-    let choices = completion.choices.max(1);
-    let (step, choice) = (k / choices, k % choices);
-    let last = completion.words.saturating_add(1);
-    if step > last {
-        return closing(completion, k - choices.saturating_mul(last.saturating_add(1)));
-    }
-    let (delta, finish) = match step {
-        0 => (json!({"role": "assistant", "content": "", "refusal": null}), Value::Null),
-        step if step == last => (json!({}), Value::from(completion.finish_reason)),
-        step => (json!({"content": word(step - 1)}), Value::Null),
-    };
-    let choices = json!([{"index": choice, "delta": delta, "logprobs": null, "finish_reason": finish}]);
-    // With include_usage every chunk has the field, null until the last: as documented.
-    let usage = completion.tells_usage.then_some(Value::Null);
-    let tokens = u64::from(step > 0 && step < last);
-    Some(Piece { bytes: data(&completion.chunk(&choices, usage)), tokens })
-}
-
-fn closing(completion: &Completion, k: u64) -> Option<Piece> {
-    let done = Bytes::from_static(b"data: [DONE]\n\n");
-    let bytes = match (completion.tells_usage, k) {
-        (true, 0) => data(&completion.chunk(&json!([]), Some(completion.usage()))),
-        (true, 1) | (false, 0) => done,
-        _ => return None,
-    };
-    Some(Piece { bytes, tokens: 0 })
-}
-
-fn data(chunk: &Value) -> Bytes {
-    Bytes::from(format!("data: {chunk}\n\n"))
 }

@@ -4,7 +4,7 @@
 //! each call that was let through what it used beyond its hold.
 
 use crate::client::{Answer, Call, Client};
-use crate::setup::{Setup, hello, limited, total};
+use crate::setup::{Setup, counted, hello, limited, total};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,10 @@ async fn ten_thousand_calls_at_once_lose_no_update() {
     assert_eq!(books.allowed, CALLS);
     assert_eq!(books.used, setup.billed().total_tokens());
     let metrics = setup.envoy.metrics().unwrap();
-    let counted = metrics["tokenstile_tokens_input"] + metrics["tokenstile_tokens_output"];
-    assert_eq!(counted, books.used as f64);
-    assert_eq!(metrics["tokenstile_requests_allow"], CALLS as f64);
+    let tokens = counted(&metrics, "tokenstile_tokens;type=input")
+        + counted(&metrics, "tokenstile_tokens;type=output");
+    assert_eq!(tokens, books.used as f64);
+    assert_eq!(counted(&metrics, "tokenstile_requests;decision=allow"), CALLS as f64);
     // What the filter itself holds the budget to be: every settlement arrived, every hold went back.
     let probe = setup.http1().send(call(0)).await;
     let hold = setup.envoy.records(CALLS as usize + 1, RECORDS_MAX).pop().unwrap()["hold_tokens"].clone();

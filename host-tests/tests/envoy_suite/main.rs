@@ -18,7 +18,7 @@ mod setup;
 mod streams;
 mod strict;
 
-use setup::{LIMIT, Setup, limited, policy, total};
+use setup::{LIMIT, Setup, counted, limited, policy, total};
 
 /// Everything is let through and paid: the default.
 async fn lenient(held: bool) {
@@ -47,6 +47,7 @@ async fn lenient(held: bool) {
     passing::other_methods_and_headers_pass_as_they_are(setup).await;
     passing::the_providers_headers_pass_beside_ours(setup).await;
     the_counters_are_the_records_sums(setup);
+    the_histograms_show_how_long_answers_took(setup).await;
     no_prompt_and_no_key_is_in_the_log(setup);
 }
 
@@ -109,11 +110,22 @@ async fn who_pays_is_what_envoy_has_verified() {
 fn the_counters_are_the_records_sums(setup: &Setup) {
     let records = setup.envoy.log().records();
     let metrics = setup.envoy.metrics().unwrap();
-    let tokens = metrics["tokenstile_tokens_input"] + metrics["tokenstile_tokens_output"];
+    let tokens = counted(&metrics, "tokenstile_tokens;type=input")
+        + counted(&metrics, "tokenstile_tokens;type=output");
     assert_eq!(tokens, records.iter().map(total).sum::<u64>() as f64, "{metrics:?}");
-    assert_eq!(metrics["tokenstile_requests_allow"], records.len() as f64, "{metrics:?}");
+    let requests = "tokenstile_requests;decision=allow;dialect=openai-chat";
+    assert_eq!(counted(&metrics, requests), records.len() as f64, "{metrics:?}");
+    let cost: u64 = records.iter().filter_map(|record| record["cost_nano_usd"].as_u64()).sum();
+    assert_eq!(counted(&metrics, "tokenstile_cost_nano_usd"), cost as f64, "{metrics:?}");
     let failures: Vec<_> = metrics.keys().filter(|name| name.contains("failures")).collect();
     assert!(failures.is_empty(), "{metrics:?}");
+}
+
+async fn the_histograms_show_how_long_answers_took(setup: &Setup) {
+    let page = || setup.envoy.admin_page("/stats/prometheus").unwrap_or_default();
+    let has = |name: &str| page().lines().any(|line| line.starts_with(name) && !line.ends_with(" 0"));
+    setup::until(|| has("tokenstile_duration_ms_count{dialect=\"openai-chat\"}")).await;
+    setup::until(|| has("tokenstile_time_to_first_chunk_ms_count{dialect=\"openai-chat\"}")).await;
 }
 
 fn no_prompt_and_no_key_is_in_the_log(setup: &Setup) {

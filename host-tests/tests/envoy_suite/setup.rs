@@ -168,3 +168,9 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it never came");
 }
+
+/// The sum of all series of a metric that have these labels.
+pub(crate) fn counted(metrics: &std::collections::BTreeMap<String, f64>, wanted: &str) -> f64 {
+    let series = metrics.iter().map(|(name, value)| (name.as_str(), *value));
+    tokenstile_host::metrics::sum(series, wanted).unwrap_or(0.0)
+}

@@ -101,7 +101,8 @@ impl Maker {
             if let Some(said) = said {
                 schema.insert("description".into(), said.into());
             }
-            if let Some(value) = options.value.as_ref().map(number).or_else(|| self.usual(module, &field.ty))
+            if let Some(value) =
+                options.value.as_ref().and_then(number).or_else(|| self.usual(module, &field.ty))
                 && options.default
             {
                 schema.insert("default".into(), value);
@@ -142,6 +143,11 @@ impl Maker {
             ("u16", _) => object(json!({"type": "integer", "minimum": 0, "maximum": u16::MAX})),
             ("u32", _) => object(json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
             ("u64", _) => object(json!({"type": "integer", "minimum": 0})),
+            // One sentence, or one for each language.
+            ("Message", _) => object(json!({"anyOf": [
+                {"type": "string"},
+                {"type": "object", "additionalProperties": {"type": "string"}}
+            ]})),
             ("Option" | "Box", Some(inner)) => self.of(module, inner, path),
             ("Vec", Some(inner)) => {
                 let items = self.of(module, inner, &format!("{path}[]"));
@@ -252,7 +258,8 @@ impl Options {
     }
 }
 
-fn number(expression: &Expr) -> Value {
+/// A default that is a number; others are computed.
+fn number(expression: &Expr) -> Option<Value> {
     let literal = |expression: &Expr| match expression {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Int(number) => number.base10_parse::<u64>().ok(),
@@ -266,7 +273,7 @@ fn number(expression: &Expr) -> Value {
         }
         other => literal(other),
     };
-    value.map_or_else(|| panic!("a default that this does not know"), Value::from)
+    value.map(Value::from)
 }
 
 /// The comment above an item, as one text.

@@ -1,7 +1,7 @@
 """Calls through a proxy as any program would make them, with the openai SDK as it comes.
 
-Run by sdk_openai.rs with the proxy's address. Prints one JSON object: for each scenario, which is also the
-user's name, what the program saw. It judges nothing.
+Run by sdks.rs with the proxy's address. Prints one JSON object: for each scenario, which is also the user's name,
+what each of its calls saw. It judges nothing.
 """
 
 import asyncio
@@ -9,131 +9,76 @@ import json
 import sys
 
 import openai
+from scenarios import SCENARIOS
 
-QUESTION = [{"role": "user", "content": "Say hello."}]
+BASE_URL = sys.argv[1] + "/v1"
 
 
-def arguments(base_url, user, tier, http_client, **headers):
+def arguments(user, scenario):
     # No `max_retries`: what the SDK does by itself is the point.
-    return {
-        "base_url": base_url + "/v1",
-        "api_key": "sk-test",
-        "http_client": http_client,
-        "default_headers": {"x-user-id": user, "x-tier": tier, **headers},
-    }
+    headers = {"x-user-id": user, "x-tier": scenario["tier"], **scenario["headers"]}
+    return {"base_url": BASE_URL, "api_key": "sk-test", "default_headers": headers}
+
+
+def request(scenario):
+    messages = [{"role": "user", "content": scenario["prompt"]}]
+    stream = {"stream": True, "stream_options": {"include_usage": True}} if scenario["stream"] else {}
+    return {"model": "gpt-4o", "messages": messages, **stream}
 
 
 def caught(error):
     return {
         "class": type(error).__module__.split(".")[0] + "." + type(error).__name__,
+        "status": error.status_code,
         "code": error.code,
         "type": error.type,
         "message": error.body["message"],
         "text": str(error),
-        "body": error.body,
-        "retry_after": error.response.headers.get("retry-after"),
-        "should_retry": error.response.headers.get("x-should-retry"),
+        "fields": error.body,
+        "headers": dict(error.response.headers),
     }
 
 
-def plain(base_url, user, tier, **headers):
-    """Two calls, the second with another answer length; every HTTP request is counted."""
-    seen = {"requests": 0}
-
-    def count(_):
-        seen["requests"] += 1
-
-    with openai.DefaultHttpxClient(event_hooks={"request": [count]}) as http:
-        client = openai.OpenAI(**arguments(base_url, user, tier, http, **headers))
-        answer = client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-        seen["first"] = {"model": answer.model, "total_tokens": answer.usage.total_tokens}
-        seen["requests_first"], seen["requests"] = seen["requests"], 0
-        try:
-            answer = client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-            seen["second"] = {"total_tokens": answer.usage.total_tokens}
-        except openai.APIStatusError as error:
-            seen["error"] = caught(error)
-    return seen
+def told(raw, text, usage):
+    return {"text": text, "tokens": usage.total_tokens, "headers": dict(raw.headers)}
 
 
-def streamed(base_url, user, tier):
-    """The same with streams."""
-    seen = {"requests": 0}
-
-    def count(_):
-        seen["requests"] += 1
-
-    with openai.DefaultHttpxClient(event_hooks={"request": [count]}) as http:
-        client = openai.OpenAI(**arguments(base_url, user, tier, http))
-
-        def stream():
-            text, usage = "", None
-            options = {"include_usage": True}
-            for chunk in client.chat.completions.create(
-                model="gpt-4o", messages=QUESTION, stream=True, stream_options=options
-            ):
-                text += "".join(choice.delta.content or "" for choice in chunk.choices)
-                usage = chunk.usage or usage
-            return {"text": text, "total_tokens": usage.total_tokens}
-
-        seen["first"] = stream()
-        seen["requests_first"], seen["requests"] = seen["requests"], 0
-        try:
-            seen["second"] = stream()
-        except openai.APIStatusError as error:
-            seen["error"] = caught(error)
-    return seen
+def call(client, scenario):
+    try:
+        raw = client.chat.completions.with_raw_response.create(**request(scenario))
+        answer = raw.parse()
+        if not scenario["stream"]:
+            return told(raw, answer.choices[0].message.content, answer.usage)
+        text, usage = "", None
+        for chunk in answer:
+            text += "".join(choice.delta.content or "" for choice in chunk.choices)
+            usage = chunk.usage or usage
+        return told(raw, text, usage)
+    except openai.APIStatusError as error:
+        return {"error": caught(error)}
 
 
-def too_large(base_url, user, tier):
-    """One call that needs more than its bucket ever holds."""
-    seen = {"requests": 0}
-
-    def count(_):
-        seen["requests"] += 1
-
-    with openai.DefaultHttpxClient(event_hooks={"request": [count]}) as http:
-        client = openai.OpenAI(**arguments(base_url, user, tier, http))
-        question = [{"role": "user", "content": "Say hello. " * 100}]
-        try:
-            client.chat.completions.create(model="gpt-4o", messages=question)
-        except openai.APIStatusError as error:
-            seen["error"] = caught(error)
-    return seen
+async def call_async(client, scenario):
+    try:
+        raw = await client.chat.completions.with_raw_response.create(**request(scenario))
+        answer = raw.parse()
+        return told(raw, answer.choices[0].message.content, answer.usage)
+    except openai.APIStatusError as error:
+        return {"error": caught(error)}
 
 
-async def asynchronous(base_url, user, tier):
-    """The same with the asynchronous client."""
-    seen = {"requests": 0}
-
-    async def count(_):
-        seen["requests"] += 1
-
-    async with openai.DefaultAsyncHttpxClient(event_hooks={"request": [count]}) as http:
-        client = openai.AsyncOpenAI(**arguments(base_url, user, tier, http))
-        answer = await client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-        seen["first"] = {"total_tokens": answer.usage.total_tokens}
-        seen["requests_first"], seen["requests"] = seen["requests"], 0
-        try:
-            answer = await client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-            seen["second"] = {"total_tokens": answer.usage.total_tokens}
-        except openai.APIStatusError as error:
-            seen["error"] = caught(error)
-    return seen
+async def all_async(user, scenario):
+    async with openai.AsyncOpenAI(**arguments(user, scenario)) as client:
+        return [await call_async(client, scenario) for _ in range(scenario["calls"])]
 
 
-def main(base_url):
-    # An answer much longer than expected empties the bucket for seconds.
-    long_answer = {"x-sim-output-tokens": "200"}
-    seen = {
-        "quota": plain(base_url, "quota", "metered"),
-        "quota-stream": streamed(base_url, "quota-stream", "metered"),
-        "quota-async": asyncio.run(asynchronous(base_url, "quota-async", "metered")),
-        "rate": plain(base_url, "rate", "paced", **long_answer),
-        "never-fits": too_large(base_url, "never-fits", "paced"),
-        "free": streamed(base_url, "free", "unlimited"),
-    }
+def main():
+    seen = {}
+    for user, scenario in SCENARIOS.items():
+        with openai.OpenAI(**arguments(user, scenario)) as client:
+            seen[user] = [call(client, scenario) for _ in range(scenario["calls"])]
+    seen["quota-async"] = asyncio.run(all_async("quota-async", SCENARIOS["quota"]))
     print(json.dumps(seen))
 
 
-main(sys.argv[1])
+main()

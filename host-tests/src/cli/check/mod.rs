@@ -15,7 +15,7 @@ Examples:
   tokenstile check policies/demo.json
   tokenstile check --deny-warnings --format github policies/*.json
   tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
-  tokenstile check policy.json --users free=9000,pro=300 --max-usd-per-user-month 20
+  tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
   tokenstile check --print-json policy.jsonc > policy.json
 
 Exit status: 0 if all are right, 1 if one is not or can cost too much, 2 for a mistake in the call or a file that
@@ -25,7 +25,7 @@ cannot be read.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Policies; `-` is standard input. Comments and trailing commas are taken; the filter itself takes none
+    /// Policies; `-` is standard input. Scenarios (`*.test.json`) among them are left to `tokenstile test`. Comments and trailing commas are taken; the filter itself takes none
     #[arg(required = true, value_name = "POLICY")]
     policies: Vec<PathBuf>,
     /// How to say it
@@ -91,7 +91,15 @@ impl Looked {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let looked = args.policies.iter().map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
+    // `policies/*.json` has the scenarios among them.
+    let is_policy = |file: &&PathBuf| {
+        let name = file.to_string_lossy();
+        !name.ends_with(".test.json") && !name.ends_with(".test.jsonc")
+    };
+    let looked = args.policies.iter().filter(is_policy).map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
+    if looked.is_empty() {
+        return Err(Failure::Call("these are scenarios and no policies; `tokenstile test` runs them".to_owned()));
+    }
     let right = looked.iter().all(|one| one.is_right(args.deny_warnings));
     if args.print_json && right {
         let strict = looked.iter().filter_map(|one| one.checked.policy.as_ref());

@@ -17,7 +17,7 @@ Examples:
   tokenstile explain policy.json request.http
   tokenstile explain policy.json body.json --path /v1/messages --header 'x-user-id: ann'
   tokenstile explain policy.json body.json --used daily=9950
-  cat request.json | tokenstile explain policy.json - --format json
+  tokenstile explain policy.json - --format json < request.json
 
 A request is an HTTP message as it goes over the wire, a JSON object with `method`, `path`, `headers` and `body`, or a
 body alone. What stands in the flags counts before what stands in it.

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tokenstile_engine::policy::{Action, Policy};
+use tokenstile_engine::policy::Policy;
 use tokenstile_host::cases::Seen;
+use tokenstile_host::check::word;
 
 /// The parts of one policy, and whether a call has reached each.
 pub(super) struct Coverage {
@@ -74,15 +75,5 @@ impl Coverage {
     /// What no call has reached.
     pub(super) fn missed(&self) -> Vec<&str> {
         self.parts.values().filter(|(_, reached)| !reached).map(|(part, _)| part.as_str()).collect()
-    }
-}
-
-/// The word of an action in a policy.
-fn word(action: &Action) -> &'static str {
-    match action {
-        Action::Warn { .. } => "warn",
-        Action::Clamp { .. } => "clamp",
-        Action::Downgrade { .. } => "downgrade",
-        Action::Deny { .. } => "deny",
     }
 }

@@ -322,9 +322,10 @@ fn essence(seen: &Seen) -> String {
     }
     for record in seen.records.iter().flatten() {
         let mut record = record.clone();
-        // Waiting for a tick takes time in a proxy, and none in the engine.
+        // Waiting for a tick takes time in a proxy, and none in the engine; ids are the proxy's own.
         if let Some(fields) = record.as_object_mut() {
             fields.remove("duration_ms");
+            fields.remove("id");
             fields.remove("time");
         }
         text += &format!("record: {record:#}\n");
