@@ -57,6 +57,12 @@ pub enum RefusalKind {
     UnknownEndpoint,
     /// Nobody knows what this model costs, and the policy refuses such.
     UnknownModel,
+    /// The policy stops calls like this one.
+    Blocked,
+    /// It needs more than one request may.
+    OverRequestLimit,
+    /// It goes on when it is confirmed.
+    Confirm,
 }
 
 impl RefusalKind {
@@ -69,6 +75,9 @@ impl RefusalKind {
         Self::Unavailable,
         Self::UnknownEndpoint,
         Self::UnknownModel,
+        Self::Blocked,
+        Self::OverRequestLimit,
+        Self::Confirm,
     ];
 }
 
@@ -83,6 +92,17 @@ pub struct Refusal {
     pub language: String,
     /// The budget that refused, if one did.
     pub budget: Option<BudgetState>,
+    /// The rule on single requests that refused, if one did.
+    pub rule: Option<RuleState>,
+}
+
+/// A rule on single requests as this call met it.
+#[derive(Debug, Clone)]
+pub struct RuleState {
+    /// The rule's name.
+    pub name: String,
+    /// What else programs are told.
+    pub fields: Map<String, Value>,
 }
 
 /// What a sentence says of the call beside its budget.
@@ -289,7 +309,24 @@ impl Refusal {
     /// One that is no budget's.
     #[must_use]
     pub(crate) const fn other(kind: RefusalKind, message: String) -> Self {
-        Self { kind, message, language: String::new(), budget: None }
+        Self { kind, message, language: String::new(), budget: None, rule: None }
+    }
+
+    /// The budget or the rule that refused.
+    #[must_use]
+    pub fn rule_name(&self) -> Option<&str> {
+        let of_rule = self.rule.as_ref().map(|rule| rule.name.as_str());
+        self.budget.as_ref().map(|state| state.rule.as_str()).or(of_rule)
+    }
+
+    /// What programs are told beside the sentence; nothing if no rule refused.
+    pub(crate) fn machine_fields(&self) -> Map<String, Value> {
+        let mut fields = self.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
+        if let Some(rule) = &self.rule {
+            fields.insert("rule".to_owned(), rule.name.clone().into());
+            fields.extend(rule.fields.clone());
+        }
+        fields
     }
 
     /// The refusal as an answer in the caller's dialect.
@@ -297,21 +334,25 @@ impl Refusal {
     pub fn reply(&self, dialect: &Dialect, now: EpochMs) -> Reply {
         let status = match self.kind {
             RefusalKind::Quota | RefusalKind::Rate => 429,
-            RefusalKind::Unreadable => 400,
+            RefusalKind::Unreadable | RefusalKind::OverRequestLimit => 400,
+            RefusalKind::Confirm => 402,
             RefusalKind::TooLarge => 413,
             RefusalKind::Unavailable => 503,
-            RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => 403,
+            RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => 403,
         };
+        let asks = self.kind == RefusalKind::Confirm;
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
-            ("x-tokenstile-decision", "deny".to_owned()),
+            ("x-tokenstile-decision", if asks { "confirm" } else { "deny" }.to_owned()),
         ];
+        headers.extend(self.rule_name().map(|rule| ("x-tokenstile-rule", rule.to_owned())));
         if let Some(state) = &self.budget {
-            headers.push(("x-tokenstile-rule", state.rule.clone()));
             headers.extend(ratelimit_headers(std::slice::from_ref(state), now));
             // Nobody knows when a running call ends: soon.
             let soon = (self.kind == RefusalKind::Rate).then_some(SOON_SECONDS);
-            if let Some(seconds) = state.resets_at.map(|at| now.seconds_until(at).max(1)).or(soon) {
+            // Whoever confirms need not wait.
+            let seconds = state.resets_at.map(|at| now.seconds_until(at).max(1)).or(soon);
+            if let Some(seconds) = seconds.filter(|_| !asks) {
                 headers.push(("retry-after", seconds.to_string()));
             }
         }

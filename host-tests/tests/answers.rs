@@ -52,10 +52,13 @@ fn example(kind: RefusalKind) -> (&'static str, Refusal) {
         RefusalKind::Unavailable => ("something of ours failed, under `on_error` or `table_full`", None),
         RefusalKind::UnknownEndpoint => ("a path that nobody knows, under `unknown`", None),
         RefusalKind::UnknownModel => ("a model that nobody knows, under `prices.unknown`", None),
+        RefusalKind::Blocked => ("one of `blocks`", None),
+        RefusalKind::OverRequestLimit => ("one of `request_limits`", None),
+        RefusalKind::Confirm => ("a question, by `confirm`", None),
     };
     let message = "This request needs about 1,200 tokens, but 300 of today's 50,000 tokens remain. Your AI quota \
                    resets at midnight PST.";
-    (what, Refusal { kind, message: message.to_owned(), language: String::new(), budget })
+    (what, Refusal { kind, message: message.to_owned(), language: String::new(), budget, rule: None })
 }
 
 fn json(reply: &Reply) -> serde_json::Value {

@@ -63,8 +63,8 @@ fn every_step_is_told() {
      × 50% (500) warn: reached with 858
      × 80% (800) downgrade: reached with 858
      · 100% (1,000) deny: not reached with 858
-   `pro` is not met: it is for tier `pro`, and this is `free`
-   `claude` is not met: it is for the model `claude-*`, and this is `gpt-4o`
+   `pro` is not met: it is for tier pro, and this is `free`
+   `claude` is not met: it is for the model claude-*, and this is `gpt-4o`
 6. Decision
    downgrade, by `daily`
 7. What goes upstream

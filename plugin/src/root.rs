@@ -6,7 +6,7 @@ use crate::telemetry::Metrics;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::ledger::{Settle, Settled, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{self, Hold, Settle, Settled, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -158,6 +158,11 @@ impl Root {
                 Some(exchange.store_failed(&why, now))
             }
         }
+    }
+
+    /// What stands against a hold, without taking it.
+    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<ledger::Level> {
+        self.pages.level(hold, now)
     }
 
     /// Lets a paused request wait for the store. Says whether this host can.

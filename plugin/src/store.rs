@@ -2,7 +2,8 @@
 
 use crate::host::{self, Status};
 use std::collections::HashMap;
-use tokenstile_engine::ledger::{Page, Store, StoreError};
+use tokenstile_engine::ledger::{Hold, Level, Page, Store, StoreError};
+use tokenstile_engine::units::EpochMs;
 
 /// Lost swaps before the request gives way and tries again at a tick. On two workers a swap is lost
 /// about once in a hundred; this many in a row mean that something holds the page.
@@ -24,10 +25,27 @@ pub(crate) enum Pages {
     Local(HashMap<u32, Page>),
 }
 
+impl Pages {
+    /// What stands against a hold; `None` if there is nothing, or it cannot be told.
+    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<Level> {
+        match self {
+            Self::Shared { prefix } => {
+                let (bytes, _) = host::shared_data(key(prefix, hold.key.page).as_bytes()).ok()?;
+                Some(Page::from_bytes(Some(&bytes)).level(hold, now))
+            }
+            Self::Local(pages) => Some(pages.get(&hold.key.page)?.level(hold, now)),
+        }
+    }
+}
+
+fn key(prefix: &str, number: u32) -> String {
+    format!("{prefix}{number:x}")
+}
+
 impl Store for Pages {
     fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
         match self {
-            Self::Shared { prefix } => update_shared(&format!("{prefix}{number:x}"), change),
+            Self::Shared { prefix } => update_shared(&key(prefix, number), change),
             Self::Local(pages) => Ok(change(pages.entry(number).or_default())),
         }
     }

@@ -105,6 +105,7 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        exchange.offers(&known);
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
         if shared.policy.speaks_languages()
@@ -153,6 +154,10 @@ impl Stream {
         let announced =
             pairs::find(headers, "content-length").and_then(|text| std::str::from_utf8(text).ok());
         let announced = announced.and_then(|text| text.parse::<usize>().ok());
+        let root = self.root.clone();
+        if let Some(next) = self.exchange.head(announced, now, |hold| root.borrow().level(hold, now)) {
+            return self.carry_out(next);
+        }
         let longest = self.root.borrow().policy.max_body_bytes;
         if announced.is_some_and(|length| length > longest) {
             let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);

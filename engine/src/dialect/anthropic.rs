@@ -282,14 +282,15 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
 pub(super) fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => "rate_limit_error",
-        RefusalKind::Unreadable => "invalid_request_error",
+        RefusalKind::Unreadable | RefusalKind::OverRequestLimit => "invalid_request_error",
         RefusalKind::TooLarge => "request_too_large",
         RefusalKind::Unavailable => "api_error",
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => "permission_error",
+        RefusalKind::Confirm => "billing_error",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => "permission_error",
     };
     let mut error = json!({ "type": kind, "message": refusal.message });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        fields.extend(state.machine_fields());
+    if let Some(fields) = error.as_object_mut() {
+        fields.extend(refusal.machine_fields());
     }
     let headers = refusal.budget.as_ref().and_then(own_limits).unwrap_or_default();
     Written { headers, ..Written::body(&json!({ "type": "error", "error": error })) }

@@ -8,7 +8,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::Value;
@@ -270,11 +270,16 @@ fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let kind = match refusal.kind {
         RefusalKind::Quota => "ServiceQuotaExceededException",
         RefusalKind::Rate => "ThrottlingException",
-        RefusalKind::Unreadable | RefusalKind::TooLarge => "ValidationException",
+        RefusalKind::Unreadable
+        | RefusalKind::TooLarge
+        | RefusalKind::OverRequestLimit
+        | RefusalKind::Confirm => "ValidationException",
         RefusalKind::Unavailable => "ServiceUnavailableException",
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => "AccessDeniedException",
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
+            "AccessDeniedException"
+        }
     };
-    let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
+    let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());
     let status = (refusal.kind == RefusalKind::Quota).then_some(400);
     let headers = vec![("x-amzn-errortype", kind.to_owned())];

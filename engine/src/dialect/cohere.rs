@@ -5,7 +5,7 @@
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{BudgetState, Refusal, Written};
+use crate::refusal::{Refusal, Written};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part};
 use serde_json::Value;
@@ -119,7 +119,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 
 /// <https://docs.cohere.com/reference/errors>: a `message`, and the status.
 fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
-    let mut body = refusal.budget.as_ref().map(BudgetState::machine_fields).unwrap_or_default();
+    let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());
     Written::body(&Value::Object(body))
 }

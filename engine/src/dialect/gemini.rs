@@ -7,7 +7,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Written};
+use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::{Map, Value, json};
@@ -354,34 +354,46 @@ fn usage(stated: &Stated) -> Option<Usage> {
 fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
-        RefusalKind::Unreadable => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),
+        RefusalKind::Confirm => (402, "FAILED_PRECONDITION"),
         RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
         RefusalKind::Unavailable => (503, "UNAVAILABLE"),
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel => (403, "PERMISSION_DENIED"),
+        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
+            (403, "PERMISSION_DENIED")
+        }
     };
     let mut error = json!({ "code": code, "message": refusal.message, "status": status });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        fields.insert("details".to_owned(), details(refusal, state, now));
+    if let Some(fields) = error.as_object_mut().filter(|_| refusal.rule_name().is_some()) {
+        fields.insert("details".to_owned(), details(refusal, now));
     }
     Written::body(&json!({ "error": error }))
 }
 
 /// Machine fields where Google puts its own, in typed details, of which a map has texts alone:
 /// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
-fn details(refusal: &Refusal, state: &BudgetState, now: EpochMs) -> Value {
+fn details(refusal: &Refusal, now: EpochMs) -> Value {
     let text = |value: Value| match value {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let fields = state.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
+    let fields = refusal.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
     let metadata: Map<_, _> = fields.map(|(name, value)| (name, text(value).into())).collect();
-    let reason = if refusal.kind == RefusalKind::Rate { "RATE_LIMIT_EXCEEDED" } else { "QUOTA_EXCEEDED" };
+    let reason = match refusal.kind {
+        RefusalKind::Rate => "RATE_LIMIT_EXCEEDED",
+        RefusalKind::Blocked => "REQUEST_BLOCKED",
+        RefusalKind::OverRequestLimit => "REQUEST_LIMIT_EXCEEDED",
+        RefusalKind::Confirm => "CONFIRMATION_REQUIRED",
+        _ => "QUOTA_EXCEEDED",
+    };
     let mut details = vec![
         json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "tokenstile",
             "metadata": metadata}),
-        json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure",
-            "violations": [{"subject": state.rule, "description": refusal.message}]}),
     ];
+    let Some(state) = refusal.budget.as_ref().filter(|_| refusal.kind != RefusalKind::Confirm) else {
+        return details.into();
+    };
+    details.push(json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+        "violations": [{"subject": state.rule, "description": refusal.message}]}));
     if let Some(at) = state.resets_at {
         let seconds = now.seconds_until(at).max(1);
         details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",

@@ -146,10 +146,13 @@ pub(super) fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
         RefusalKind::Unavailable => ("server_error", "tokenstile_unavailable"),
         RefusalKind::UnknownEndpoint => ("invalid_request_error", "unknown_endpoint"),
         RefusalKind::UnknownModel => ("invalid_request_error", "unknown_model"),
+        RefusalKind::Blocked => ("invalid_request_error", "request_blocked"),
+        RefusalKind::Confirm => ("invalid_request_error", "confirmation_required"),
+        RefusalKind::OverRequestLimit => ("invalid_request_error", "request_limit_exceeded"),
     };
     let mut error = json!({ "message": refusal.message, "type": kind, "param": null, "code": code });
-    if let (Some(fields), Some(state)) = (error.as_object_mut(), &refusal.budget) {
-        fields.extend(state.machine_fields());
+    if let Some(fields) = error.as_object_mut() {
+        fields.extend(refusal.machine_fields());
     }
     let headers = refusal.budget.as_ref().and_then(|state| own_limits(state, now)).unwrap_or_default();
     Written { headers, ..Written::body(&json!({ "error": error })) }

@@ -6,7 +6,7 @@ use super::plan::Planned;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::ledger::WindowRule;
-use crate::policy::{Action, Bound, Budget, Cheaper, Effort, Overage, Policy, Step};
+use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Effort, Overage, Policy, Step};
 use crate::price::Unit;
 use crate::units::{Amount, EpochMs, Meter};
 use crate::usage::{Served, Usage};
@@ -20,6 +20,7 @@ pub(super) struct Climb<'p> {
     pub(super) delay: Option<Delay>,
     pub(super) clamp: Clamp,
     pub(super) serve: Option<String>,
+    pub(super) confirm: Option<&'p Confirm>,
     pub(super) deny: Option<&'p Action>,
     pub(super) skipped: Option<String>,
     /// What steps in shadow mode would have done.
@@ -80,6 +81,7 @@ impl Action {
             Self::Delay { .. } => Decision::Delay,
             Self::Clamp { .. } => Decision::Clamp,
             Self::Downgrade { .. } => Decision::Downgrade,
+            Self::Confirm(_) => Decision::Confirm,
             Self::Deny { .. } => Decision::Deny,
         }
     }
@@ -134,6 +136,11 @@ impl Exchange {
                     Ok(model) => climb.serve = model,
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
+                Action::Confirm(_) if self.is_confirmed() => {}
+                Action::Confirm(confirm) => match self.can_be_confirmed() {
+                    Ok(()) => climb.confirm = Some(confirm),
+                    Err(why) => fell = self.skip(&mut climb, budget, &why),
+                },
                 Action::Deny { .. } => climb.deny = Some(&step.action),
             }
         }
@@ -149,6 +156,7 @@ impl Exchange {
                 clamp.is_ok_and(Clamp::is_some)
             }
             Action::Downgrade { list } => matches!(self.cheaper(policy, *list), Ok(Some(_))),
+            Action::Confirm(_) => !self.is_confirmed(),
             _ => true,
         }
     }
@@ -253,6 +261,7 @@ impl Climb<'_> {
     pub(super) fn decide(&mut self) {
         self.decision = match () {
             () if self.deny.is_some() => Decision::Deny,
+            () if self.confirm.is_some() => Decision::Confirm,
             () if self.serve.is_some() => Decision::Downgrade,
             () if self.clamp.is_some() => Decision::Clamp,
             () if self.delay.is_some() => Decision::Delay,

@@ -60,6 +60,15 @@ impl Outcome {
         self.rule = rule.cloned();
     }
 
+    /// A rule puts a bound to the answer.
+    pub(super) fn clamp(&mut self, rule: &str, bound: u64) {
+        if self.output_bound.is_none_or(|other| bound < other) {
+            self.clamped = Some((rule.to_owned(), format!("Answers end at {bound} tokens.")));
+            self.output_bound = Some(bound);
+            self.settle_decision();
+        }
+    }
+
     /// What the request should have said could not be put in place: nothing says that it holds.
     pub(super) fn undo_edits(&mut self) {
         self.served_model = None;
@@ -145,8 +154,17 @@ impl Exchange {
     pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
         let policy = self.policy.clone();
         let plan = std::mem::take(&mut self.plan);
-        let met = plan.iter().enumerate();
-        let refused = met.into_iter().find_map(|(index, planned)| self.weigh(&policy, index, planned, now));
+        let mut asked = None;
+        let refused = plan.iter().enumerate().find_map(|(index, planned)| {
+            let refusal = self.weigh(&policy, index, planned, now)?;
+            if refusal.kind != RefusalKind::Confirm {
+                return Some(refusal);
+            }
+            // Nobody is asked to confirm what is refused then.
+            asked.get_or_insert(refusal);
+            None
+        });
+        let refused = refused.or(asked);
         self.plan = plan;
         if let Some(refusal) = refused {
             self.give_back();
@@ -188,6 +206,12 @@ impl Exchange {
                 reserved.before,
                 deny,
             ));
+        }
+        if let Some(confirm) = climb.confirm {
+            let missing = held.saturating_sub(budget.limit).max(0);
+            let state = BudgetState::new(budget, &planned.open, before, (missing, reserved.before), now);
+            let says = state.message(&confirm.message, &self.told(budget, planned.expected, now));
+            return Some(Refusal { budget: Some(state), ..self.ask(&budget.name, confirm, says, now) });
         }
         let missing = held.saturating_sub(budget.limit).max(0);
         let state = BudgetState::new(budget, &planned.open, held, (missing, reserved.before), now);
@@ -281,23 +305,26 @@ impl Exchange {
             crate::policy::duration_text(seconds)
         );
         self.give_back();
-        self.refuse(
-            &Refusal { kind: RefusalKind::Rate, message, budget: Some(state), language: String::new() },
-            now,
-        )
+        self.refuse(&Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Rate, message) }, now)
     }
 
     /// What sentences say of this call.
-    fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
+    pub(super) fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
         Told { budget, needed, model: self.asked_model(), accepted: &self.accepted, now }
     }
 
     /// The store refused a hold.
     pub(super) fn denied(&mut self, denied: Denied, now: EpochMs) -> Next {
         let policy = self.policy.clone();
+        if let Some(next) = self.token_was_used(denied.index, denied.level, now) {
+            return next;
+        }
         let planned = self.plan.get(denied.index);
         let met = planned.and_then(|planned| Some((planned, policy.budgets.get(planned.budget)?)));
         let Some((planned, budget)) = met else {
+            if denied.level.is_none() {
+                return self.table_is_full(now);
+            }
             return self.fail("the store refused a hold that was not asked for", now);
         };
         let deny = budget.deny();
@@ -350,7 +377,7 @@ impl Exchange {
 }
 
 /// The refusal of a budget with `level` used by others.
-fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> Refusal {
+pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> Refusal {
     let (budget, needed, before) = (told.budget, told.needed, level.total());
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
@@ -366,7 +393,7 @@ fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> R
     if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
         return never_fits(state, needed, cap);
     }
-    Refusal { kind, message, language, budget: Some(state) }
+    Refusal { language, budget: Some(state), ..Refusal::other(kind, message) }
 }
 
 /// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.

@@ -13,8 +13,11 @@
 
 mod climb;
 mod conclude;
+mod confirm;
+mod early;
 mod plan;
 mod record;
+mod rules;
 mod settle;
 
 pub use record::{Record, RecordUsage};
@@ -82,6 +85,8 @@ pub enum Decision {
     Clamp,
     /// A cheaper model serves.
     Downgrade,
+    /// The caller was asked to confirm it.
+    Confirm,
     /// It was refused.
     Deny,
 }
@@ -97,6 +102,7 @@ impl Decision {
             Self::Delay => "delay",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
+            Self::Confirm => "confirm",
             Self::Deny => "deny",
         }
     }
@@ -124,6 +130,10 @@ pub struct Exchange {
     unread: Option<String>,
     /// It was not even seen.
     unseen: bool,
+    /// A rule puts this bound to the answer.
+    output_limit: Option<u64>,
+    /// Whether the caller has confirmed it, where that is asked.
+    confirming: confirm::Confirming,
     prompt_tokens: u64,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
@@ -168,6 +178,8 @@ impl Exchange {
             facts: None,
             unread: None,
             unseen: false,
+            output_limit: None,
+            confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
@@ -243,6 +255,7 @@ impl Exchange {
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
+                self.count_for_rules(body);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
                 let message = format!(
@@ -255,7 +268,8 @@ impl Exchange {
                 self.unread = Some(why);
             }
         }
-        if let Some(refused) = self.refuse_unknown(now) {
+        self.check_confirmation(body, now);
+        if let Some(refused) = self.refuse_by_rules(now) {
             return refused;
         }
         self.plan(now);
@@ -322,7 +336,7 @@ impl Exchange {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
-        if let Some(refused) = refusable.then(|| self.refuse_unknown(now)).flatten() {
+        if let Some(refused) = refusable.then(|| self.refuse_by_rules(now)).flatten() {
             return refused;
         }
         self.plan(now);
@@ -554,8 +568,9 @@ impl Exchange {
 
     fn refuse(&mut self, refusal: &Refusal, now: EpochMs) -> Next {
         self.state = State::Replied;
-        self.outcome.decision = Decision::Deny;
-        self.outcome.rule = refusal.budget.as_ref().map(|state| state.rule.clone());
+        let asks = refusal.kind == RefusalKind::Confirm;
+        self.outcome.decision = if asks { Decision::Confirm } else { Decision::Deny };
+        self.outcome.rule = refusal.rule_name().map(str::to_owned);
         let reply = refusal.reply(self.route.dialect, now);
         self.status = reply.status;
         Next::Reply(reply)

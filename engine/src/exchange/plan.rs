@@ -40,17 +40,20 @@ impl Exchange {
             let expected = held(budget.meter, expected, quote.price.cost(expected));
             Planned { budget: index, open, hold, expected, reserved: None }
         };
-        self.plan = self.policy.budgets_for(&subject, now).map(planned).collect();
+        let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
+        self.plan = plan.collect();
     }
 
     /// The call as budgets tell it from others.
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            identity: &self.identity,
-            asked: self.asked_model(),
-            priced_as: &self.asked_quote().entry,
-            provider: self.provider().unwrap_or_default(),
-        }
+    pub(super) fn subject(&self) -> Subject<'_> {
+        let priced_as = &self.asked_quote().entry;
+        Subject { asked: self.asked_model(), priced_as, ..self.subject_of_head() }
+    }
+
+    /// The call as far as its headers tell, without its model.
+    pub(super) fn subject_of_head(&self) -> Subject<'_> {
+        let provider = self.provider().unwrap_or_default();
+        Subject { provider, dialect: self.route.dialect.name, ..Subject::of(&self.identity) }
     }
 
     /// The price of the call as it was asked for, looked up once.
@@ -106,7 +109,8 @@ impl Exchange {
     pub(super) fn usage_with(&self, input: u64) -> Usage {
         let expected = self.policy.expected_output_tokens;
         let output = self.facts.as_ref().map_or(expected, |facts| {
-            let bound = facts.output_bound.map_or(expected, |bound| match self.policy.hold {
+            let bound = facts.output_bound.into_iter().chain(self.output_limit).min();
+            let bound = bound.map_or(expected, |bound| match self.policy.hold {
                 HoldRule::Expected => bound.min(expected),
                 HoldRule::WorstCase => bound,
             });

@@ -96,15 +96,17 @@ impl Exchange {
     /// Books what was used in every budget of the plan, in place of its hold.
     fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
         for planned in &self.plan {
-            let Some(budget) = self.policy.budgets.get(planned.budget) else { continue };
+            // A confirmation is used up.
+            let budget = self.policy.budgets.get(planned.budget);
+            let used = budget.map_or(planned.hold.amount, |budget| plan::used(budget.meter, usage, cost));
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
             self.owed.push(crate::ledger::Settle {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
                 // Nor does a call that was not made count as one.
-                used: if source == UsageSource::None { 0 } else { plan::used(budget.meter, usage, cost) },
-                watched: self.charges_more(budget),
+                used: if source == UsageSource::None { 0 } else { used },
+                watched: budget.is_some_and(|budget| self.charges_more(budget)),
             });
         }
     }

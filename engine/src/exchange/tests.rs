@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
+mod rules;
+
 #[derive(Default)]
 struct Map(HashMap<u32, Page>);
 

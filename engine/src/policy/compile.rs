@@ -1,10 +1,11 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
+use super::condition::{Asker, RESERVED};
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::wire::{self, Document, Mode, Verdict};
-use super::{Action, Budget, Condition, DowngradeList, Policy, Scope, Step, UNKNOWN};
+use super::{Action, Budget, DowngradeList, Policy, Scope, Step};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
@@ -14,6 +15,9 @@ const WARN: &str =
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
+const ONE_ACTION: &str =
+    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed";
+const ASK: &str = "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
@@ -25,14 +29,24 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     })?;
     super::duplicates::find(json, &mut errors);
     let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
-    let policy = Compiler { errors: &mut errors, own_providers: Vec::new() }.policy(document);
+    let policy = Compiler {
+        errors: &mut errors,
+        own_providers: Vec::new(),
+        rule_names: Vec::new(),
+        confirm_headers: Vec::new(),
+    }
+    .policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 
 pub(super) struct Compiler<'e> {
     pub(super) errors: &'e mut PolicyErrors,
     /// Providers that the price book does not know, and the policy does.
-    own_providers: Vec<String>,
+    pub(super) own_providers: Vec<String>,
+    /// The names that budgets and rules have so far.
+    pub(super) rule_names: Vec<String>,
+    /// The headers by which callers confirm.
+    pub(super) confirm_headers: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -60,18 +74,7 @@ impl Compiler<'_> {
         let mut tiers = Vec::with_capacity(document.budgets.len());
         for (i, mut wire) in document.budgets.into_iter().enumerate() {
             let path = format!("budgets[{i}]");
-            if wire.name.is_empty() || wire.name.len() > 64 || !wire.name.bytes().all(is_name_byte) {
-                self.errors.add(
-                    format!("{path}.name"),
-                    "a name of 1 to 64 letters, digits, `-`, `_` and `.` is needed: it stands in headers and metrics",
-                );
-            }
-            if budgets.iter().any(|budget| budget.name == wire.name) {
-                self.errors.add(
-                    format!("{path}.name"),
-                    format!("`{}` names two budgets; names are unique", wire.name),
-                );
-            }
+            self.rule_name(&path, &wire.name);
             let table = std::mem::take(&mut wire.tiers);
             if let Some(budget) =
                 self.budget(&path, wire, (document.mode, document.on_error), &identity, &downgrades)
@@ -80,6 +83,9 @@ impl Compiler<'_> {
                 tiers.push(table);
             }
         }
+        let blocks = self.blocks(document.blocks, document.mode, &identity);
+        let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
+        let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
@@ -103,6 +109,9 @@ impl Compiler<'_> {
             exempt,
             strip_request_headers,
             downgrades,
+            blocks,
+            request_limits,
+            confirmations,
             budgets,
             declared,
             metric_labels,
@@ -175,7 +184,7 @@ impl Compiler<'_> {
         let mut dimensions = Vec::with_capacity(wire.len());
         for (name, sources) in wire {
             let path = format!("identity.{name}");
-            if matches!(name.as_str(), "model" | "provider") {
+            if RESERVED.contains(&name.as_str()) {
                 self.errors.add(&path, format!("every call has a `{name}` already; choose another name"));
             }
             if sources.is_empty() {
@@ -219,7 +228,7 @@ impl Compiler<'_> {
         lists: &[DowngradeList],
     ) -> Option<Budget> {
         let scopes = self.scopes(&format!("{path}.per"), &wire.per, identity);
-        let matches = self.conditions(&format!("{path}.match"), wire.matches, identity);
+        let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Budget);
         let amount = super::amounts::compile(path, wire.limit, wire.window, wire.bucket, self.errors);
         let (meter, limit) = amount.as_ref().map_or((Meter::Tokens, 0), |(meter, limit, _)| (*meter, *limit));
         let ladder = self.ladder(&format!("{path}.ladder"), wire.ladder, meter, limit, lists);
@@ -268,7 +277,7 @@ impl Compiler<'_> {
         names.iter().filter_map(|name| self.scope(path, name, identity)).collect()
     }
 
-    fn scope(&mut self, path: &str, name: &str, identity: &[Dimension]) -> Option<Scope> {
+    pub(super) fn scope(&mut self, path: &str, name: &str, identity: &[Dimension]) -> Option<Scope> {
         let dimension = || identity.iter().position(|dimension| dimension.name == name).map(Scope::Dimension);
         let scope = match name {
             "model" => Some(Scope::Model),
@@ -286,41 +295,6 @@ impl Compiler<'_> {
             );
         }
         scope
-    }
-
-    fn conditions(&mut self, path: &str, wire: Named<String>, identity: &[Dimension]) -> Vec<Condition> {
-        let mut conditions = Vec::with_capacity(wire.len());
-        for (name, value) in wire {
-            let condition = self.scope(path, &name, identity).map(|scope| match scope {
-                Scope::Dimension(place) => Condition::Dimension(place, value),
-                Scope::Model => Condition::Model(self.pattern(path, &value)),
-                Scope::Provider => Condition::Provider(self.provider(path, value)),
-            });
-            conditions.extend(condition);
-        }
-        conditions
-    }
-
-    fn pattern(&mut self, path: &str, value: &str) -> WildMatch {
-        if value.is_empty() {
-            self.errors
-                .add(format!("{path}.model"), "a model name or a pattern is needed, such as `gpt-4o*`");
-        }
-        WildMatch::new(value)
-    }
-
-    /// A misspelt provider would never be met.
-    fn provider(&mut self, path: &str, value: String) -> String {
-        let own = self.own_providers.contains(&value);
-        if value != UNKNOWN && !own && !crate::price::is_provider(&value) {
-            let known = crate::price::providers().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-            let known = known.join(", ");
-            self.errors.add(
-                format!("{path}.provider"),
-                format!("the price book knows no provider `{value}`; it knows {known}, and `{UNKNOWN}` is met where none is known"),
-            );
-        }
-        value
     }
 
     fn ladder(
@@ -374,6 +348,15 @@ impl Compiler<'_> {
             Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
             _ => (WARN, SHORT, EXHAUSTED),
         };
+        let steps = (&step.warn, &step.clamp, &step.downgrade, &step.overage, &step.delay, &step.deny);
+        if let Some(confirm) = step.confirm {
+            let alone = matches!(steps, (None, None, None, None, None, None));
+            let confirm = self.confirm(&format!("{path}.confirm"), confirm, ASK, None);
+            if !alone {
+                self.errors.add(path, ONE_ACTION);
+            }
+            return Some(Action::Confirm(confirm));
+        }
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
                 message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
@@ -403,16 +386,14 @@ impl Compiler<'_> {
                 })
             }
             _ => {
-                let wrong =
-                    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay` and `deny` is needed";
-                self.errors.add(path, wrong);
+                self.errors.add(path, ONE_ACTION);
                 None
             }
         }
     }
 }
 
-fn is_name_byte(byte: u8) -> bool {
+pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 

@@ -83,6 +83,21 @@ impl Messages {
         Self { default: ours.unwrap_or_else(|| self.default.clone()), others: self.others.clone() }
     }
 
+    /// Whether any of them says this.
+    #[must_use]
+    pub fn say(&self, name: &str) -> bool {
+        self.all().any(|template| template.says(name))
+    }
+
+    /// The first placeholder that is none of these.
+    pub(super) fn other_than(&self, names: &[&str]) -> Option<&'static str> {
+        self.all().find_map(|template| template.other_than(names))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Template> {
+        self.others.iter().map(|(_, template)| template).chain([&self.default])
+    }
+
     /// Whether callers are told different sentences.
     pub(super) const fn are_several(&self) -> bool {
         !self.others.is_empty()

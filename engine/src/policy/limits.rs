@@ -141,22 +141,30 @@ impl Compiler<'_> {
     }
 
     /// The end of a day in UTC, or a moment.
-    fn until(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
-        let text = text?;
+    pub(super) fn until(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
+        self.moment(format!("{path}.until"), text?, 1, "last")
+    }
+
+    /// The beginning of a day in UTC, or a moment.
+    pub(super) fn since(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
+        self.moment(format!("{path}.since"), text?, 0, "first")
+    }
+
+    fn moment(&mut self, path: String, text: &str, days: i64, which: &str) -> Option<EpochMs> {
         let moment = || text.parse::<Timestamp>().ok();
         let day = || {
-            let next = text.parse::<Date>().ok()?.checked_add(1.day()).ok()?;
-            Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+            let day = text.parse::<Date>().ok()?.checked_add(days.days()).ok()?;
+            Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
         // A moment has a `T` between its date and its time.
-        let end = if text.contains('T') { moment() } else { day() };
-        if end.is_none() {
+        let at = if text.contains('T') { moment() } else { day() };
+        if at.is_none() {
             let wrong = format!(
-                "`{text}` is no date; write the last day, `2027-01-31` (UTC), or `2027-01-31T12:00:00Z`"
+                "`{text}` is no date; write the {which} day, `2027-01-31` (UTC), or `2027-01-31T12:00:00Z`"
             );
-            self.errors.add(format!("{path}.until"), wrong);
+            self.errors.add(path, wrong);
         }
-        end.map(|end| EpochMs(end.as_millisecond()))
+        at.map(|at| EpochMs(at.as_millisecond()))
     }
 }
 

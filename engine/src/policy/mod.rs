@@ -2,6 +2,8 @@
 
 mod amounts;
 mod compile;
+mod condition;
+mod confirm;
 mod duplicates;
 mod errors;
 mod identity;
@@ -9,17 +11,21 @@ mod language;
 mod limits;
 mod named;
 mod prices;
+mod rules;
 mod scope;
 mod steps;
 mod template;
 mod window;
 mod wire;
 
+pub use condition::{Bounds, Call, Condition};
+pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption};
-pub use scope::{Condition, Scope, Subject, UNKNOWN};
+pub use rules::{Block, Measure, Over, RequestLimit};
+pub use scope::{Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub use window::{CalendarUnit, OpenWindow, Window};
@@ -76,6 +82,12 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Calls that are stopped.
+    pub blocks: Vec<Block>,
+    /// How much one call may need.
+    pub request_limits: Vec<RequestLimit>,
+    /// How callers confirm; `None` where nothing asks them to.
+    pub confirmations: Option<Confirmations>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -164,6 +176,8 @@ pub enum Action {
         /// The longest, in milliseconds.
         up_to_ms: i64,
     },
+    /// Ask first.
+    Confirm(Confirm),
     /// Refuse.
     Deny {
         /// The sentence when something is left, but less than the call needs.
@@ -217,35 +231,49 @@ impl Policy {
     #[must_use]
     pub fn edits_requests(&self) -> bool {
         let edits = |step: &Step| matches!(step.action, Action::Clamp { .. } | Action::Downgrade { .. });
+        let clamps = |limit: &RequestLimit| matches!(limit.over, Over::Clamp);
         self.budgets.iter().any(|budget| budget.enforced().any(edits))
+            || self.request_limits.iter().any(clamps)
+    }
+
+    /// Where it stands that a confirmation was used.
+    #[must_use]
+    pub fn confirmation_key(&self, signature: u128) -> SlotKey {
+        self.key_of([self.name.as_bytes(), b"\0confirmation", &signature.to_le_bytes()].into_iter())
     }
 
     /// Whether callers are answered in their language, so that it must be known.
     #[must_use]
     pub fn speaks_languages(&self) -> bool {
-        self.budgets.iter().any(|budget| {
-            budget.ladder.iter().any(|step| match &step.action {
-                Action::Warn { message } => message.are_several(),
-                Action::Deny { exhausted, .. } => exhausted.are_several(),
-                _ => false,
+        let of_rules = self.blocks.iter().any(|block| block.message.are_several())
+            || self.request_limits.iter().any(|limit| match &limit.over {
+                Over::Deny { message, .. } | Over::Confirm(Confirm { message, .. }) => message.are_several(),
+                Over::Clamp => false,
+            });
+        of_rules
+            || self.budgets.iter().any(|budget| {
+                budget.ladder.iter().any(|step| match &step.action {
+                    Action::Warn { message } => message.are_several(),
+                    Action::Deny { exhausted, .. } => exhausted.are_several(),
+                    _ => false,
+                })
             })
-        })
     }
 
     /// Where the amount of `budget` for this subject stands.
     #[must_use]
     pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
+        let of_budget = [&self.name, &budget.name, &budget.counted].map(|text| text.as_bytes());
+        let of_subject = budget.per.iter().map(|scope| subject.value(*scope).as_bytes());
+        self.key_of(of_budget.into_iter().chain(of_subject))
+    }
+
+    fn key_of<'f>(&self, fields: impl Iterator<Item = &'f [u8]>) -> SlotKey {
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
-        // Lengths part the fields, so that no two subjects run together.
-        let mut field = |bytes: &[u8]| {
-            hasher.write_u64(bytes.len() as u64);
-            hasher.write(bytes);
-        };
-        field(self.name.as_bytes());
-        field(budget.name.as_bytes());
-        field(budget.counted.as_bytes());
-        for &scope in &budget.per {
-            field(subject.value(scope).as_bytes());
+        for field in fields {
+            // Lengths part the fields, so that no two subjects run together.
+            hasher.write_u64(field.len() as u64);
+            hasher.write(field);
         }
         let hash = hasher.finish128();
         // The remainder is less than `pages`, a u32.
@@ -273,11 +301,45 @@ impl Policy {
         })
     }
 
+    /// Those of [`Policy::budgets_for`] about which the body can say nothing more: neither whether the call meets
+    /// them, nor as whose, nor with which limit.
+    pub fn budgets_of_head<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+        now: EpochMs,
+    ) -> impl Iterator<Item = (usize, &'a Budget)> {
+        let identity = subject.identity;
+        let is_known = |who: &Match| who.iter().all(|(place, _)| !identity.awaits(*place));
+        let exempt_is_known = self.exempt.iter().all(|exempt| is_known(&exempt.who));
+        let declared = self.budgets.iter().take(self.declared).enumerate();
+        let known = declared.filter(move |(_, budget)| {
+            exempt_is_known
+                && budget.matches.iter().all(|condition| match condition {
+                    Condition::Dimension(place, _) => !identity.awaits(*place),
+                    Condition::Provider(_) | Condition::Dialect(_) => true,
+                    _ => false,
+                })
+                && budget.per.iter().all(|scope| match scope {
+                    Scope::Dimension(place) => !identity.awaits(*place),
+                    Scope::Provider => true,
+                    Scope::Model => false,
+                })
+                && budget.alternatives.iter().all(|other| is_known(&other.who))
+        });
+        let met = known.filter(|(_, budget)| budget.concerns(subject));
+        met.map(move |(index, budget)| self.alternative(budget, identity, now).unwrap_or((index, budget)))
+    }
+
     /// Whether a request header must not go upstream: nobody but us sets `x-tokenstile-…`, and the policy names more.
     #[must_use]
     pub fn strips(&self, header: &[u8]) -> bool {
         const OURS: &[u8] = b"x-tokenstile-";
         if header.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) {
+            return true;
+        }
+        let confirms = |name: &String| name.as_bytes().eq_ignore_ascii_case(header);
+        if self.confirmations.as_ref().is_some_and(|confirmations| confirmations.headers.iter().any(confirms))
+        {
             return true;
         }
         let name = || String::from_utf8_lossy(header).to_ascii_lowercase();

@@ -1,7 +1,6 @@
 //! Scopes: what tells the subjects of a budget apart, who calls and what is called.
 
 use super::Identity;
-use wildmatch::WildMatch;
 
 /// One thing by which subjects differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +11,6 @@ pub enum Scope {
     Model,
     /// Who serves it.
     Provider,
-}
-
-/// What a call must be to meet a budget.
-#[derive(Debug, Clone)]
-pub enum Condition {
-    /// A dimension has this value.
-    Dimension(usize, String),
-    /// The model's name is like this: as asked for or as in the price book, so that another spelling is no
-    /// way around a budget.
-    Model(WildMatch),
-    /// This one serves.
-    Provider(String),
 }
 
 /// The value of a model or a provider that is not known: the body was not read, or no book names it.
@@ -41,13 +28,15 @@ pub struct Subject<'a> {
     pub priced_as: &'a str,
     /// Who serves, as the price book names it; empty if unknown.
     pub provider: &'a str,
+    /// The API spoken, by its name in records.
+    pub dialect: &'a str,
 }
 
 impl<'a> Subject<'a> {
     /// A call of which only the sender is known.
     #[must_use]
     pub const fn of(identity: &'a Identity) -> Self {
-        Self { identity, asked: "", priced_as: "", provider: "" }
+        Self { identity, asked: "", priced_as: "", provider: "", dialect: "" }
     }
 
     /// The value by which subjects differ. A model has one whatever alias or date it was asked for by.
@@ -59,20 +48,8 @@ impl<'a> Subject<'a> {
             Scope::Provider => known(self.provider),
         }
     }
-
-    /// Whether it fulfils this condition.
-    pub(super) fn meets(&self, condition: &Condition) -> bool {
-        match condition {
-            Condition::Dimension(place, value) => self.identity.value(*place) == value,
-            Condition::Provider(name) => known(self.provider) == name,
-            Condition::Model(pattern) => {
-                let name = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
-                [known(self.asked), self.priced_as, name].iter().any(|name| pattern.matches(name))
-            }
-        }
-    }
 }
 
-const fn known(value: &str) -> &str {
+pub(super) const fn known(value: &str) -> &str {
     if value.is_empty() { UNKNOWN } else { value }
 }

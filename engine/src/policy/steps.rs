@@ -8,7 +8,7 @@ use crate::units::{Amount, Meter, NanoUsd};
 
 /// OpenAI's Responses take no lower bound:
 /// <https://platform.openai.com/docs/api-reference/responses/create#responses-create-max_output_tokens>.
-const OUTPUT_BOUND_MIN: u64 = 16;
+pub(super) const OUTPUT_BOUND_MIN: u64 = 16;
 /// Longer than this no client waits for what is meant to slow it down.
 const DELAY_MS_MAX: i64 = 30_000;
 

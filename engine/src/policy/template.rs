@@ -29,6 +29,10 @@ macro_rules! fields {
             fn of(self, facts: &Facts) -> &str {
                 match self { $(Self::$variant => &facts.$name),* }
             }
+
+            const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($name)),* }
+            }
         }
     };
 }
@@ -73,6 +77,20 @@ impl Template {
         }
         parts.push(Part::Text(rest.to_owned()));
         Ok(Self(parts))
+    }
+
+    /// Whether it says this.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Field(field) if field.name() == name))
+    }
+
+    /// The first placeholder that is none of these.
+    pub(super) fn other_than(&self, names: &[&str]) -> Option<&'static str> {
+        self.0.iter().find_map(|part| match part {
+            Part::Field(field) => Some(field.name()).filter(|name| !names.contains(name)),
+            Part::Text(_) => None,
+        })
     }
 
     /// The message with its placeholders filled.

@@ -106,6 +106,12 @@ impl Window {
 }
 
 impl OpenWindow {
+    /// No budget's window: it ends then.
+    #[must_use]
+    pub const fn until(end: EpochMs) -> Self {
+        Self { rule: WindowRule::Until(end), seconds: 0, ends: None }
+    }
+
     /// When `missing` more units will be free, with `level` standing: at the window's end, when so much has
     /// refilled, or when so much is old enough. `None` where it depends on others' calls alone.
     #[must_use]

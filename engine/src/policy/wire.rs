@@ -3,6 +3,7 @@
 //! Only shapes are checked here; [`super::compile`] checks meanings. deserr gives all errors at once.
 
 use super::PolicyErrors;
+use super::condition::Wanted;
 use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
@@ -59,6 +60,12 @@ pub(super) struct Document {
     pub(super) overrides: Vec<Override>,
     #[deserr(default)]
     pub(super) exempt: Vec<Exempt>,
+    #[deserr(default)]
+    pub(super) blocks: Vec<super::rules::WireBlock>,
+    #[deserr(default)]
+    pub(super) request_limits: Vec<super::rules::WireLimit>,
+    #[deserr(default)]
+    pub(super) confirm: super::confirm::WireConfirmations,
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
@@ -203,7 +210,7 @@ pub(super) struct Budget {
     #[deserr(default)]
     pub(super) on_error: Option<Verdict>,
     #[deserr(rename = "match", default)]
-    pub(super) matches: Named<String>,
+    pub(super) matches: Named<Wanted>,
     pub(super) per: Vec<String>,
     #[deserr(default)]
     pub(super) limit: Option<Limit>,
@@ -323,6 +330,8 @@ pub(super) struct Step {
     pub(super) clamp: Option<Clamp>,
     #[deserr(default)]
     pub(super) downgrade: Option<String>,
+    #[deserr(default)]
+    pub(super) confirm: Option<super::confirm::WireConfirm>,
     #[deserr(default)]
     pub(super) overage: Option<Overage>,
     #[deserr(default)]

@@ -4,7 +4,7 @@
 //! A file has `policies`, `bodies` and `answers` by name, and `cases`. A case has a policy (a name, or the JSON
 //! itself; without one, the policy that the file is for: `NAME.json` of `NAME.test.json`), `change` (merged into the policy), `skip` (runner word → reason) and steps. A step either sets the
 //! clock (`{"clock": "2026-11-23T08:00:00Z"}`) or makes a call: `call`, `answer` (a name or the answer itself),
-//! `times` (one after the other), `together` (all at once), `hang_up` inside `call`, `expect`, and `on` (runner
+//! `keep` (name → a place in the client's JSON body, for later steps), `times` (one after the other), `together` (all at once), `hang_up` inside `call`, `expect`, and `on` (runner
 //! word → keys that are put over those of `expect`, or `instead` with a whole other one). A string value `"×100 word "` is `word ` a hundred times; in
 //! header values and `text`, `\xA1` is that byte.
 
@@ -54,6 +54,9 @@ pub(crate) struct Step {
     pub(crate) together: Option<usize>,
     #[serde(default)]
     pub(crate) expect: Expect,
+    /// Texts of the client's JSON body that later steps send: name → place. They stand there as `<name>`.
+    #[serde(default)]
+    pub(crate) keep: BTreeMap<String, String>,
 }
 
 /// A request.

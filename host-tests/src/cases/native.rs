@@ -131,13 +131,19 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);
         }
         let max = self.policy.max_body_bytes;
         let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
-        let announced =
+        let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let pages = &self.pages.0;
+        let level = |hold: &Hold| Some(pages.get(&hold.key.page)?.level(hold, self.now));
+        if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
+            return Ok(Begun::Replied(Some(exchange), reply, Vec::new()));
+        }
         let mut next = announced.and_then(too_long).map(|why| exchange.unread(&why, true, self.now));
         if next.is_none() && call.hang_up == Some(HangUp::InRequest) {
             return Ok(Begun::Gone(exchange));

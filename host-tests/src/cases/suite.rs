@@ -130,16 +130,18 @@ impl Suite {
         }
         let mut run = runner.begin(&self.policy(case)?)?;
         let mut walk = Vec::with_capacity(case.steps.len());
+        let mut kept = BTreeMap::new();
         for (index, step) in case.steps.iter().enumerate() {
             let wrong = |error: String| format!("step {}: {error}", index + 1);
-            let step = self.step(step, &runner.tags()).map_err(wrong)?;
+            let step = with_kept(step, &kept).map_err(wrong)?;
+            let step = self.step(&step, &runner.tags()).map_err(wrong)?;
             if let Some(clock) = &step.clock {
                 let at = clock.parse::<jiff::Timestamp>().map_err(|error| wrong(error.to_string()))?;
                 if !run.set_clock(at.as_millisecond()) {
                     return Ok(Err("it moves the clock, which is real here".to_owned()));
                 }
             }
-            let made = self.calls(&step, run.as_mut()).map_err(wrong)?;
+            let made = self.calls(&step, run.as_mut(), &mut kept).map_err(wrong)?;
             walk.extend(made.map(|(exchange, seen, found)| Went { step: index, exchange, seen, found }));
         }
         Ok(Ok(walk))
@@ -177,16 +179,18 @@ impl Suite {
         let wrong = |error: String| format!("{head}: {error}");
         let policy = self.policy(case).map_err(wrong)?;
         let mut run = runner.begin(&policy).map_err(wrong)?;
+        let mut kept = BTreeMap::new();
         for (index, step) in case.steps.iter().enumerate() {
             let wrong = |error: String| format!("{head}, step {}:\n    {error}", index + 1);
-            let step = self.step(step, &runner.tags()).map_err(wrong)?;
+            let step = with_kept(step, &kept).map_err(wrong)?;
+            let step = self.step(&step, &runner.tags()).map_err(wrong)?;
             if let Some(clock) = &step.clock {
                 let at = clock.parse::<jiff::Timestamp>().map_err(|error| wrong(error.to_string()))?;
                 if !run.set_clock(at.as_millisecond()) {
                     return Ok(Some("it moves the clock, which is real here".to_owned()));
                 }
             }
-            let made = self.calls(&step, run.as_mut()).map_err(wrong)?;
+            let made = self.calls(&step, run.as_mut(), &mut kept).map_err(wrong)?;
             let found: Vec<String> =
                 made.into_iter().flat_map(|(.., found)| found).map(|found| found.text).collect();
             if !found.is_empty() {
@@ -197,7 +201,12 @@ impl Suite {
     }
 
     /// Makes the calls of a step, if it has any: the first of them, what they came to, and what is wrong with that.
-    fn calls(&self, step: &Step, run: &mut dyn Run) -> Result<Option<Made>, String> {
+    fn calls(
+        &self,
+        step: &Step,
+        run: &mut dyn Run,
+        kept: &mut BTreeMap<String, String>,
+    ) -> Result<Option<Made>, String> {
         let Some(call) = step.call.clone() else { return Ok(None) };
         let ok =
             || serde_json::from_value::<ScriptedAnswer>(json!({"status": 200})).map_err(|e| e.to_string());
@@ -208,6 +217,12 @@ impl Suite {
             let seen = run.calls(&vec![exchange.clone(); step.together.unwrap_or(1)])?;
             for seen in &seen {
                 found.extend(differences(&step.expect, &exchange, seen));
+                for (name, place) in &step.keep {
+                    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+                    let text = body.pointer(place).and_then(Value::as_str);
+                    let missing = || format!("the answer has no text at `{place}` to keep");
+                    kept.insert(name.clone(), text.ok_or_else(missing)?.to_owned());
+                }
             }
             let decided = step.expect.decisions.as_ref().and_then(|expected| decisions(expected, &seen));
             found.extend(decided.map(Difference::from));
@@ -247,6 +262,12 @@ impl Suite {
         expand(&mut step);
         serde_json::from_value(step).map_err(|error| error.to_string())
     }
+}
+
+/// A step with what earlier ones kept in the place of `<name>`.
+fn with_kept(step: &Value, kept: &BTreeMap<String, String>) -> Result<Value, String> {
+    let put = |text: String, (name, value): (&String, &String)| text.replace(&format!("<{name}>"), value);
+    serde_json::from_str(&kept.iter().fold(step.to_string(), put)).map_err(|error| error.to_string())
 }
 
 /// Puts a value at a key; two objects are put together.

@@ -6,7 +6,9 @@
 //! comes on top: ARCHITECTURE.md says how much that is.
 
 use super::{Sound, models};
-use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
+use tokenstile_engine::policy::{
+    Action, Budget, CalendarUnit, Condition, Measure, Over, Policy, RequestLimit, Scope, Window,
+};
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
 /// What is assumed beside the policy.
@@ -160,7 +162,8 @@ impl<'p> Worst<'p> {
                 worst.token = token;
                 worst.dearest.clone_from(model);
             }
-            let usd = (quote.context > 0).then(|| pico(token, i128::from(quote.context)));
+            let filled = (quote.context > 0).then(|| pico(token, i128::from(quote.context)));
+            let usd = filled.into_iter().chain(request_limit(policy)).min();
             worst.requests.push(PerRequest { model: model.clone(), usd });
         }
         if assumed.models.is_empty() {
@@ -264,6 +267,16 @@ impl<'p> Worst<'p> {
             .map(|model| models::dearest_token(&models::quote(self.policy, model, self.now).price));
         tokens.max().unwrap_or(self.token)
     }
+}
+
+/// The most that any call may cost, where the policy says so for all.
+fn request_limit(policy: &Policy) -> Option<NanoUsd> {
+    let for_all = |limit: &&RequestLimit| {
+        let refuses = matches!(limit.over, Over::Deny { .. }) && limit.measure == Measure::Usd;
+        !limit.shadow && limit.matches.is_empty() && refuses
+    };
+    let least = policy.request_limits.iter().filter(for_all).map(|limit| limit.limit).min()?;
+    Some(NanoUsd(i64::try_from(least).unwrap_or(i64::MAX)))
 }
 
 /// The most windows of a kind that a month touches.

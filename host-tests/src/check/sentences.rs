@@ -3,7 +3,8 @@
 use super::Sound;
 use serde_json::Value;
 use tokenstile_engine::policy::{
-    Action, Bound, Budget, CalendarUnit, Condition, Effort, Scope, Step, Verdict, Window,
+    Action, Bound, Bounds, Budget, CalendarUnit, Condition, Effort, Measure, Over, Policy, Scope, Step,
+    Verdict, Window,
 };
 use tokenstile_engine::units::{Amount, Meter};
 
@@ -16,6 +17,7 @@ pub fn sentences(sound: &Sound) -> Vec<String> {
         let sources = sources.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         said.push(format!("The {} is {}.", dimension.name, sources.collect::<Vec<_>>().join(", else ")));
     }
+    said.extend(rules(sound));
     let declared = sound.policy.budgets.iter().take(sound.declared);
     said.extend(declared.map(|budget| self::budget(sound, budget)));
     said.extend(who(sound, "overrides", |one| {
@@ -73,16 +75,69 @@ fn subject(sound: &Sound, budget: &Budget) -> String {
     let written = sound.document.get("budgets").and_then(Value::as_array).into_iter().flatten();
     let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(&budget.name));
     let pattern = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
-    let conditions = budget.matches.iter().map(|condition| match condition {
-        Condition::Dimension(place, value) => {
-            let name = sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name);
-            format!("{name} {value}")
-        }
-        Condition::Model(_) => format!("the model {}", pattern.unwrap_or("matches")),
-        Condition::Provider(name) => format!("the provider {name}"),
-    });
+    let conditions = budget.matches.iter().map(|one| condition(&sound.policy, one, pattern));
     let conditions: Vec<String> = conditions.collect();
     if conditions.is_empty() { whom } else { format!("{whom}, in calls of {},", conditions.join(" and ")) }
+}
+
+/// What a call must be.
+pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&str>) -> String {
+    let range = |bounds: &Bounds| match (bounds.min, bounds.max) {
+        (min, u64::MAX) => format!("{min} or more"),
+        (min, max) => format!("{min} to {max}"),
+    };
+    match condition {
+        Condition::Dimension(place, value) => {
+            let name = policy.identity.get(*place).map_or("", |dimension| &dimension.name);
+            format!("{name} {value}")
+        }
+        Condition::Model(_) => format!("the model {}", model.unwrap_or("matches")),
+        Condition::Provider(name) => format!("the provider {name}"),
+        Condition::Dialect(name) => format!("the dialect {name}"),
+        Condition::Stream(true) => "a streamed answer".to_owned(),
+        Condition::Stream(false) => "an answer that is not streamed".to_owned(),
+        Condition::Uses(_) => "what it uses".to_owned(),
+        Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
+        Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
+    }
+}
+
+/// Blocks and limits on single requests.
+fn rules(sound: &Sound) -> Vec<String> {
+    let policy = &sound.policy;
+    let whom = |matches: &[Condition], key: &str, name: &str| {
+        let written = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+        let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(name));
+        let model = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
+        let all: Vec<String> = matches.iter().map(|one| condition(policy, one, model)).collect();
+        if all.is_empty() { "any call".to_owned() } else { format!("a call of {}", all.join(" and ")) }
+    };
+    let shadow =
+        |shadow: bool| if shadow { " It is in shadow: this is written down, and not done." } else { "" };
+    let blocks = policy.blocks.iter().map(|block| {
+        let whom = whom(&block.matches, "blocks", &block.name);
+        format!(
+            "`{}`: {whom} is stopped, whatever is left of any budget.{}",
+            block.name,
+            shadow(block.shadow)
+        )
+    });
+    let limits = policy.request_limits.iter().map(|limit| {
+        let whom = whom(&limit.matches, "request_limits", &limit.name);
+        let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
+        let of = match limit.measure {
+            Measure::PromptTokens => "a prompt of more than",
+            Measure::OutputTokens => "an answer of more than",
+            Measure::Usd => "a cost of more than",
+        };
+        let then = match &limit.over {
+            Over::Deny { .. } => "is refused",
+            Over::Confirm(_) => "needs to be confirmed",
+            Over::Clamp => "is shortened to that",
+        };
+        format!("`{}`: {whom} with {of} {most} {then}.{}", limit.name, shadow(limit.shadow))
+    });
+    blocks.chain(limits).collect()
 }
 
 fn window(budget: &Budget) -> String {
@@ -136,6 +191,7 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         }
         Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
         Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
+        Action::Confirm(_) => "calls need to be confirmed".to_owned(),
         Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
         Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
     };
@@ -160,6 +216,7 @@ pub const fn word(action: &Action) -> &'static str {
         Action::Downgrade { .. } => "downgrade",
         Action::Overage(_) => "overage",
         Action::Delay { .. } => "delay",
+        Action::Confirm(_) => "confirm",
         Action::Deny { .. } => "deny",
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Step;
 use crate::cases::{Seen, Weighed};
-use crate::check::word as action;
+use crate::check::{condition, word as action};
 use serde_json::Value;
 use tokenstile_engine::policy::{Budget, Condition, Policy};
 
@@ -79,25 +79,56 @@ fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
 /// The first condition that the call does not fulfil.
 fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, place: usize) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    for condition in &budget.matches {
-        match condition {
+    let wanted = text(written.pointer(&format!("/budgets/{place}/match/model")));
+    for one in &budget.matches {
+        let (is, fits) = match one {
             Condition::Dimension(at, value) => {
                 let name = policy.identity.get(*at).map_or("", |dimension| dimension.name.as_str());
                 let is = text(record.get("identity").and_then(|all| all.get(name)));
-                if is != *value {
-                    let is = if is.is_empty() { "unknown".to_owned() } else { format!("`{is}`") };
-                    return format!("it is for {name} `{value}`, and this is {is}");
-                }
+                let fits = is == *value;
+                (is, fits)
             }
             Condition::Model(pattern) => {
-                let model = text(record.get("model_requested"));
-                if !pattern.matches(&model) {
-                    let wanted = text(written.pointer(&format!("/budgets/{place}/match/model")));
-                    return format!("it is for the model `{wanted}`, and this is `{model}`");
-                }
+                let is = text(record.get("model_requested"));
+                let fits = pattern.matches(&is);
+                (is, fits)
             }
-            Condition::Provider(name) => return format!("it is for the provider `{name}`"),
+            Condition::Provider(name) => {
+                let is = text(record.get("provider"));
+                let fits = is == *name;
+                (is, fits)
+            }
+            Condition::Dialect(name) => {
+                let is = text(record.get("dialect"));
+                let fits = is == *name;
+                (is, fits)
+            }
+            // No budget has these.
+            _ => continue,
+        };
+        if !fits {
+            let is = if is.is_empty() { "unknown".to_owned() } else { format!("`{is}`") };
+            return format!("it is for {}, and this is {is}", condition(policy, one, Some(&wanted)));
         }
     }
     "the call was decided before".to_owned()
+}
+
+/// Blocks and limits on single requests, and which of them had the word.
+pub(super) fn rules(policy: &Policy, record: &Value) -> Option<Step> {
+    let rule = record.get("rule").and_then(Value::as_str);
+    let shadow = |name: &str| record.get("shadow").and_then(|all| all.get(name)).is_some();
+    let said = |name: &str| match (rule == Some(name), shadow(name)) {
+        (true, _) => "it decides",
+        (_, true) => "it would decide, and is in shadow",
+        _ => "it says nothing of this call",
+    };
+    let blocks =
+        policy.blocks.iter().map(|block| format!("`{}` stops calls: {}", block.name, said(&block.name)));
+    let limits = policy.request_limits.iter().map(|limit| {
+        let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
+        format!("`{}` allows {most} a call: {}", limit.name, said(&limit.name))
+    });
+    let lines: Vec<String> = blocks.chain(limits).collect();
+    (!lines.is_empty()).then_some(Step { title: "Rules on single requests", lines })
 }

@@ -70,6 +70,7 @@ pub fn explain(
     let mut steps = facts::steps(&compiled, request, now);
     if !record.is_null() {
         steps.push(identity(policy, &compiled, &call, &record, now));
+        steps.extend(budgets::rules(&compiled, &record));
         steps.push(budgets::step(&compiled, policy, &seen, &record));
     }
     steps.push(decision(&record, refused));

@@ -87,7 +87,7 @@ struct Maker {
 impl Maker {
     /// The schema of a struct.
     fn object(&mut self, module: &str, name: &str, path: &str) -> Map<String, Value> {
-        let Some(Item::Struct(item)) = self.items.get(&(module.to_owned(), name.to_owned())).cloned() else {
+        let Some(Item::Struct(item)) = self.item(module, name).cloned() else {
             panic!("no struct `{module}::{name}` among the policy's types")
         };
         let Fields::Named(fields) = &item.fields else { panic!("`{name}` has fields without names") };
@@ -101,10 +101,11 @@ impl Maker {
             if let Some(said) = said {
                 schema.insert("description".into(), said.into());
             }
-            if let Some(value) =
-                options.value.as_ref().and_then(number).or_else(|| self.usual(module, &field.ty))
-                && options.default
-            {
+            let usual = match &options.value {
+                Some(expression) => literal(expression),
+                None => self.usual(module, &field.ty),
+            };
+            if let Some(value) = usual.filter(|_| options.default) {
                 schema.insert("default".into(), value);
             }
             self.rule(&format!("{name}.{}", field.ident.as_ref().unwrap()), &mut schema);
@@ -121,6 +122,16 @@ impl Maker {
         schema.insert("additionalProperties".into(), (!Options::of(&item.attrs).strict).into());
         self.rule(name, &mut schema);
         schema
+    }
+
+    /// A type by its name, in this module or imported into it.
+    fn item(&self, module: &str, name: &str) -> Option<&Item> {
+        self.items.get(&(module.to_owned(), name.to_owned())).or_else(|| {
+            let mut all = self.items.iter().filter(|((_, other), _)| other == name).map(|(_, item)| item);
+            let found = all.next()?;
+            assert!(all.next().is_none(), "two types are named `{name}`");
+            Some(found)
+        })
     }
 
     fn rule(&mut self, key: &str, schema: &mut Map<String, Value>) {
@@ -148,6 +159,12 @@ impl Maker {
                 {"type": "string"},
                 {"type": "object", "additionalProperties": {"type": "string"}}
             ]})),
+            // What a `match` wants: `Wanted` says which key takes what.
+            ("Wanted", _) => {
+                let range = Value::Object(self.reference(module, "Range", path));
+                let words = json!({"type": "array", "items": {"type": "string"}});
+                object(json!({"anyOf": [{"type": "string"}, {"type": "boolean"}, words, range]}))
+            }
             ("Option" | "Box", Some(inner)) => self.of(module, inner, path),
             ("Vec", Some(inner)) => {
                 let items = self.of(module, inner, &format!("{path}[]"));
@@ -167,8 +184,7 @@ impl Maker {
     }
 
     fn reference(&mut self, module: &str, name: &str, path: &str) -> Map<String, Value> {
-        let item = self.items.get(&(module.to_owned(), name.to_owned()));
-        if let Some(Item::Enum(item)) = item {
+        if let Some(Item::Enum(item)) = self.item(module, name) {
             let words: Vec<Value> = words(item).into_iter().map(|(word, _)| word.into()).collect();
             let mut schema = Map::new();
             schema.extend(comment(&item.attrs).map(|said| ("description".to_owned(), said.into())));
@@ -193,7 +209,7 @@ impl Maker {
         if name == "bool" {
             return Some(false.into());
         }
-        match self.items.get(&(module.to_owned(), name))? {
+        match self.item(module, &name)? {
             Item::Enum(item) => {
                 words(item).into_iter().find(|(_, usual)| *usual).map(|(word, _)| word.into())
             }
@@ -258,22 +274,20 @@ impl Options {
     }
 }
 
-/// A default that is a number; others are computed.
-fn number(expression: &Expr) -> Option<Value> {
-    let literal = |expression: &Expr| match expression {
+/// A default that stands there; others are computed.
+fn literal(expression: &Expr) -> Option<Value> {
+    let number = |expression: &Expr| literal(expression)?.as_u64();
+    match expression {
         Expr::Lit(literal) => match &literal.lit {
-            Lit::Int(number) => number.base10_parse::<u64>().ok(),
+            Lit::Int(number) => number.base10_parse::<u64>().ok().map(Value::from),
+            Lit::Bool(flag) => Some(flag.value.into()),
             _ => None,
         },
-        _ => None,
-    };
-    let value = match expression {
         Expr::Binary(shift) if matches!(shift.op, syn::BinOp::Shl(_)) => {
-            literal(&shift.left).zip(literal(&shift.right)).map(|(number, by)| number << by)
+            Some((number(&shift.left)? << number(&shift.right)?).into())
         }
-        other => literal(other),
-    };
-    value.map(Value::from)
+        _ => None,
+    }
 }
 
 /// The comment above an item, as one text.

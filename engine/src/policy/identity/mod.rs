@@ -61,6 +61,12 @@ impl Identity {
         matches.iter().all(|(dimension, value)| self.value(*dimension) == value)
     }
 
+    /// Whether a body may still say something else of this dimension.
+    #[must_use]
+    pub fn awaits(&self, dimension: usize) -> bool {
+        self.pending.iter().any(|(pending, _)| *pending == dimension)
+    }
+
     /// The body was read: `pointed` has the values at the policy's pointers.
     pub(crate) fn complete(&mut self, pointed: &[Option<String>]) {
         let mut filled = None;

@@ -96,9 +96,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         let name = file.to_string_lossy();
         !name.ends_with(".test.json") && !name.ends_with(".test.jsonc")
     };
-    let looked = args.policies.iter().filter(is_policy).map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
+    let looked =
+        args.policies.iter().filter(is_policy).map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
     if looked.is_empty() {
-        return Err(Failure::Call("these are scenarios and no policies; `tokenstile test` runs them".to_owned()));
+        return Err(Failure::Call(
+            "these are scenarios and no policies; `tokenstile test` runs them".to_owned(),
+        ));
     }
     let right = looked.iter().all(|one| one.is_right(args.deny_warnings));
     if args.print_json && right {

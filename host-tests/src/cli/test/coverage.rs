@@ -1,6 +1,6 @@
 //! Which budgets, steps and other limits of a policy some scenario has reached. Called by `mod.rs`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tokenstile_engine::policy::Policy;
 use tokenstile_host::cases::Seen;
@@ -11,6 +11,8 @@ pub(super) struct Coverage {
     policy: Option<Policy>,
     name: String,
     parts: BTreeMap<(usize, usize), (String, bool)>,
+    /// Blocks and limits on single requests, by name.
+    rules: BTreeMap<String, bool>,
 }
 
 impl Coverage {
@@ -40,11 +42,23 @@ impl Coverage {
                 parts.insert((i, j + 1), (format!("{name} at {at}{tenth}%: {}", word(&step.action)), false));
             }
         }
-        Self { policy, name, parts }
+        let blocks = policy.iter().flat_map(|policy| policy.blocks.iter().map(|block| block.name.clone()));
+        let limits =
+            policy.iter().flat_map(|policy| policy.request_limits.iter().map(|limit| limit.name.clone()));
+        let rules = blocks.chain(limits).map(|name| (name, false)).collect();
+        Self { policy, name, parts, rules }
     }
 
     /// What these calls reached. Scenarios that change the policy's budgets count as far as they have the same.
     pub(super) fn add(&mut self, policy: &Value, seen: &[Seen]) {
+        for record in seen.iter().flat_map(|seen| seen.records.iter().flatten()) {
+            let shadow = record.get("shadow").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+            for rule in shadow.map(String::as_str).chain(record.get("rule").and_then(Value::as_str)) {
+                if let Some(reached) = self.rules.get_mut(rule) {
+                    *reached = true;
+                }
+            }
+        }
         let same = policy.get("name").and_then(Value::as_str) == Some(&self.name);
         let Some(own) = self.policy.as_ref().filter(|_| same) else { return };
         let theirs = Policy::parse(policy.to_string().as_bytes()).ok();
@@ -67,13 +81,15 @@ impl Coverage {
 
     /// In whole percent, down: 100 is all.
     pub(super) fn percent(&self) -> u8 {
-        let reached = self.parts.values().filter(|(_, reached)| *reached).count();
-        let percent = (reached * 100).checked_div(self.parts.len()).unwrap_or(100);
+        let all = self.parts.len() + self.rules.len();
+        let percent = ((all - self.missed().len()) * 100).checked_div(all).unwrap_or(100);
         u8::try_from(percent).unwrap_or(100)
     }
 
     /// What no call has reached.
     pub(super) fn missed(&self) -> Vec<&str> {
-        self.parts.values().filter(|(_, reached)| !reached).map(|(part, _)| part.as_str()).collect()
+        let parts = self.parts.values().filter(|(_, reached)| !reached).map(|(part, _)| part.as_str());
+        let rules = self.rules.iter().filter(|(_, reached)| !**reached).map(|(name, _)| name.as_str());
+        rules.chain(parts).collect()
     }
 }

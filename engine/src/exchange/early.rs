@@ -1,0 +1,73 @@
+//! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
+//! no call fits any more. The answer is the one that the whole request would get.
+
+use super::conclude::refusal;
+use super::plan::Planned;
+use super::{Exchange, Next};
+use crate::ledger::{Hold, Level};
+use crate::policy::{Action, Budget, Window};
+use crate::refusal::Refusal;
+use crate::units::{EpochMs, Meter};
+
+/// A body of this many bytes comes with its headers: asking the store twice would cost more than it saves.
+const SHORT_BODY: usize = 4096;
+
+impl Exchange {
+    /// The headers are here, the body is not. `announced`: its length, if the headers say it. `stands`: what the
+    /// store has against a hold, without taking it; `None` if it cannot be read now.
+    pub fn head(
+        &mut self,
+        announced: Option<usize>,
+        now: EpochMs,
+        stands: impl FnMut(&Hold) -> Option<Level>,
+    ) -> Option<Next> {
+        if let Some(blocked) = self.blocked_by_head(now) {
+            return Some(blocked);
+        }
+        if announced.is_some_and(|length| length <= SHORT_BODY) {
+            return None;
+        }
+        let refusal = self.spent(now, stands)?;
+        Some(self.refuse(&refusal, now))
+    }
+
+    /// The refusal by the first budget in which not even an empty request fits.
+    fn spent(&self, now: EpochMs, mut stands: impl FnMut(&Hold) -> Option<Level>) -> Option<Refusal> {
+        let policy = &self.policy;
+        if policy.is_exempt(&self.identity, now) {
+            return None;
+        }
+        let subject = self.subject_of_head();
+        policy.budgets_of_head(&subject, now).find_map(|(index, budget)| {
+            // Where a budget comes back bit by bit, how long to wait depends on what the call needs.
+            let Window::Calendar { .. } = budget.window else { return None };
+            let cap = budget.cap()?;
+            // A body may need nothing at all, but each is a request.
+            let amount = budget.meter.amount(u64::from(budget.meter == Meter::Requests));
+            let open = budget.window.open(budget.limit, now);
+            let key = policy.slot_key(budget, &subject);
+            let hold = Hold { key, window: open.rule, amount, cap: Some(cap) };
+            let level = stands(&hold)?;
+            let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
+            let deny = is_spent.then(|| sayable(budget)).flatten()?;
+            let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
+            Some(refusal(&self.told(budget, amount, now), &planned, level, deny))
+        })
+    }
+}
+
+/// The step that refuses, if its sentence can be said without knowing what is asked for.
+fn sayable(budget: &Budget) -> Option<&Action> {
+    let says = |name: &str| match name {
+        "needed" => budget.meter != Meter::Requests,
+        _ => true,
+    };
+    let deny =
+        budget.enforced().map(|step| &step.action).find(|action| matches!(action, Action::Deny { .. }));
+    deny.filter(|action| match action {
+        Action::Deny { exhausted, .. } => {
+            !["needed", "model"].into_iter().any(|name| says(name) && exhausted.say(name))
+        }
+        _ => false,
+    })
+}

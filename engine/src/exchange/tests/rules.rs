@@ -1,0 +1,156 @@
+//! Rules on single requests: what is decided early is decided as it would be late.
+
+use super::*;
+use crate::ledger::{Hold, Level, Reserved};
+
+/// Every mix of these.
+fn policies() -> Vec<Value> {
+    let mut all = Vec::new();
+    for limit in [
+        json!({"tokens": 1000}),
+        json!({"output_tokens": 1000}),
+        json!({"requests": 1000}),
+        json!({"usd": "1"}),
+    ] {
+        for (at, window) in [
+            ("50%", json!({"calendar": "day"})),
+            ("100%", json!({"calendar": "day"})),
+            ("150%", json!({"calendar": "hour"})),
+            ("100%", json!({"rolling": "24h"})),
+        ] {
+            for deny in [
+                json!({}),
+                json!({"message": "{used} of {limit}"}),
+                json!({"message": "{needed}"}),
+                json!({"message": "{model}"}),
+            ] {
+                for matches in [
+                    json!({}),
+                    json!({"user": "ana"}),
+                    json!({"model": "gpt-4o"}),
+                    json!({"end_user": "eve"}),
+                    json!({"provider": "openai"}),
+                ] {
+                    for per in [json!([]), json!(["user"]), json!(["end_user"]), json!(["model"])] {
+                        for exempt in [
+                            json!([]),
+                            json!([{"match": {"end_user": "eve"}}]),
+                            json!([{"match": {"user": "ana"}}]),
+                        ] {
+                            all.push(json!({
+                                "version": 1, "name": "t", "exempt": exempt,
+                                "identity": {"user": ["value:ana"], "end_user": ["body:/user", "value:nobody"]},
+                                "budgets": [{"name": "b", "match": matches, "per": per, "limit": limit, "window": window,
+                                    "ladder": [{"at": at, "deny": deny}]}]
+                            }));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn bodies() -> [String; 4] {
+    [
+        json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}),
+        json!({"model": "gpt-4.1", "max_tokens": 0, "messages": []}),
+        json!({"model": "gpt-4o", "user": "eve", "messages": [{"role": "user", "content": "hi"}]}),
+        json!("no object"),
+    ]
+    .map(|body| body.to_string())
+}
+
+impl Shop {
+    /// As much of the first limit is used, by whom this body is of.
+    fn stands_at(&mut self, body: &str, percent: i64) {
+        let mut call = self.call();
+        call.body(body.as_bytes(), false, NOON);
+        let budget = &self.policy.budgets[0];
+        for hold in call.holds() {
+            let none = Reserved { before: Level::default(), receipt: None };
+            let mut owed = vec![hold.settle(&none, budget.limit / 100 * percent)];
+            settle_all(&mut self.store, &mut owed, NOON);
+        }
+    }
+
+    fn by_head(&self) -> Option<Next> {
+        let level = |hold: &Hold| Some(self.store.0.get(&hold.key.page)?.level(hold, NOON));
+        self.call().head(None, NOON, level)
+    }
+
+    fn by_body(&mut self, body: &str) -> Next {
+        let mut call = self.call();
+        let mut next = call.body(body.as_bytes(), false, NOON);
+        loop {
+            next = match next {
+                Next::Reserve => self.reserve(&mut call),
+                Next::Count => call.count(body.as_bytes(), NOON),
+                next => return next,
+            };
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_before_the_upload_would_be_refused_after_it_in_the_same_words() {
+    let (mut early, mut late) = (0, 0);
+    // A seventh of them, of each kind some: all take a minute.
+    for policy in policies().into_iter().step_by(7) {
+        let policy = Arc::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
+        for percent in [0, 100, 101, 151] {
+            let mut shop = Shop { policy: policy.clone(), store: Map::default() };
+            for body in bodies() {
+                shop.stands_at(&body, percent);
+            }
+            let by_head = shop.by_head();
+            for body in bodies() {
+                let by_body = shop.by_body(&body);
+                late += u32::from(by_head.is_none() && matches!(by_body, Next::Reply(_)));
+                if let Some(by_head) = &by_head {
+                    assert_eq!(*by_head, by_body, "{body} with {percent}% of {:?}", policy.budgets);
+                    early += 1;
+                }
+            }
+        }
+    }
+    assert!(early > 100 && late > 100, "{early} early, {late} late");
+}
+
+#[test]
+fn a_store_that_cannot_be_read_and_a_short_body_are_no_reason_to_refuse() {
+    let mut shop = Shop::new(|_| {});
+    shop.spend(2000);
+    assert!(matches!(shop.by_head(), Some(Next::Reply(_))));
+    assert_eq!(shop.call().head(None, NOON, |_| None), None);
+    let full = |_: &Hold| Some(Level { used: i64::MAX, held: i64::MAX, ..Level::default() });
+    assert_eq!(shop.call().head(Some(4096), NOON, full), None);
+    assert!(matches!(shop.call().head(Some(4097), NOON, full), Some(Next::Reply(_))));
+}
+
+#[test]
+fn a_confirmation_whose_use_cannot_be_noted_is_a_failure_of_the_store() {
+    let edit = |policy: &mut Value| {
+        policy["confirm"] = json!({"secret": "a secret of many letters"});
+        policy["request_limits"] =
+            json!([{"name": "ask", "limit": {"prompt_tokens": 1}, "over": {"confirm": {}}}]);
+        policy["budgets"] = json!([]);
+    };
+    for (on_error, passes) in [("allow", true), ("deny", false)] {
+        let shop = Shop::new(|policy| {
+            edit(policy);
+            policy["on_error"] = on_error.into();
+        });
+        let body = body("gpt-4o");
+        let mut call = shop.call();
+        let Next::Reply(question) = call.body(body.as_bytes(), false, NOON) else { panic!() };
+        let question: Value = serde_json::from_slice(&question.body).unwrap();
+        let token = question["error"]["confirm_token"].as_str().unwrap();
+        let mut call = shop.call();
+        call.offers(&[(b"X-Tokenstile-Confirm".to_vec(), token.as_bytes().to_vec())]);
+        assert_eq!(call.body(body.as_bytes(), false, NOON), Next::Reserve);
+        let next = call.store_failed("gone", NOON);
+        assert_eq!(matches!(next, Next::Forward(_)), passes, "{on_error}: {next:?}");
+    }
+}

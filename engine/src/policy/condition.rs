@@ -1,0 +1,333 @@
+//! `match`: which calls a budget or a rule concerns. One type for all of them; a rule may also ask what the body says.
+//!
+//! Called for the policy by [`super::compile`], for calls by [`super::Policy`]. What is not known of a call yet, or
+//! cannot be, is told apart from what it is not: nobody is refused by a guess.
+
+use super::PolicyErrors;
+use super::compile::Compiler;
+use super::identity::Dimension;
+use super::named::Named;
+use super::scope::{Scope, Subject, UNKNOWN, known};
+use crate::dialect::{DIALECTS, Facts, Features};
+use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
+use std::ops::ControlFlow;
+use wildmatch::WildMatch;
+
+/// What a call must be.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// A dimension has this value.
+    Dimension(usize, String),
+    /// The model's name is like this, in upper or lower case: as asked for or as in the price book, so that another
+    /// spelling is no way around a rule.
+    Model(WildMatch),
+    /// This one serves.
+    Provider(String),
+    /// This API is spoken.
+    Dialect(&'static str),
+    /// The answer is to be streamed, or not.
+    Stream(bool),
+    /// It uses all of this.
+    Uses(Features),
+    /// The prompt is so long.
+    PromptTokens(Bounds),
+    /// The request's own bound for an answer is so high; one that states none is not met.
+    OutputBound(Bounds),
+}
+
+/// From the least to the most, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The least.
+    pub min: u64,
+    /// The most.
+    pub max: u64,
+}
+
+impl Bounds {
+    /// Whether an amount of `least` to `most` lies within; `None` where that leaves it open.
+    const fn hold(self, (least, most): (u64, u64)) -> Option<bool> {
+        if most < self.min || least > self.max {
+            Some(false)
+        } else if least >= self.min && most <= self.max {
+            Some(true)
+        } else {
+            None
+        }
+    }
+}
+
+/// One call as rules see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Who calls what.
+    pub subject: Subject<'a>,
+    /// What the body says; `None` if it was not read, or could not be.
+    pub facts: Option<&'a Facts>,
+    /// Whether the answer streams, where the path decides it.
+    pub stream: Option<bool>,
+    /// The prompt has at least and at most so many tokens.
+    pub prompt: Option<(u64, u64)>,
+    /// The body may still say what the model is, where the path does not.
+    pub model_may_come: bool,
+    /// The body is still to come, and may say who calls.
+    pub body_may_come: bool,
+}
+
+impl Call<'_> {
+    /// Whether it fulfils all of these; `None` if that is not known.
+    #[must_use]
+    pub fn meets(&self, conditions: &[Condition]) -> Option<bool> {
+        let mut all = Some(true);
+        for condition in conditions {
+            match self.meets_one(condition) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    fn meets_one(&self, condition: &Condition) -> Option<bool> {
+        match condition {
+            Condition::Dimension(place, _) if self.body_may_come && self.subject.identity.awaits(*place) => {
+                None
+            }
+            Condition::Model(_) if self.model_may_come => None,
+            Condition::Stream(wanted) => {
+                let streams = self.facts.map(|facts| facts.stream).or(self.stream)?;
+                Some(streams == *wanted)
+            }
+            Condition::Uses(features) => Some(self.facts?.features.contains(*features)),
+            Condition::PromptTokens(bounds) => bounds.hold(self.prompt?),
+            Condition::OutputBound(bounds) => {
+                let bound = self.facts?.output_bound?;
+                bounds.hold((bound, bound))
+            }
+            Condition::Dimension(..)
+            | Condition::Model(_)
+            | Condition::Provider(_)
+            | Condition::Dialect(_) => Some(self.subject.meets(condition)),
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether it fulfils this condition. What only a body tells, it does not.
+    pub(super) fn meets(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Dimension(place, value) => self.identity.value(*place) == value,
+            Condition::Provider(name) => known(self.provider) == name,
+            Condition::Dialect(name) => self.dialect == *name,
+            Condition::Model(pattern) => {
+                let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+                // Servers that do not mind what trails a name would serve it all the same.
+                let asked = self.asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+                let asked = known(asked.trim_end_matches('.'));
+                let priced = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
+                [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
+            }
+            Condition::Stream(_)
+            | Condition::Uses(_)
+            | Condition::PromptTokens(_)
+            | Condition::OutputBound(_) => false,
+        }
+    }
+}
+
+/// The names that no dimension may have: each is a condition of its own.
+pub(super) const RESERVED: [&str; 7] =
+    ["model", "provider", "dialect", "stream", "uses", "prompt_tokens", "output_bound"];
+
+/// What a request may use, by the words of `uses`.
+const FEATURES: [(&str, Features); 9] = [
+    ("tools", Features::TOOLS),
+    ("images", Features::VISION),
+    ("audio", Features::AUDIO),
+    ("video", Features::VIDEO),
+    ("files", Features::FILES),
+    ("json_schema", Features::JSON_SCHEMA),
+    ("reasoning", Features::REASONING),
+    ("logprobs", Features::LOGPROBS),
+    ("server_tools", Features::SERVER_TOOLS),
+];
+
+/// What a `match` wants of one of its keys.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    Text(String),
+    Flag(bool),
+    Words(Vec<String>),
+    Range(Range),
+}
+
+/// `{"min": 1, "max": 500}`
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Range {
+    #[deserr(default)]
+    pub(super) min: Option<u64>,
+    #[deserr(default)]
+    pub(super) max: Option<u64>,
+}
+
+impl Deserr<PolicyErrors> for Wanted {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef,
+    ) -> Result<Self, PolicyErrors> {
+        const ACCEPTED: &[ValueKind] =
+            &[ValueKind::String, ValueKind::Boolean, ValueKind::Sequence, ValueKind::Map];
+        match value {
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Boolean(flag) => Ok(Self::Flag(flag)),
+            Value::Sequence(words) => {
+                let word = |(i, word): (usize, V)| {
+                    String::deserialize_from_value(word.into_value(), location.push_index(i))
+                };
+                words.into_iter().enumerate().map(word).collect::<Result<_, _>>().map(Self::Words)
+            }
+            value @ Value::Map(_) => Range::deserialize_from_value(value, location).map(Self::Range),
+            actual => {
+                let kind = ErrorKind::IncorrectValueKind { actual, accepted: ACCEPTED };
+                Err(match PolicyErrors::error(None, kind, location) {
+                    ControlFlow::Break(errors) | ControlFlow::Continue(errors) => errors,
+                })
+            }
+        }
+    }
+}
+
+/// Whose `match` it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A budget's: it must be able to tell of every call, read or not.
+    Budget,
+    /// That of a rule on a single request.
+    Rule,
+}
+
+impl Compiler<'_> {
+    /// What a `match` says.
+    pub(super) fn conditions(
+        &mut self,
+        path: &str,
+        wire: Named<Wanted>,
+        identity: &[Dimension],
+        asker: Asker,
+    ) -> Vec<Condition> {
+        let condition = |(name, wanted): (String, Wanted)| {
+            let at = format!("{path}.{name}");
+            match name.as_str() {
+                "dialect" => self.text(&at, wanted).and_then(|text| self.dialect(&at, &text)),
+                "stream" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
+                    let wrong = "a budget must know which calls it counts, also when their body is not read; \
+                                 a limit on single requests is one of `request_limits`";
+                    self.errors.add(at, wrong);
+                    None
+                }
+                "stream" => self.stream(&at, &wanted),
+                "uses" => self.uses(&at, wanted),
+                "prompt_tokens" => self.bounds(&at, &wanted).map(Condition::PromptTokens),
+                "output_bound" => self.bounds(&at, &wanted).map(Condition::OutputBound),
+                _ => {
+                    let scope = self.scope(path, &name, identity)?;
+                    let value = self.text(&at, wanted)?;
+                    Some(match scope {
+                        Scope::Dimension(place) => Condition::Dimension(place, value),
+                        Scope::Model => Condition::Model(self.pattern(path, &value)),
+                        Scope::Provider => Condition::Provider(self.provider(path, value)),
+                    })
+                }
+            }
+        };
+        wire.into_iter().filter_map(condition).collect()
+    }
+
+    fn text(&mut self, at: &str, wanted: Wanted) -> Option<String> {
+        if let Wanted::Text(text) = wanted {
+            return Some(text);
+        }
+        self.errors.add(at, "invalid value type: one text is needed, in quotes");
+        None
+    }
+
+    fn stream(&mut self, at: &str, wanted: &Wanted) -> Option<Condition> {
+        if let Wanted::Flag(flag) = wanted {
+            return Some(Condition::Stream(*flag));
+        }
+        self.errors.add(at, "`true` or `false` is needed");
+        None
+    }
+
+    fn dialect(&mut self, at: &str, name: &str) -> Option<Condition> {
+        let found = DIALECTS.iter().find(|dialect| dialect.name == name);
+        if found.is_none() {
+            let mut names: Vec<_> = DIALECTS.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
+            names.dedup();
+            self.errors.add(at, format!("unknown dialect `{name}`; known are {}", names.join(", ")));
+        }
+        found.map(|dialect| Condition::Dialect(dialect.name))
+    }
+
+    fn uses(&mut self, at: &str, wanted: Wanted) -> Option<Condition> {
+        let words = match wanted {
+            Wanted::Words(words) if !words.is_empty() => words,
+            _ => {
+                self.errors.add(at, "a list is needed, such as [\"tools\"]");
+                return None;
+            }
+        };
+        let mut all = Features::default();
+        for (i, word) in words.iter().enumerate() {
+            match FEATURES.iter().find(|(name, _)| name == word) {
+                Some((_, feature)) => all = all.and(*feature),
+                None => {
+                    let names: Vec<_> = FEATURES.iter().map(|(name, _)| format!("`{name}`")).collect();
+                    let wrong = format!("unknown feature `{word}`; known are {}", names.join(", "));
+                    self.errors.add(format!("{at}[{i}]"), wrong);
+                }
+            }
+        }
+        Some(Condition::Uses(all))
+    }
+
+    fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
+        let bounds = match wanted {
+            Wanted::Range(Range { min: None, max: None }) => None,
+            Wanted::Range(Range { min, max }) => {
+                Some(Bounds { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) })
+            }
+            _ => None,
+        };
+        match bounds {
+            None => self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}"),
+            Some(bounds) if bounds.min > bounds.max => self.errors.add(at, "`min` is more than `max`"),
+            Some(_) => {}
+        }
+        bounds
+    }
+
+    fn pattern(&mut self, path: &str, value: &str) -> WildMatch {
+        if value.is_empty() {
+            self.errors
+                .add(format!("{path}.model"), "a model name or a pattern is needed, such as `gpt-4o*`");
+        }
+        WildMatch::new_case_insensitive(value)
+    }
+
+    /// A misspelt provider would never be met.
+    fn provider(&mut self, path: &str, value: String) -> String {
+        let own = self.own_providers.contains(&value);
+        if value != UNKNOWN && !own && !crate::price::is_provider(&value) {
+            let known = crate::price::providers().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            let known = known.join(", ");
+            self.errors.add(
+                format!("{path}.provider"),
+                format!("the price book knows no provider `{value}`; it knows {known}, and `{UNKNOWN}` is met where none is known"),
+            );
+        }
+        value
+    }
+}
