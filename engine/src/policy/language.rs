@@ -76,7 +76,7 @@ impl Messages {
     pub(super) fn or_else(&self, wire: Option<&Message>, ours: &str) -> Self {
         let is_own = match wire {
             Some(Message::One(_)) => true,
-            Some(Message::Each(each)) => each.contains_key("en"),
+            Some(Message::Each(each)) => each.named("en").is_some(),
             None => false,
         };
         let ours = Template::parse(ours).ok().filter(|_| !is_own);
@@ -137,13 +137,13 @@ impl Compiler<'_> {
                     if !is_tag(tag) {
                         let wrong = format!("`{tag}` is no language tag; write it like `de` or `pt-BR`");
                         self.errors.add(&path, wrong);
-                    } else if each.keys().any(|other| other != tag && other.eq_ignore_ascii_case(tag)) {
+                    } else if each.names().any(|other| other != tag && other.eq_ignore_ascii_case(tag)) {
                         self.errors.add(&path, "this language stands twice");
                     }
                     let template = self.template(&path, text);
                     messages.others.push((tag.clone(), template));
                 }
-                each.get("en")
+                each.named("en")
             }
             Some(Message::One(text)) => Some(text),
             None => None,

@@ -136,8 +136,8 @@ impl Compiler<'_> {
             self.errors
                 .add(format!("{path}.match"), "it would be for everyone; name a dimension and its value");
         }
-        let places = self.places(&format!("{path}.match"), matches.keys(), identity);
-        places.into_iter().zip(matches.values().cloned()).collect()
+        let places = self.places(&format!("{path}.match"), matches.names(), identity);
+        places.into_iter().zip(matches.iter().map(|(_, value)| value.clone())).collect()
     }
 
     /// The end of a day in UTC, or a moment.
