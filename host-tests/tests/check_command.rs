@@ -178,6 +178,23 @@ fn what_was_probably_not_meant_is_warned_of() {
             "never used: one before it",
         ),
         (
+            more(
+                "\"request_limits\": [{\"name\": \"x\", \"limit\": {\"usd\": \"2\"}, \"over\": {\"deny\": {}}}, {\"name\": \"y\", \"limit\": {\"usd\": \"3\"}, \"over\": {\"deny\": {}}}]",
+            ),
+            "dead-rule",
+            "never met: `x` before it",
+        ),
+        (
+            more("\"blocks\": [{\"name\": \"x\", \"match\": {\"tier\": \"a\"}, \"until\": \"2026-11-21\"}]"),
+            "dead-rule",
+            "over: it stops nothing",
+        ),
+        (
+            more("\"blocks\": [{\"name\": \"x\", \"match\": {\"model\": \"gpt-4oo\"}}]"),
+            "unknown-model",
+            "no price is known for `gpt-4oo` | did you mean `gpt-4o`?",
+        ),
+        (
             more("\"prices\": {\"aliases\": {\"chat\": \"gpt-4oo\"}}"),
             "unknown-model",
             "no price is known for `gpt-4oo`",

@@ -4,7 +4,7 @@
 use super::jsonc::Node;
 use super::{Finding, Severity, Sound, models, shown};
 use serde_json::{Map, Value};
-use tokenstile_engine::policy::{Action, Budget, Condition, Source};
+use tokenstile_engine::policy::{Action, Budget, Condition, Over, Source, UNKNOWN};
 use tokenstile_engine::price::models_like;
 use tokenstile_engine::units::EpochMs;
 use wildmatch::WildMatch;
@@ -17,6 +17,7 @@ pub(super) fn find(root: &Node, sound: &Sound, now: EpochMs) -> Vec<Finding> {
     warnings.aliases();
     warnings.ladders();
     warnings.binding();
+    warnings.requests();
     warnings.exceptions();
     warnings.worst_case();
     warnings.found
@@ -85,10 +86,15 @@ impl Warnings<'_> {
                     format!("never used: this budget is for the tier `{}` alone", tier.unwrap_or_default());
                 found.push(("dead-rule", format!("budgets[{i}].tiers.{other}"), message, None));
             }
-            let model = written.and_then(|written| written.pointer("/match/model")).and_then(Value::as_str);
-            if let Some(model) = model.filter(|model| *model != "unknown" && !self.knows(model)) {
-                let (message, help) = self.unknown(model);
-                found.push(("unknown-model", format!("budgets[{i}].match.model"), message, help));
+        }
+        for key in ["budgets", "blocks", "request_limits"] {
+            let rules = self.sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+            for (i, rule) in rules.enumerate() {
+                let model = rule.pointer("/match/model").and_then(Value::as_str);
+                if let Some(model) = model.filter(|model| *model != UNKNOWN && !self.knows(model)) {
+                    let (message, help) = self.unknown(model);
+                    found.push(("unknown-model", format!("{key}[{i}].match.model"), message, help));
+                }
             }
         }
         for (code, path, message, help) in found {
@@ -261,6 +267,43 @@ impl Warnings<'_> {
             let message =
                 format!("never refuses: `{other}` is for the same calls and window, and refuses sooner");
             self.add("dead-rule", format!("budgets[{i}].name"), message, None);
+        }
+    }
+
+    /// Limits on single requests behind one that is met first, and blocks that are over.
+    fn requests(&mut self) {
+        let policy = &self.sound.policy;
+        let written = |i: usize| self.sound.document.pointer(&format!("/request_limits/{i}/match")).cloned();
+        let mut found = Vec::new();
+        for (i, limit) in policy.request_limits.iter().enumerate() {
+            let first = policy.request_limits.iter().enumerate().take(i).find(|(j, before)| {
+                let decides = !before.shadow && !matches!(before.over, Over::Clamp);
+                decides
+                    && before.measure == limit.measure
+                    && before.limit <= limit.limit
+                    && written(*j) == written(i)
+            });
+            if let Some((_, before)) = first {
+                let message = format!(
+                    "never met: `{}` before it decides sooner, and the first has the word",
+                    before.name
+                );
+                found.push((format!("request_limits[{i}].name"), message, Some("put it first".to_owned())));
+            }
+        }
+        let blocks = self.sound.document.get("blocks").and_then(Value::as_array).into_iter().flatten();
+        for (i, block) in blocks.enumerate() {
+            let until = block.get("until").and_then(Value::as_str);
+            if until.and_then(end).is_some_and(|end| end <= self.now.0) {
+                found.push((
+                    format!("blocks[{i}].until"),
+                    "over: it stops nothing any more".to_owned(),
+                    None,
+                ));
+            }
+        }
+        for (path, message, help) in found {
+            self.add("dead-rule", path, message, help);
         }
     }
 

@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   tokenstile test policies
   tokenstile test policies/demo.test.json --run 'cheaper|refused'
-  tokenstile test policies --profile envoy --profile wasmx --workers 4
+  tokenstile test policies/demo.test.json --profile envoy --profile wasmx --workers 4
   tokenstile test policies --native --coverage --min-coverage 100
   tokenstile test policies --format junit > policies.xml
 
@@ -322,11 +322,11 @@ fn essence(seen: &Seen) -> String {
     }
     for record in seen.records.iter().flatten() {
         let mut record = record.clone();
-        // Waiting for a tick takes time in a proxy, and none in the engine; ids are the proxy's own.
+        // Times and ids are the proxy's own.
         if let Some(fields) = record.as_object_mut() {
-            fields.remove("duration_ms");
-            fields.remove("id");
-            fields.remove("time");
+            fields.retain(|key, _| {
+                !["id", "time", "duration_ms", "time_to_first_chunk_ms"].contains(&key.as_str())
+            });
         }
         text += &format!("record: {record:#}\n");
     }
