@@ -1,6 +1,10 @@
 //! Owns the runner over the engine alone, without wasm: the same steps as the filter's shell, on a map. Called by
 //! the tests. What differs from the wasmtime runner is a fault of the shell or of the host.
 
+mod weigh;
+
+pub use weigh::Used;
+
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw, Weighed};
@@ -13,34 +17,13 @@ use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::ledger::{
     Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
 };
-use tokenstile_engine::policy::{Action, Ask, Head, Identity, IdentityReader, Policy, Step, Verdict};
+use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
 
 /// The engine without a proxy.
 #[derive(Debug, Default)]
 pub struct Native;
-
-/// The same with amounts that stand in the ledger already, for whoever meets these budgets first: by their names, in
-/// the unit of their meter.
-#[derive(Debug, Default)]
-pub struct Used(pub Vec<(String, Amount)>);
-
-impl Runner for Used {
-    fn name(&self) -> String {
-        Native.name()
-    }
-
-    fn tags(&self) -> Vec<&'static str> {
-        Native.tags()
-    }
-
-    fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
-        let mut world = World::of(policy)?;
-        world.used.clone_from(&self.0);
-        Ok(Box::new(world))
-    }
-}
 
 /// Where the clock stands at first, as in [`crate::host::Clock`]: 2026-11-22T12:00:00Z.
 const START: EpochMs = EpochMs(1_795_348_800_000);
@@ -201,56 +184,6 @@ impl World {
         };
         self.settle(exchange.take_owed());
         Ok(done)
-    }
-
-    fn level(&mut self, hold: &Hold) -> Level {
-        self.pages.0.entry(hold.key.page).or_default().level(hold, self.now)
-    }
-
-    /// Puts what was asked for into the ledger, once.
-    fn fill(&mut self, holds: &[Hold], budgets: &[usize]) {
-        for (hold, budget) in holds.iter().zip(budgets) {
-            let name = self.policy.budgets.get(*budget).map_or("", |budget| budget.name.as_str());
-            let Some(at) = self.used.iter().position(|(of, _)| of == name) else { continue };
-            let (_, amount) = self.used.remove(at);
-            let given = Hold { amount: 0, cap: None, ..*hold };
-            if let Ok(Ok(reserved)) = reserve_all(&mut self.pages, &[given], self.now, false, &mut Vec::new())
-            {
-                let settles = reserved.iter().map(|reserved| given.settle(reserved, amount)).collect();
-                self.settle(settles);
-            }
-        }
-    }
-
-    /// What each budget says, by the rule of [`tokenstile_engine`]'s ladders: a warning comes as soon as its threshold
-    /// is reached, what restricts only beyond it.
-    fn weigh(
-        &self,
-        holds: &[Hold],
-        budgets: &[usize],
-        before: &[Level],
-        refused: Option<usize>,
-    ) -> Vec<Weighed> {
-        let all = holds.iter().zip(budgets).zip(before).enumerate();
-        all.map(|(place, ((hold, &budget), &before))| {
-            let after = before.total().saturating_add(hold.amount);
-            let ladder = self.policy.budgets.get(budget).map_or(&[][..], |budget| &budget.ladder);
-            let is_reached = |step: &Step| match step.action {
-                Action::Warn { .. } => after >= step.at,
-                _ => after > step.at,
-            };
-            let reached =
-                ladder.iter().enumerate().filter(|(_, step)| is_reached(step)).map(|(place, _)| place);
-            Weighed {
-                budget,
-                before,
-                hold: hold.amount,
-                reached: reached.collect(),
-                refused: refused == Some(place),
-                spared: refused.is_some_and(|refused| place > refused),
-            }
-        })
-        .collect()
     }
 
     fn settle(&mut self, mut owed: Vec<Settle>) -> Settled {

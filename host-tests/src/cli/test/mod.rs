@@ -1,8 +1,9 @@
 //! `tokenstile test`: the scenarios beside policies, natively and through the filter. Called by `main`. It owns which
 //! scenarios run where; how a case runs is `tokenstile_host::cases`', how it is told is `show`'s, what no case touched
-//! is `coverage`'s.
+//! is `coverage`'s, whether engine and filter agree is `differ`'s.
 
 mod coverage;
+mod differ;
 mod show;
 mod update;
 
@@ -11,11 +12,10 @@ use super::format::Format;
 use coverage::Coverage;
 use regex::Regex;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tokenstile_host::cases::{Native, Runner, Seen, Suite, Wasmtime, Went};
+use tokenstile_host::cases::{Native, Runner, Suite, Wasmtime, Went};
 use tokenstile_host::host::{Module, Profile};
 
 const EXAMPLES: &str = "\
@@ -252,7 +252,7 @@ fn judge(
                             first = first.or_else(|| failed(&runner, policy, &walk, native));
                             // On a host that lacks something a filter must act otherwise; the expectations say how.
                             if *profile == Profile::Envoy {
-                                first = first.or_else(|| differs(&runner, native, &walk));
+                                first = first.or_else(|| differ::differs(&runner, native, &walk));
                             }
                         }
                     }
@@ -276,59 +276,4 @@ fn failed(runner: &dyn Runner, policy: &Value, walk: &[Went], native: &[Went]) -
     let (place, went) = walk.iter().enumerate().find(|(_, went)| !went.found.is_empty())?;
     let weighed = native.get(place).map_or(&[][..], |went| &went.seen);
     Some((format!("step {} ({})", went.step + 1, runner.name()), show::failure(policy, went, weighed)))
-}
-
-/// The first step in which the filter does something else than the engine.
-fn differs(runner: &dyn Runner, native: &[Went], filter: &[Went]) -> Option<(String, String)> {
-    let pairs = native
-        .iter()
-        .zip(filter)
-        .flat_map(|(native, filter)| native.seen.iter().zip(&filter.seen).map(|pair| (native.step, pair)));
-    pairs.into_iter().find_map(|(step, (native, filter))| {
-        let (native, filter) = (essence(native), essence(filter));
-        (native != filter).then(|| {
-            let title = format!("step {}: the engine and the filter differ ({})", step + 1, runner.name());
-            (title, show::diff("engine", &native, "filter", &filter))
-        })
-    })
-}
-
-/// What must be the same wherever a call runs, line by line.
-fn essence(seen: &Seen) -> String {
-    let ours = |name: &str| {
-        ["x-tokenstile", "ratelimit", "retry-after", "x-should-retry"]
-            .iter()
-            .any(|start| name.starts_with(start))
-    };
-    let headers: BTreeMap<String, String> = seen
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned())
-        })
-        .filter(|(name, _)| ours(name))
-        .collect();
-    let mut text = format!("ended: {}\nstatus: {:?}\n", seen.ended, seen.status);
-    for (name, value) in headers {
-        text += &format!("{name}: {value}\n");
-    }
-    text += &format!("body: {}\n", String::from_utf8_lossy(&seen.body));
-    match &seen.upstream {
-        None => text += "upstream: nothing\n",
-        Some(saw) => {
-            let path = saw.headers.text(":path").unwrap_or_default();
-            text += &format!("upstream: {path} {}\n", String::from_utf8_lossy(&saw.body));
-        }
-    }
-    for record in seen.records.iter().flatten() {
-        let mut record = record.clone();
-        // Times and ids are the proxy's own.
-        if let Some(fields) = record.as_object_mut() {
-            fields.retain(|key, _| {
-                !["id", "time", "duration_ms", "time_to_first_chunk_ms"].contains(&key.as_str())
-            });
-        }
-        text += &format!("record: {record:#}\n");
-    }
-    text
 }
