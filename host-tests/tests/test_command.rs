@@ -109,6 +109,8 @@ fn coverage_names_what_no_call_reached() {
     let (status, _, err) = run(&fine, &["--native", "--min-coverage", "76"]);
     assert!(status == 1 && err.contains("reaches 75% of its policy; 76% is the least"), "{err}");
     assert_eq!(run(&fine, &["--native", "--min-coverage", "75"]).0, 0);
+    std::fs::write(fine.join("p.jsonc"), POLICY.replace("\"day\"", "\"today\"")).unwrap();
+    assert!(run(&fine, &["--native", "--coverage"]).1.contains("p.test.json reaches 0% of its policy\n"));
 }
 
 #[test]

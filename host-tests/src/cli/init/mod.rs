@@ -52,6 +52,8 @@ enum Ci {
     Github,
     /// A job of GitLab CI
     Gitlab,
+    /// Hooks of pre-commit
+    PreCommit,
     /// Nothing
     None,
 }
@@ -93,6 +95,7 @@ fn files(args: &Args) -> Vec<(PathBuf, String)> {
     match args.ci {
         Ci::Github => files.push((".github/workflows/policy.yml", include_str!("github.yml").to_owned())),
         Ci::Gitlab => files.push((".gitlab-ci.yml", include_str!("gitlab.yml").to_owned())),
+        Ci::PreCommit => files.push((".pre-commit-config.yaml", include_str!("pre-commit.yml").to_owned())),
         Ci::None => {}
     }
     files.into_iter().map(|(name, text)| (args.folder.join(name), text)).collect()

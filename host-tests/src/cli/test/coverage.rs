@@ -9,6 +9,7 @@ use tokenstile_host::check::word;
 /// The parts of one policy, and whether a call has reached each.
 pub(super) struct Coverage {
     policy: Option<Policy>,
+    wrong: bool,
     name: String,
     parts: BTreeMap<(usize, usize), (String, bool)>,
     /// Blocks and limits on single requests, by name.
@@ -19,7 +20,10 @@ impl Coverage {
     /// Nothing is reached yet.
     pub(super) fn of(policy: &Value) -> Self {
         let name = policy.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let policy = Policy::parse(policy.to_string().as_bytes()).ok();
+        let written = policy;
+        let policy = Policy::parse(written.to_string().as_bytes()).ok();
+        // Without a policy beside them, scenarios bring their own.
+        let wrong = policy.is_none() && !written.is_null();
         let mut parts = BTreeMap::new();
         let budgets = policy.as_ref().map_or(&[][..], |policy| &policy.budgets);
         let declared = budgets.iter().flat_map(|budget| &budget.alternatives).map(|other| other.budget).min();
@@ -46,7 +50,7 @@ impl Coverage {
         let limits =
             policy.iter().flat_map(|policy| policy.request_limits.iter().map(|limit| limit.name.clone()));
         let rules = blocks.chain(limits).map(|name| (name, false)).collect();
-        Self { policy, name, parts, rules }
+        Self { policy, wrong, name, parts, rules }
     }
 
     /// What these calls reached. Scenarios that change the policy's budgets count as far as they have the same.
@@ -81,6 +85,10 @@ impl Coverage {
 
     /// In whole percent, down: 100 is all.
     pub(super) fn percent(&self) -> u8 {
+        // Of a policy that is wrong nothing can be reached.
+        if self.wrong {
+            return 0;
+        }
         let all = self.parts.len() + self.rules.len();
         let percent = ((all - self.missed().len()) * 100).checked_div(all).unwrap_or(100);
         u8::try_from(percent).unwrap_or(100)
