@@ -13,5 +13,6 @@ mod media;
 pub mod policy;
 pub mod price;
 pub mod refusal;
+mod split;
 pub mod units;
 pub mod usage;

@@ -163,7 +163,7 @@ fn what_was_probably_not_meant_is_warned_of() {
         (
             more("\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]}"),
             "dead-rule",
-            "no step uses this list",
+            "nothing uses this list",
         ),
         (
             more("\"exempt\": [{\"match\": {\"user\": \"a\"}, \"until\": \"2026-11-21\"}]"),

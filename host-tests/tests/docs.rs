@@ -8,8 +8,8 @@ use std::process::Command;
 use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/answers.md"];
+const DOCUMENTS: [&str; 6] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/answers.md", "docs/routes.md"];
 
 /// What stands between backticks and looks like a file of the repository: a folder and an ending.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
@@ -48,7 +48,7 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
 /// Every key of the policy as it is written in the sources: the fields of all types that are read.
 fn keys_of_the_policy() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for source in ["wire", "prices", "rules", "confirm", "condition"] {
+    for source in ["wire", "prices", "rules", "routes", "confirm", "condition"] {
         let text = file(&format!("engine/src/policy/{source}.rs"));
         let mut renamed = None;
         let mut read = false;
@@ -138,7 +138,7 @@ fn the_readme_names_every_dialect() {
 #[test]
 fn policies_in_the_documents_are_right() {
     let mut seen = 0;
-    for document in ["README.md", "prices/README.md", "docs/answers.md"] {
+    for document in ["README.md", "prices/README.md", "docs/answers.md", "docs/routes.md"] {
         for policy in blocks(&file(document), "json").into_iter().filter(|text| text.contains("\"version\""))
         {
             Policy::parse(policy.as_bytes())
@@ -146,7 +146,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert!(seen >= 7, "{seen}");
+    assert!(seen >= 8, "{seen}");
 }
 
 #[test]

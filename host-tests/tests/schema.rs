@@ -44,7 +44,7 @@ fn every_key_is_explained() {
     let mut silent = Vec::new();
     let objects = schema["$defs"].as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value));
     for (name, object) in objects.chain([("", &schema)]) {
-        for (key, property) in object["properties"].as_object().unwrap() {
+        for (key, property) in object["properties"].as_object().into_iter().flatten() {
             let plain = property.get("description").is_none() && property.get("$ref").is_none();
             if plain && object.get("description").is_none() {
                 silent.push(format!("{name}.{key}"));
@@ -191,8 +191,8 @@ fn changes(policy: &Value, place: &str) -> Vec<(&'static str, Value, bool)> {
         change(policy.pointer_mut(place).unwrap());
         policy
     };
-    let free = ["identity", "match", "tiers", "downgrades", "aliases", "usd", "unknown_price"];
-    let named = free.iter().any(|name| place.ends_with(&format!("/{name}")));
+    let free = ["headers", "identity", "match", "tiers", "downgrades", "aliases", "usd", "unknown_price"];
+    let named = free.iter().any(|name| place.ends_with(&format!("/{name}"))) || place.contains("/match/");
     let is_object = policy.pointer(place).unwrap().is_object();
     let mut changed = vec![
         ("null", with(&|value| *value = Value::Null), false),

@@ -133,6 +133,34 @@ fn the_sdks_of_bedrock_cohere_and_ollama_are_refused_once() {
     }
 }
 
+/// No SDK tries again what a rule stops or asks about; and the same call of the SDK goes on with the token.
+#[test]
+fn what_a_rule_says_reaches_the_program_once_and_is_confirmed_by_the_same_call() {
+    let (_upstream, envoy) = start();
+    let seen = install::run("rule_calls.py", &envoy.url());
+    let records = envoy.records(12, Duration::from_secs(20));
+    for (sdk, denied, asked) in [
+        ("openai", "openai.PermissionDeniedError", "openai.APIStatusError"),
+        ("anthropic", "anthropic.PermissionDeniedError", "anthropic.PaymentRequiredError"),
+        ("google", "google.ClientError", "google.ClientError"),
+    ] {
+        let at = |call: &str, key: &str| seen[sdk][call][key].clone();
+        assert_eq!(
+            (at("blocked", "class"), at("blocked", "status")),
+            (json!(denied), json!(403)),
+            "{seen:#}"
+        );
+        assert_eq!(at("blocked", "body")["rule"], "stop", "{seen:#}");
+        assert_eq!((at("asked", "class"), at("asked", "status")), (json!(asked), json!(402)), "{seen:#}");
+        assert_eq!(at("asked", "body")["rule"], "ask-first", "{seen:#}");
+        assert_eq!((at("confirmed", "status"), at("again", "status")), (json!(200), json!(402)), "{seen:#}");
+        let of_user =
+            |user: String| records.iter().filter(|record| record["identity"]["user"] == user).count();
+        assert_eq!(of_user(format!("{sdk}-blocked")), 1, "{sdk} tried again: {records:#?}");
+        assert_eq!(of_user(format!("{sdk}-asked")), 3, "{sdk} tried again: {records:#?}");
+    }
+}
+
 fn start() -> (Upstream, Envoy) {
     let upstream = Upstream::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let options = Options::new(policy().to_string(), upstream.addr());
@@ -247,6 +275,10 @@ fn policy() -> Value {
     json!({
         "version": 1, "name": "sdk", "hold_headers": true, "on_error": "deny", "expected_output_tokens": 24,
         "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier"]},
+        "confirm": {"secret": "a secret of many letters"},
+        "blocks": [{"name": "stop", "match": {"tier": "blocked"}}],
+        "request_limits": [{"name": "ask-first", "match": {"tier": "asked"}, "limit": {"output_tokens": 10},
+            "over": {"confirm": {"header": "x-confirm-cost"}}}],
         "budgets": [
             {"name": "daily", "match": {"tier": "metered"}, "per": ["user"], "limit": {"tokens": 50}, "window": day,
              "ladder": [{"at": "100%", "deny": {

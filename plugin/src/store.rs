@@ -26,14 +26,17 @@ pub(crate) enum Pages {
 }
 
 impl Pages {
-    /// What stands against a hold; `None` if there is nothing, or it cannot be told.
+    /// What stands against a hold; `None` if it cannot be told.
     pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<Level> {
         match self {
-            Self::Shared { prefix } => {
-                let (bytes, _) = host::shared_data(key(prefix, hold.key.page).as_bytes()).ok()?;
-                Some(Page::from_bytes(Some(&bytes)).level(hold, now))
+            Self::Shared { prefix } => match host::shared_data(key(prefix, hold.key.page).as_bytes()) {
+                Ok((bytes, _)) => Some(Page::from_bytes(Some(&bytes)).level(hold, now)),
+                Err(host::NOT_FOUND) => Some(Level::default()),
+                Err(_) => None,
+            },
+            Self::Local(pages) => {
+                Some(pages.get(&hold.key.page).map_or_else(Level::default, |page| page.level(hold, now)))
             }
-            Self::Local(pages) => Some(pages.get(&hold.key.page)?.level(hold, now)),
         }
     }
 }

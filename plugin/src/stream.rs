@@ -334,6 +334,10 @@ impl Stream {
             host::set_header(Map::RequestHeaders, ":path", &path)
                 .map_err(|status| format!("replacing the path answered status {status}"))?;
         }
+        for (name, value) in &edits.headers {
+            host::set_header(Map::RequestHeaders, name, value.as_bytes())
+                .map_err(|status| format!("setting `{name}` answered status {status}"))?;
+        }
         if edits.body.is_empty() {
             return Ok(());
         }

@@ -21,13 +21,15 @@ pub struct Edits {
     pub body: Vec<Splice>,
     /// In its path, query included.
     pub path: Vec<Splice>,
+    /// Headers that it gets, in the place of any of the same name.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Edits {
     /// Whether nothing changes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.body.is_empty() && self.path.is_empty()
+        self.body.is_empty() && self.path.is_empty() && self.headers.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::plan::Planned;
 use super::{Decision, Exchange};
-use crate::dialect::{Edits, ModelAt};
+use crate::dialect::Edits;
 use crate::ledger::WindowRule;
 use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Effort, Overage, Policy, Step};
 use crate::price::Unit;
@@ -231,23 +231,10 @@ impl Exchange {
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
     fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<String>, String> {
-        let why_not = match self.facts.as_ref().map(|facts| &facts.model_at) {
-            None => Some("the body could not be read, so its model cannot be changed"),
-            Some(ModelAt::Nowhere) => Some("this request names no model that could be changed"),
-            Some(ModelAt::Body(_) | ModelAt::Form(_)) if !self.body_editable => {
-                Some("this proxy cannot change request bodies")
-            }
-            Some(ModelAt::Path(_)) if !self.path_editable => {
-                Some("the path has left already; `hold_headers` keeps it until the decision")
-            }
-            Some(_) => None,
-        };
-        if let Some(why) = why_not {
-            return Err(why.to_owned());
-        }
+        self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         match list.cheaper(self.served_model()) {
-            Cheaper::Use(model) => Ok(Some(model.to_owned())),
+            Cheaper::Use(model) => self.is_allowed(model).map(|()| Some(model.to_owned())),
             Cheaper::Already => Ok(None),
             Cheaper::Unlisted => {
                 Err(format!("`{}` names nothing cheaper than `{}`", list.name, self.served_model()))

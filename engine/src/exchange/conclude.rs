@@ -34,6 +34,8 @@ pub(super) struct Outcome {
     warnings: Vec<(String, String)>,
     /// The budgets that charge for more, and their sentences.
     overages: Vec<(String, String)>,
+    /// The route that changed something, and the sentence that says so.
+    pub(super) routed: Option<(String, String)>,
     /// The budget that slows down, and the sentence that says so.
     slowed: Option<(String, String)>,
     /// Each enforced budget as the caller is told of it.
@@ -46,10 +48,11 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// The strictest of what was noted, and the budget that said it first.
-    fn settle_decision(&mut self) {
+    pub(super) fn settle_decision(&mut self) {
         let strictest = [
             (Decision::Downgrade, self.downgraded.as_ref()),
             (Decision::Clamp, self.clamped.as_ref()),
+            (Decision::Route, self.routed.as_ref()),
             (Decision::Delay, self.slowed.as_ref()),
             (Decision::Overage, self.overages.first()),
             (Decision::Warn, self.warnings.first()),
@@ -76,12 +79,15 @@ impl Outcome {
         self.effort = None;
         self.downgraded = None;
         self.clamped = None;
+        self.routed = None;
         self.settle_decision();
     }
 
     /// What the caller is told, as one line.
     fn told(&self) -> String {
-        let done = self.slowed.iter().chain(&self.clamped).chain(&self.downgraded);
+        // Who is downgraded is not told of a model that does not serve either.
+        let routed = self.routed.as_ref().filter(|_| self.downgraded.is_none());
+        let done = self.slowed.iter().chain(&self.clamped).chain(&self.downgraded).chain(routed);
         let sentences =
             self.warnings.iter().chain(&self.overages).chain(done).map(|(_, sentence)| sentence.as_str());
         sentences.collect::<Vec<_>>().join(" ")
@@ -368,9 +374,13 @@ impl Exchange {
         if !self.outcome.overage_terms.is_empty() {
             headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
         }
-        if let Some(served) = &self.outcome.served_model {
+        if self.serves_another() {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));
-            headers.push(("x-tokenstile-model-served", header_text(served)));
+            headers.push(("x-tokenstile-model-served", header_text(self.served_model())));
+        }
+        if !self.routing.arms.is_empty() {
+            let arms = self.routing.arms.iter().map(|(rule, arm)| format!("{rule}={arm}"));
+            headers.push(("x-tokenstile-arm", arms.collect::<Vec<_>>().join(", ")));
         }
         headers
     }

@@ -1,8 +1,8 @@
 //! Calls that their caller must confirm: a signed token goes out with the question, comes back with the same request,
 //! and is good for that request, once and for some minutes.
 //!
-//! Nothing is stored until it comes back: the token is its own expiry, and a signature over that, the caller, the path
-//! and the body. That it was used stands in the ledger, in a slot with room for one, for as long as it is good; where
+//! Nothing is stored until it comes back: the token is its own expiry, and a signature over that, the caller, the
+//! provider, the path and the body. That it was used stands in the ledger, in a slot with room for one, for as long as it is good; where
 //! each worker has a ledger of its own, it is good once in each.
 
 use super::plan::Planned;
@@ -53,8 +53,9 @@ impl Token {
 }
 
 impl Exchange {
-    /// The request's headers: which of them confirm. One that stands more than once confirms nothing.
+    /// The request's headers: which of them confirm, and which choose an arm. One that stands more than once confirms nothing.
     pub fn offers(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
+        self.wants_arm(headers);
         let Some(confirmations) = &self.policy.confirmations else { return };
         let value = |name: &String| {
             let mut values = headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
@@ -89,6 +90,7 @@ impl Exchange {
         };
         field(self.policy.name.as_bytes());
         field(&expires.0.to_le_bytes());
+        field(self.provider().unwrap_or_default().as_bytes());
         field(&self.route.path);
         field(&body);
         for place in 0..self.policy.identity.len() {

@@ -17,6 +17,7 @@ mod confirm;
 mod early;
 mod plan;
 mod record;
+mod routing;
 mod rules;
 mod settle;
 
@@ -81,6 +82,8 @@ pub enum Decision {
     Overage,
     /// It went on later.
     Delay,
+    /// A route chose another model or another way for it.
+    Route,
     /// The answer is shortened.
     Clamp,
     /// A cheaper model serves.
@@ -100,6 +103,7 @@ impl Decision {
             Self::Warn => "warn",
             Self::Overage => "overage",
             Self::Delay => "delay",
+            Self::Route => "route",
             Self::Clamp => "clamp",
             Self::Downgrade => "downgrade",
             Self::Confirm => "confirm",
@@ -132,6 +136,10 @@ pub struct Exchange {
     unseen: bool,
     /// A rule puts this bound to the answer.
     output_limit: Option<u64>,
+    /// What routes chose.
+    routing: routing::Routing,
+    /// The arm that the caller wants, with the secret.
+    wanted_arm: String,
     /// Whether the caller has confirmed it, where that is asked.
     confirming: confirm::Confirming,
     prompt_tokens: u64,
@@ -179,6 +187,8 @@ impl Exchange {
             unread: None,
             unseen: false,
             output_limit: None,
+            routing: routing::Routing::default(),
+            wanted_arm: String::new(),
             confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_is_partial: false,
@@ -255,7 +265,7 @@ impl Exchange {
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
-                self.count_for_rules(body);
+                self.count_for_rules(body, now);
             }
             Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
                 let message = format!(
@@ -429,6 +439,7 @@ impl Exchange {
     /// asked for. `on_error` decides.
     pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
         self.outcome.undo_edits();
+        self.routing.undo();
         self.body_editable = false;
         self.strip = None;
         self.fail(why, now)
@@ -538,10 +549,11 @@ impl Exchange {
     fn forward(&mut self) -> Next {
         self.state = State::Forwarded;
         let mut edits = Edits::default();
-        if let (Some(facts), Some(model)) = (&self.facts, &self.outcome.served_model) {
-            // `cheaper` has made sure that there is a place for it.
-            let _ = facts.set_model(model, &mut edits);
+        if let Some(facts) = self.facts.as_ref().filter(|_| self.serves_another()) {
+            // Who chose it has made sure that there is a place for it.
+            let _ = facts.set_model(self.served_model(), &mut edits);
         }
+        edits.headers.clone_from(&self.routing.headers);
         if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
@@ -583,7 +595,12 @@ impl Exchange {
 
     /// The model that serves.
     fn served_model(&self) -> &str {
-        self.outcome.served_model.as_deref().unwrap_or_else(|| self.asked_model())
+        self.outcome.served_model.as_deref().unwrap_or_else(|| self.routed_model())
+    }
+
+    /// Whether another model serves than the one asked for.
+    fn serves_another(&self) -> bool {
+        self.outcome.served_model.is_some() || self.routing.model.is_some()
     }
 
     /// Holds that were taken and are not needed.

@@ -47,7 +47,7 @@ impl Exchange {
     /// The call as budgets tell it from others.
     pub(super) fn subject(&self) -> Subject<'_> {
         let priced_as = &self.asked_quote().entry;
-        Subject { asked: self.asked_model(), priced_as, ..self.subject_of_head() }
+        Subject { asked: self.routed_model(), priced_as, ..self.subject_of_head() }
     }
 
     /// The call as far as its headers tell, without its model.
@@ -56,9 +56,9 @@ impl Exchange {
         Subject { provider, dialect: self.route.dialect.name, ..Subject::of(&self.identity) }
     }
 
-    /// The price of the call as it was asked for, looked up once.
+    /// The price of the call as it was asked for, or as a route has it, looked up once.
     pub(super) fn asked_quote(&self) -> &Quote {
-        self.quote.get_or_init(|| self.quote_for(self.asked_model(), &Served::default()))
+        self.quote.get_or_init(|| self.quote_for(self.routed_model(), &Served::default()))
     }
 
     /// The price of the call if it was sent to `model` and the answer says this of itself.

@@ -105,6 +105,9 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Experiments, and the arm of each that the caller is in.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub arms: Map<String, Value>,
     /// The caller is exempt: `shadow` says what its budgets would have done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exempt: bool,
@@ -193,6 +196,7 @@ impl Exchange {
             model_answered: bill.model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
+            arms: self.routing.arms.iter().map(|(rule, arm)| (rule.clone(), arm.clone().into())).collect(),
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
             reasoning_effort: self.outcome.effort.map(Effort::name),

@@ -22,16 +22,20 @@ impl Exchange {
         let asked = self.route.model.as_ref().map_or("", |model| model.name.as_str()).to_owned();
         let quote = self.quote_for(&asked, &Served::default());
         let subject = Subject { asked: &asked, priced_as: &quote.entry, ..self.subject_of_head() };
-        let call =
-            Call { model_may_come: self.route.model.is_none(), body_may_come: true, ..self.call_of(subject) };
+        let call = Call {
+            model_may_come: self.route.model.is_none(),
+            body_may_come: true,
+            ..self.call_of(subject, now)
+        };
         let blocks = policy.blocks.iter().filter(|block| !block.shadow);
         let block = blocks.into_iter().find(|block| stops(block, &call, now))?;
         Some(self.refuse(&blocked(block, &asked, &self.accepted), now))
     }
 
-    fn call_of<'a>(&'a self, subject: Subject<'a>) -> Call<'a> {
+    pub(super) fn call_of<'a>(&'a self, subject: Subject<'a>, at: EpochMs) -> Call<'a> {
         Call {
             subject,
+            at,
             facts: self.facts.as_ref(),
             stream: self.route.stream,
             prompt: self.facts.as_ref().map(|_| self.prompt_range()),
@@ -46,10 +50,10 @@ impl Exchange {
     }
 
     /// Counts the prompt of a body that was read, if a rule asks for its length and the certain bounds leave it open.
-    pub(super) fn count_for_rules(&mut self, body: &[u8]) {
+    pub(super) fn count_for_rules(&mut self, body: &[u8], now: EpochMs) {
         let Some(bound) = self.prompt_bound else { return };
         let policy = self.policy.clone();
-        let call = self.call_of(self.subject());
+        let call = self.call_of(self.subject(), now);
         let open = |conditions: &[Condition]| {
             let asks = conditions.iter().any(|condition| matches!(condition, Condition::PromptTokens(_)));
             asks && call.meets(conditions).is_none()
@@ -59,6 +63,7 @@ impl Exchange {
             open(&limit.matches) || (call.meets(&limit.matches) == Some(true) && needs(0) != needs(bound))
         };
         let is_open = policy.blocks.iter().any(|block| open(&block.matches))
+            || policy.routes.iter().any(|route| open(&route.matches))
             || policy.request_limits.iter().any(open_limit);
         if let Some(facts) = self.facts.take_if(|_| is_open) {
             self.prompt_tokens = self.counted(body, &facts);
@@ -78,6 +83,7 @@ impl Exchange {
         if let Some(refused) = self.refuse_unknown(now) {
             return Some(refused);
         }
+        self.choose_route(&policy, now);
         let exempt = policy.is_exempt(&self.identity, now);
         let refusal = policy.request_limits.iter().find_map(|limit| self.limit(limit, exempt, now))?;
         Some(self.refuse(&refusal, now))
@@ -85,7 +91,7 @@ impl Exchange {
 
     /// The block that stops this call; one in shadow mode is noted.
     fn blocks<'p>(&mut self, policy: &'p Policy, now: EpochMs) -> Option<&'p Block> {
-        let call = self.call_of(self.subject());
+        let call = self.call_of(self.subject(), now);
         let (shadow, enforced): (Vec<&Block>, Vec<&Block>) =
             policy.blocks.iter().filter(|block| stops(block, &call, now)).partition(|block| block.shadow);
         self.outcome.shadow.extend(shadow.iter().map(|block| (block.name.clone(), Decision::Deny)));
@@ -94,7 +100,7 @@ impl Exchange {
 
     /// What a limit says of the call: a refusal, or what is noted in the outcome.
     fn limit(&mut self, limit: &RequestLimit, exempt: bool, now: EpochMs) -> Option<Refusal> {
-        if self.call_of(self.subject()).meets(&limit.matches) != Some(true) {
+        if self.call_of(self.subject(), now).meets(&limit.matches) != Some(true) {
             return None;
         }
         let (input, _) = self.prompt_range();
@@ -157,7 +163,7 @@ impl Exchange {
 
     /// The bound that a limit puts in place; `Ok(None)` if the request's own is no higher. It leaves room for the
     /// thinking that is asked for, or Anthropic refuses it.
-    fn bound_answer(&self, limit: u64) -> Result<Option<u64>, String> {
+    pub(super) fn bound_answer(&self, limit: u64) -> Result<Option<u64>, String> {
         let Some(facts) = &self.facts else { return Ok(None) };
         let bound = limit.saturating_add(facts.thinking_budget.unwrap_or(0));
         if facts.output_bound.is_some_and(|asked| asked <= bound) {

@@ -53,7 +53,7 @@ impl Exchange {
 
     /// What the same tokens would have cost with the model that was asked for, less what they did.
     fn savings(&self, usage: Usage, cost: NanoUsd, served: &Served) -> NanoUsd {
-        if self.outcome.served_model.is_none() {
+        if !self.serves_another() {
             return NanoUsd(0);
         }
         let served = Served { model: String::new(), ..served.clone() };

@@ -4,7 +4,7 @@ use super::errors::PolicyErrors;
 use super::wire::{self, Calendar};
 use super::{CalendarUnit, Window};
 use crate::units::{Amount, Meter, NanoUsd};
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 const COUNT_MAX: u64 = 1_000_000_000_000;
 const ROLLING_MS: std::ops::RangeInclusive<i64> = 1_000..=366 * 86_400_000;
@@ -116,13 +116,7 @@ impl Amounts<'_> {
         match (window.calendar, window.rolling) {
             (Some(calendar), None) => {
                 let unit = self.unit(path, calendar, window.day);
-                let name = window.timezone.as_deref().unwrap_or("UTC");
-                let zone = TimeZoneDatabase::bundled().get(name).ok();
-                if zone.is_none() {
-                    let wrong =
-                        format!("unknown time zone `{name}`; use an IANA name such as `Europe/Berlin`");
-                    self.errors.add(format!("{path}.timezone"), wrong);
-                }
+                let zone = zone(&format!("{path}.timezone"), window.timezone.as_deref(), self.errors);
                 Some(Window::Calendar { unit: unit?, zone: zone? })
             }
             (None, Some(rolling)) => {
@@ -215,4 +209,14 @@ fn duration_ms(text: &str) -> Option<i64> {
         _ => return None,
     };
     number.parse::<i64>().ok()?.checked_mul(scale).filter(|ms| *ms > 0)
+}
+
+/// A time zone by its name; UTC if it has none.
+pub(super) fn zone(path: &str, name: Option<&str>, errors: &mut PolicyErrors) -> Option<TimeZone> {
+    let name = name.unwrap_or("UTC");
+    let zone = TimeZoneDatabase::bundled().get(name).ok();
+    if zone.is_none() {
+        errors.add(path, format!("unknown time zone `{name}`; use an IANA name such as `Europe/Berlin`"));
+    }
+    zone
 }

@@ -85,6 +85,7 @@ impl Compiler<'_> {
         }
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
+        let routes = self.routes(document.routes, document.mode, &identity, &downgrades);
         let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let declared = budgets.len();
@@ -111,6 +112,7 @@ impl Compiler<'_> {
             downgrades,
             blocks,
             request_limits,
+            routes,
             confirmations,
             budgets,
             declared,
@@ -217,6 +219,15 @@ impl Compiler<'_> {
             lists.push(DowngradeList { name, rules });
         }
         lists
+    }
+
+    /// A list of `downgrades` by its name: its place.
+    pub(super) fn list(&mut self, path: &str, name: &str, lists: &[DowngradeList]) -> Option<usize> {
+        let list = lists.iter().position(|list| list.name == name);
+        if list.is_none() {
+            self.errors.add(path, format!("no list `{name}` in `downgrades`"));
+        }
+        list
     }
 
     fn budget(
@@ -369,12 +380,7 @@ impl Compiler<'_> {
             }
             (None, None, None, None, Some(delay), None) => self.delay(&format!("{path}.delay"), &delay),
             (None, None, Some(name), None, None, None) => {
-                let list = lists.iter().position(|list| list.name == name);
-                if list.is_none() {
-                    let wrong = format!("no list `{name}` in `downgrades`");
-                    self.errors.add(format!("{path}.downgrade"), wrong);
-                }
-                list.map(|list| Action::Downgrade { list })
+                self.list(&format!("{path}.downgrade"), &name, lists).map(|list| Action::Downgrade { list })
             }
             (None, None, None, None, None, Some(deny)) => {
                 let path = format!("{path}.deny.message");
@@ -391,6 +397,11 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether a text may be a name in headers, records and metrics.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(is_name_byte)
 }
 
 pub(super) fn is_name_byte(byte: u8) -> bool {

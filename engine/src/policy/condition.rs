@@ -5,12 +5,13 @@
 
 use super::PolicyErrors;
 use super::compile::Compiler;
+use super::hours::Hours;
 use super::identity::Dimension;
 use super::named::Named;
 use super::scope::{Scope, Subject, UNKNOWN, known};
 use crate::dialect::{DIALECTS, Facts, Features};
+use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
-use std::ops::ControlFlow;
 use wildmatch::WildMatch;
 
 /// What a call must be.
@@ -29,6 +30,8 @@ pub enum Condition {
     Stream(bool),
     /// It uses all of this.
     Uses(Features),
+    /// It is that time of the day and the week.
+    Time(Hours),
     /// The prompt is so long.
     PromptTokens(Bounds),
     /// The request's own bound for an answer is so high; one that states none is not met.
@@ -68,6 +71,8 @@ pub struct Call<'a> {
     pub stream: Option<bool>,
     /// The prompt has at least and at most so many tokens.
     pub prompt: Option<(u64, u64)>,
+    /// When it is asked.
+    pub at: EpochMs,
     /// The body may still say what the model is, where the path does not.
     pub model_may_come: bool,
     /// The body is still to come, and may say who calls.
@@ -99,6 +104,7 @@ impl Call<'_> {
                 let streams = self.facts.map(|facts| facts.stream).or(self.stream)?;
                 Some(streams == *wanted)
             }
+            Condition::Time(hours) => Some(hours.hold(self.at)),
             Condition::Uses(features) => Some(self.facts?.features.contains(*features)),
             Condition::PromptTokens(bounds) => bounds.hold(self.prompt?),
             Condition::OutputBound(bounds) => {
@@ -129,6 +135,7 @@ impl Subject<'_> {
                 [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
             }
             Condition::Stream(_)
+            | Condition::Time(_)
             | Condition::Uses(_)
             | Condition::PromptTokens(_)
             | Condition::OutputBound(_) => false,
@@ -137,8 +144,8 @@ impl Subject<'_> {
 }
 
 /// The names that no dimension may have: each is a condition of its own.
-pub(super) const RESERVED: [&str; 7] =
-    ["model", "provider", "dialect", "stream", "uses", "prompt_tokens", "output_bound"];
+pub(super) const RESERVED: [&str; 8] =
+    ["model", "provider", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
 
 /// What a request may use, by the words of `uses`.
 const FEATURES: [(&str, Features); 9] = [
@@ -153,23 +160,14 @@ const FEATURES: [(&str, Features); 9] = [
     ("server_tools", Features::SERVER_TOOLS),
 ];
 
-/// What a `match` wants of one of its keys.
+/// What stands at a key whose name decides what may stand there.
 #[derive(Debug)]
 pub(super) enum Wanted {
     Text(String),
     Flag(bool),
+    Number(u64),
     Words(Vec<String>),
-    Range(Range),
-}
-
-/// `{"min": 1, "max": 500}`
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct Range {
-    #[deserr(default)]
-    pub(super) min: Option<u64>,
-    #[deserr(default)]
-    pub(super) max: Option<u64>,
+    Each(Named<Self>),
 }
 
 impl Deserr<PolicyErrors> for Wanted {
@@ -178,22 +176,21 @@ impl Deserr<PolicyErrors> for Wanted {
         location: ValuePointerRef,
     ) -> Result<Self, PolicyErrors> {
         const ACCEPTED: &[ValueKind] =
-            &[ValueKind::String, ValueKind::Boolean, ValueKind::Sequence, ValueKind::Map];
+            &[ValueKind::String, ValueKind::Boolean, ValueKind::Integer, ValueKind::Sequence, ValueKind::Map];
         match value {
             Value::String(text) => Ok(Self::Text(text)),
             Value::Boolean(flag) => Ok(Self::Flag(flag)),
+            Value::Integer(number) => Ok(Self::Number(number)),
             Value::Sequence(words) => {
                 let word = |(i, word): (usize, V)| {
                     String::deserialize_from_value(word.into_value(), location.push_index(i))
                 };
                 words.into_iter().enumerate().map(word).collect::<Result<_, _>>().map(Self::Words)
             }
-            value @ Value::Map(_) => Range::deserialize_from_value(value, location).map(Self::Range),
+            value @ Value::Map(_) => Named::deserialize_from_value(value, location).map(Self::Each),
             actual => {
                 let kind = ErrorKind::IncorrectValueKind { actual, accepted: ACCEPTED };
-                Err(match PolicyErrors::error(None, kind, location) {
-                    ControlFlow::Break(errors) | ControlFlow::Continue(errors) => errors,
-                })
+                Err(super::named::all(PolicyErrors::error(None, kind, location)))
             }
         }
     }
@@ -221,13 +218,14 @@ impl Compiler<'_> {
             let at = format!("{path}.{name}");
             match name.as_str() {
                 "dialect" => self.text(&at, wanted).and_then(|text| self.dialect(&at, &text)),
-                "stream" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
+                "stream" | "time" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
                     let wrong = "a budget must know which calls it counts, also when their body is not read; \
                                  a limit on single requests is one of `request_limits`";
                     self.errors.add(at, wrong);
                     None
                 }
                 "stream" => self.stream(&at, &wanted),
+                "time" => self.hours(&at, &wanted).map(Condition::Time),
                 "uses" => self.uses(&at, wanted),
                 "prompt_tokens" => self.bounds(&at, &wanted).map(Condition::PromptTokens),
                 "output_bound" => self.bounds(&at, &wanted).map(Condition::OutputBound),
@@ -294,19 +292,27 @@ impl Compiler<'_> {
     }
 
     fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
-        let bounds = match wanted {
-            Wanted::Range(Range { min: None, max: None }) => None,
-            Wanted::Range(Range { min, max }) => {
-                Some(Bounds { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) })
-            }
-            _ => None,
+        let mut bounds = Bounds { min: 0, max: u64::MAX };
+        let Some(Wanted::Each(given)) =
+            Some(wanted).filter(|wanted| !matches!(wanted, Wanted::Each(n) if n.is_empty()))
+        else {
+            self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}");
+            return None;
         };
-        match bounds {
-            None => self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}"),
-            Some(bounds) if bounds.min > bounds.max => self.errors.add(at, "`min` is more than `max`"),
-            Some(_) => {}
+        for (key, value) in given.iter() {
+            match (key.as_str(), value) {
+                ("min", Wanted::Number(number)) => bounds.min = *number,
+                ("max", Wanted::Number(number)) => bounds.max = *number,
+                ("min" | "max", _) => {
+                    self.errors.add(format!("{at}.{key}"), "invalid value type: a number is needed");
+                }
+                _ => self.errors.add(at, format!("unknown field `{key}`; known are `min` and `max`")),
+            }
         }
-        bounds
+        if bounds.min > bounds.max {
+            self.errors.add(at, "`min` is more than `max`");
+        }
+        Some(bounds)
     }
 
     fn pattern(&mut self, path: &str, value: &str) -> WildMatch {

@@ -150,7 +150,7 @@ impl Compiler<'_> {
         self.moment(format!("{path}.since"), text?, 0, "first")
     }
 
-    fn moment(&mut self, path: String, text: &str, days: i64, which: &str) -> Option<EpochMs> {
+    pub(super) fn moment(&mut self, path: String, text: &str, days: i64, which: &str) -> Option<EpochMs> {
         let moment = || text.parse::<Timestamp>().ok();
         let day = || {
             let day = text.parse::<Date>().ok()?.checked_add(days.days()).ok()?;

@@ -6,11 +6,13 @@ mod condition;
 mod confirm;
 mod duplicates;
 mod errors;
+mod hours;
 mod identity;
 mod language;
 mod limits;
 mod named;
 mod prices;
+mod routes;
 mod rules;
 mod scope;
 mod steps;
@@ -21,9 +23,11 @@ mod wire;
 pub use condition::{Bounds, Call, Condition};
 pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
+pub use hours::Hours;
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption};
+pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
@@ -88,6 +92,8 @@ pub struct Policy {
     pub request_limits: Vec<RequestLimit>,
     /// How callers confirm; `None` where nothing asks them to.
     pub confirmations: Option<Confirmations>,
+    /// Rules that choose how calls go on, in the policy's order.
+    pub routes: Vec<RouteRule>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -234,12 +240,20 @@ impl Policy {
         let clamps = |limit: &RequestLimit| matches!(limit.over, Over::Clamp);
         self.budgets.iter().any(|budget| budget.enforced().any(edits))
             || self.request_limits.iter().any(clamps)
+            || self.routes.iter().any(RouteRule::edits)
     }
 
     /// Where it stands that a confirmation was used.
     #[must_use]
     pub fn confirmation_key(&self, signature: u128) -> SlotKey {
         self.key_of([self.name.as_bytes(), b"\0confirmation", &signature.to_le_bytes()].into_iter())
+    }
+
+    /// Whether somebody who knows a secret may choose the arm of an experiment.
+    #[must_use]
+    pub fn lets_choose_arms(&self) -> bool {
+        let splits = self.routes.iter().filter_map(|route| route.split.as_ref());
+        splits.into_iter().any(|split| split.secret.is_some())
     }
 
     /// Whether callers are answered in their language, so that it must be known.
@@ -263,7 +277,7 @@ impl Policy {
     /// Where the amount of `budget` for this subject stands.
     #[must_use]
     pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
-        let of_budget = [&self.name, &budget.name, &budget.counted].map(|text| text.as_bytes());
+        let of_budget = [&self.name, &budget.name, &budget.counted].map(String::as_bytes);
         let of_subject = budget.per.iter().map(|scope| subject.value(*scope).as_bytes());
         self.key_of(of_budget.into_iter().chain(of_subject))
     }

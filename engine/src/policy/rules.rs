@@ -9,7 +9,7 @@ use super::confirm::{Confirm, WireConfirm};
 use super::identity::Dimension;
 use super::language::{Message, Messages};
 use super::named::Named;
-use super::wire::Mode;
+use super::wire::{Deny, Mode};
 use crate::units::{Amount, EpochMs, NanoUsd, grouped};
 use deserr::Deserr;
 
@@ -150,20 +150,8 @@ pub(super) struct WireLimit {
     pub(super) mode: Option<Mode>,
     #[deserr(rename = "match", default)]
     pub(super) matches: Named<Wanted>,
-    pub(super) limit: WireMeasure,
+    pub(super) limit: Named<Wanted>,
     pub(super) over: WireOver,
-}
-
-/// An amount of what one request needs.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct WireMeasure {
-    #[deserr(default)]
-    pub(super) prompt_tokens: Option<u64>,
-    #[deserr(default)]
-    pub(super) output_tokens: Option<u64>,
-    #[deserr(default)]
-    pub(super) usd: Option<String>,
 }
 
 /// What happens beyond a request limit.
@@ -171,27 +159,12 @@ pub(super) struct WireMeasure {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct WireOver {
     #[deserr(default)]
-    pub(super) deny: Option<WireDeny>,
+    pub(super) deny: Option<Deny>,
     #[deserr(default)]
     pub(super) confirm: Option<WireConfirm>,
     #[deserr(default)]
-    pub(super) clamp: Option<WireClamp>,
+    pub(super) clamp: Option<Named<Wanted>>,
 }
-
-/// A refusal beyond a request limit.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct WireDeny {
-    #[deserr(default)]
-    pub(super) message: Option<Message>,
-    #[deserr(default)]
-    pub(super) upgrade_url: Option<String>,
-}
-
-/// A bound at a request limit: there is nothing more to say of it.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct WireClamp {}
 
 impl Compiler<'_> {
     /// Checks a rule's name, which no other rule may have.
@@ -254,11 +227,12 @@ impl Compiler<'_> {
         limits
     }
 
-    fn measure(&mut self, path: &str, wire: &WireMeasure) -> Option<(Measure, u64)> {
-        match (wire.prompt_tokens, wire.output_tokens, wire.usd.as_deref()) {
-            (Some(tokens), None, None) => Some((Measure::PromptTokens, tokens)),
-            (None, Some(tokens), None) => Some((Measure::OutputTokens, tokens)),
-            (None, None, Some(text)) => {
+    fn measure(&mut self, path: &str, wire: &Named<Wanted>) -> Option<(Measure, u64)> {
+        let mut given = wire.iter().map(|(key, value)| (key.as_str(), value));
+        match (given.next(), given.next()) {
+            (Some(("prompt_tokens", Wanted::Number(tokens))), None) => Some((Measure::PromptTokens, *tokens)),
+            (Some(("output_tokens", Wanted::Number(tokens))), None) => Some((Measure::OutputTokens, *tokens)),
+            (Some(("usd", Wanted::Text(text))), None) => {
                 let money = NanoUsd::parse(text).and_then(|NanoUsd(nano)| u64::try_from(nano).ok());
                 if money.is_none() {
                     let wrong = format!("`{text}` is no amount of dollars; write it like \"2\" or \"0.02\"");
@@ -267,8 +241,8 @@ impl Compiler<'_> {
                 money.map(|nano| (Measure::Usd, nano))
             }
             _ => {
-                let wrong = "exactly one of `prompt_tokens`, `output_tokens` and `usd` is needed; more limits are \
-                             more entries";
+                let wrong = "exactly one of `prompt_tokens`, `output_tokens` (numbers) and `usd` (a text) is needed; \
+                             more limits are more entries";
                 self.errors.add(path, wrong);
                 None
             }
@@ -296,7 +270,10 @@ impl Compiler<'_> {
                 let message = self.rule_template(&at, deny.message.as_ref(), default, &OF_LIMITS);
                 Some(Over::Deny { message, upgrade_url: deny.upgrade_url })
             }
-            (None, None, Some(WireClamp {})) => {
+            (None, None, Some(clamp)) => {
+                if let Some(key) = clamp.names().next() {
+                    self.errors.add(format!("{path}.clamp"), format!("unknown field `{key}`; write {{}}"));
+                }
                 if measure != Measure::OutputTokens {
                     let wrong = "only `output_tokens` can be clamped: a prompt is not ours to shorten";
                     self.errors.add(format!("{path}.clamp"), wrong);

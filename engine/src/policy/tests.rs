@@ -432,7 +432,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         (
             "/request_limits",
             json!([{"name": "l", "limit": {}, "over": {"deny": {}}}]),
-            "`request_limits[0].limit`: exactly one of `prompt_tokens`, `output_tokens` and `usd`",
+            "`request_limits[0].limit`: exactly one of `prompt_tokens`, `output_tokens`",
         ),
         (
             "/request_limits",
@@ -448,6 +448,16 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "/request_limits",
             json!([{"name": "l", "limit": {"prompt_tokens": 2}, "over": {"clamp": {}}}]),
             "`request_limits[0].over.clamp`: only `output_tokens` can be clamped",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"output_tokens": 99}, "over": {"clamp": {"to": 16}}}]),
+            "`request_limits[0].over.clamp`: unknown field `to`; write {}",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"output_tokens": "99"}, "over": {"deny": {}}}]),
+            "`request_limits[0].limit`: exactly one of `prompt_tokens`, `output_tokens`",
         ),
         (
             "/request_limits",

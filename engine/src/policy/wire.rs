@@ -65,6 +65,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) request_limits: Vec<super::rules::WireLimit>,
     #[deserr(default)]
+    pub(super) routes: Vec<super::routes::WireRoute>,
+    #[deserr(default)]
     pub(super) confirm: super::confirm::WireConfirmations,
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,

@@ -123,7 +123,9 @@ impl World {
         let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let pages = &self.pages.0;
-        let level = |hold: &Hold| Some(pages.get(&hold.key.page)?.level(hold, self.now));
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|p| p.level(hold, self.now)).unwrap_or_default())
+        };
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply, Vec::new()));
         }
@@ -141,6 +143,9 @@ impl World {
             Ok(edits) => {
                 let mut saw = sent(dialect::splice(&body, &edits.body));
                 saw.headers = headers.iter().filter(|(name, _)| !self.policy.strips(name)).cloned().collect();
+                for (name, value) in &edits.headers {
+                    saw.headers.replace(name.as_str(), value.as_str());
+                }
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }

@@ -3,8 +3,8 @@
 use super::Sound;
 use serde_json::Value;
 use tokenstile_engine::policy::{
-    Action, Bound, Bounds, Budget, CalendarUnit, Condition, Effort, Measure, Over, Policy, Scope, Step,
-    Verdict, Window,
+    Action, Arm, Bound, Bounds, Budget, CalendarUnit, Condition, Effort, Measure, NewModel, Over, Policy,
+    Scope, Setting, Step, Verdict, Window,
 };
 use tokenstile_engine::units::{Amount, Meter};
 
@@ -96,6 +96,7 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&s
         Condition::Dialect(name) => format!("the dialect {name}"),
         Condition::Stream(true) => "a streamed answer".to_owned(),
         Condition::Stream(false) => "an answer that is not streamed".to_owned(),
+        Condition::Time(_) => "certain hours".to_owned(),
         Condition::Uses(_) => "what it uses".to_owned(),
         Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
@@ -137,7 +138,31 @@ fn rules(sound: &Sound) -> Vec<String> {
         };
         format!("`{}`: {whom} with {of} {most} {then}.{}", limit.name, shadow(limit.shadow))
     });
-    blocks.chain(limits).collect()
+    let routes = policy.routes.iter().map(|route| {
+        let whom = whom(&route.matches, "routes", &route.name);
+        let what = match &route.split {
+            Some(split) => {
+                let arm = |arm: &Arm| format!("{} ({} of 1,000)", arm.name, arm.weight);
+                let arms: Vec<String> = split.arms.iter().map(arm).collect();
+                format!("is part of an experiment: {}", arms.join(", "))
+            }
+            None => setting(&route.set, route.forbid.is_empty()),
+        };
+        format!("`{}`: {whom} {what}.{}", route.name, shadow(route.shadow))
+    });
+    blocks.chain(limits).chain(routes).collect()
+}
+
+/// What a route chooses.
+fn setting(set: &Setting, may_all: bool) -> String {
+    let model = set.model.as_ref().map(|model| match model {
+        NewModel::Named(model) => format!("is served by {model}"),
+        NewModel::Listed(_) => "is served by a cheaper model".to_owned(),
+    });
+    let bound = set.max_output_tokens.map(|tokens| format!("has an answer of {tokens} tokens at most"));
+    let headers = set.headers.iter().map(|(name, value)| format!("goes with {name}: {value}"));
+    let forbid = (!may_all).then(|| "is not served by certain models in the place of its own".to_owned());
+    model.into_iter().chain(bound).chain(headers).chain(forbid).collect::<Vec<_>>().join(", ")
 }
 
 fn window(budget: &Budget) -> String {

@@ -129,6 +129,11 @@ pub(super) fn rules(policy: &Policy, record: &Value) -> Option<Step> {
         let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
         format!("`{}` allows {most} a call: {}", limit.name, said(&limit.name))
     });
-    let lines: Vec<String> = blocks.chain(limits).collect();
+    let arm = |name: &str| record.get("arms").and_then(|all| all.get(name)).and_then(Value::as_str);
+    let routes = policy.routes.iter().map(|route| match arm(&route.name) {
+        Some(arm) => format!("`{}` is an experiment: the call is in the arm `{arm}`", route.name),
+        None => format!("`{}` chooses how calls go on: {}", route.name, said(&route.name)),
+    });
+    let lines: Vec<String> = blocks.chain(limits).chain(routes).collect();
     (!lines.is_empty()).then_some(Step { title: "Rules on single requests", lines })
 }

@@ -159,11 +159,13 @@ impl Maker {
                 {"type": "string"},
                 {"type": "object", "additionalProperties": {"type": "string"}}
             ]})),
-            // What a `match` wants: `Wanted` says which key takes what.
+            // What a `match` wants: the name of its key decides what may stand there.
             ("Wanted", _) => {
-                let range = Value::Object(self.reference(module, "Range", path));
                 let words = json!({"type": "array", "items": {"type": "string"}});
-                object(json!({"anyOf": [{"type": "string"}, {"type": "boolean"}, words, range]}))
+                let each = json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/Wanted"}});
+                let any = json!([{"type": "string"}, {"type": "boolean"}, {"type": "integer", "minimum": 0}, words, each]);
+                self.definitions.insert("Wanted".to_owned(), json!({"anyOf": any}));
+                object(json!({"$ref": "#/$defs/Wanted"}))
             }
             ("Option" | "Box", Some(inner)) => self.of(module, inner, path),
             ("Vec", Some(inner)) => {

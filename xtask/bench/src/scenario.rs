@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
-    /// Who calls: the policy knows `free` and the exhausted `broke`.
+    /// Who calls: the policy knows `free`, the exhausted `broke`, and `closed`, who has nothing.
     pub(crate) tier: &'static str,
     pub(crate) body: Bytes,
     /// What ours answers; any other filter answers 200.
@@ -54,6 +54,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             ours: Expected::Refused,
         },
         Scenario {
+            name: "refused before the upload, 10 KB",
+            path: CHAT,
+            tier: "closed",
+            body: body(10_000, false),
+            ours: Expected::Refused,
+        },
+        Scenario {
             name: "no LLM call, 1 KB",
             path: "/v1/other",
             tier: "free",
@@ -63,7 +70,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     ]
 }
 
-/// Identity, two budgets for everybody that never end, and one that is spent from the start.
+/// Identity, two budgets for everybody that never end, one that is spent from the start, and one of nothing.
 pub(crate) fn policy() -> Value {
     let day = json!({"calendar": "day"});
     json!({
@@ -84,6 +91,8 @@ pub(crate) fn policy() -> Value {
              "ladder": [{"at": "100%", "deny": {}}]},
             {"name": "spent", "match": {"tier": "broke"}, "per": ["user"], "window": day,
              "limit": {"tokens": 1}, "ladder": [{"at": "100%", "deny": {}}]},
+            {"name": "closed", "match": {"tier": "closed"}, "per": ["user"], "window": day,
+             "limit": {"requests": 0}, "ladder": [{"at": "100%", "deny": {}}]},
         ],
     })
 }

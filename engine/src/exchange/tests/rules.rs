@@ -9,6 +9,7 @@ fn policies() -> Vec<Value> {
     for limit in [
         json!({"tokens": 1000}),
         json!({"output_tokens": 1000}),
+        json!({"requests": 0}),
         json!({"requests": 1000}),
         json!({"usd": "1"}),
     ] {
@@ -70,13 +71,16 @@ impl Shop {
         let budget = &self.policy.budgets[0];
         for hold in call.holds() {
             let none = Reserved { before: Level::default(), receipt: None };
-            let mut owed = vec![hold.settle(&none, budget.limit / 100 * percent)];
+            let mut owed = vec![hold.settle(&none, budget.limit.saturating_mul(percent).saturating_div(100))];
             settle_all(&mut self.store, &mut owed, NOON);
         }
     }
 
     fn by_head(&self) -> Option<Next> {
-        let level = |hold: &Hold| Some(self.store.0.get(&hold.key.page)?.level(hold, NOON));
+        let pages = &self.store.0;
+        let level = |hold: &Hold| {
+            Some(pages.get(&hold.key.page).map(|page| page.level(hold, NOON)).unwrap_or_default())
+        };
         self.call().head(None, NOON, level)
     }
 
@@ -129,27 +133,57 @@ fn a_store_that_cannot_be_read_and_a_short_body_are_no_reason_to_refuse() {
     assert!(matches!(shop.call().head(Some(4097), NOON, full), Some(Next::Reply(_))));
 }
 
-#[test]
-fn a_confirmation_whose_use_cannot_be_noted_is_a_failure_of_the_store() {
-    let edit = |policy: &mut Value| {
+/// A shop that asks about everything, and a token for a call.
+fn asking(edit: impl FnOnce(&mut Value)) -> (Shop, Vec<u8>) {
+    let shop = Shop::new(|policy| {
         policy["confirm"] = json!({"secret": "a secret of many letters"});
         policy["request_limits"] =
             json!([{"name": "ask", "limit": {"prompt_tokens": 1}, "over": {"confirm": {}}}]);
         policy["budgets"] = json!([]);
+        edit(policy);
+    });
+    let Next::Reply(question) = shop.call().body(body("gpt-4o").as_bytes(), false, NOON) else { panic!() };
+    let question: Value = serde_json::from_slice(&question.body).unwrap();
+    let token = question["error"]["confirm_token"].as_str().unwrap().as_bytes().to_vec();
+    (shop, token)
+}
+
+const CONFIRM: &[u8] = b"X-Tokenstile-Confirm";
+
+#[test]
+fn a_header_that_stands_twice_confirms_nothing_and_nor_does_one_bit_of_difference() {
+    let (shop, token) = asking(|_| {});
+    let header = |value: &[u8]| (CONFIRM.to_vec(), value.to_vec());
+    let goes_on = |headers: &[(Vec<u8>, Vec<u8>)], body: &str| {
+        let mut call = shop.call();
+        call.offers(headers);
+        call.body(body.as_bytes(), false, NOON) == Next::Reserve
     };
+    assert!(goes_on(&[header(&token)], &body("gpt-4o")));
+    assert!(!goes_on(&[header(&token), header(&token)], &body("gpt-4o")));
+    assert!(!goes_on(&[header(&token), header(b"")], &body("gpt-4o")));
+    assert!(!goes_on(&[header(&token)], &body("gpt-4p")));
+    assert!(!goes_on(&[header(&token)], &(body("gpt-4o") + " ")));
+    for at in 0..token.len() {
+        for bit in 0..8 {
+            let mut other = token.clone();
+            other[at] ^= 1 << bit;
+            assert!(!goes_on(&[header(&other)], &body("gpt-4o")), "{}", String::from_utf8_lossy(&other));
+        }
+    }
+    let (other, _) = asking(|policy| policy["confirm"]["secret"] = "another secret of letters".into());
+    let mut call = other.call();
+    call.offers(&[header(&token)]);
+    assert!(matches!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reply(_)));
+}
+
+#[test]
+fn a_confirmation_whose_use_cannot_be_noted_is_a_failure_of_the_store() {
     for (on_error, passes) in [("allow", true), ("deny", false)] {
-        let shop = Shop::new(|policy| {
-            edit(policy);
-            policy["on_error"] = on_error.into();
-        });
-        let body = body("gpt-4o");
+        let (shop, token) = asking(|policy| policy["on_error"] = on_error.into());
         let mut call = shop.call();
-        let Next::Reply(question) = call.body(body.as_bytes(), false, NOON) else { panic!() };
-        let question: Value = serde_json::from_slice(&question.body).unwrap();
-        let token = question["error"]["confirm_token"].as_str().unwrap();
-        let mut call = shop.call();
-        call.offers(&[(b"X-Tokenstile-Confirm".to_vec(), token.as_bytes().to_vec())]);
-        assert_eq!(call.body(body.as_bytes(), false, NOON), Next::Reserve);
+        call.offers(&[(CONFIRM.to_vec(), token)]);
+        assert_eq!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
         let next = call.store_failed("gone", NOON);
         assert_eq!(matches!(next, Next::Forward(_)), passes, "{on_error}: {next:?}");
     }

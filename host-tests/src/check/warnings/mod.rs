@@ -88,13 +88,16 @@ impl Warnings<'_> {
                 found.push(("dead-rule", format!("budgets[{i}].tiers.{other}"), message, None));
             }
         }
-        for key in ["budgets", "blocks", "request_limits"] {
+        for key in ["budgets", "blocks", "request_limits", "routes"] {
             let rules = self.sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
             for (i, rule) in rules.enumerate() {
-                let model = rule.pointer("/match/model").and_then(Value::as_str);
-                if let Some(model) = model.filter(|model| *model != UNKNOWN && !self.knows(model)) {
-                    let (message, help) = self.unknown(model);
-                    found.push(("unknown-model", format!("{key}[{i}].match.model"), message, help));
+                for place in ["match.model", "set.model"] {
+                    let model =
+                        rule.pointer(&format!("/{}", place.replace('.', "/"))).and_then(Value::as_str);
+                    if let Some(model) = model.filter(|model| *model != UNKNOWN && !self.knows(model)) {
+                        let (message, help) = self.unknown(model);
+                        found.push(("unknown-model", format!("{key}[{i}].{place}"), message, help));
+                    }
                 }
             }
         }

@@ -3,7 +3,6 @@
 use super::Warnings;
 use crate::check::models;
 use serde_json::Value;
-use tokenstile_engine::policy::Action;
 use tokenstile_engine::price::models_like;
 use wildmatch::WildMatch;
 
@@ -52,12 +51,9 @@ impl Warnings<'_> {
                 }
                 self.downgrade(&path, from, to);
             }
-            let used = self.sound.policy.budgets.iter().flat_map(|budget| &budget.ladder).any(|step| {
-                let Action::Downgrade { list } = &step.action else { return false };
-                self.sound.policy.downgrades.get(*list).is_some_and(|list| list.name == *name)
-            });
+            let used = names(&self.sound.document, "downgrade", name);
             if !used {
-                let message = "no step uses this list".to_owned();
+                let message = "nothing uses this list".to_owned();
                 self.add("dead-rule", format!("downgrades.{name}"), message, None);
             }
         }
@@ -120,5 +116,16 @@ impl Warnings<'_> {
                 self.add("unknown-model", format!("prices.aliases.{name}"), message, help);
             }
         }
+    }
+}
+
+/// Whether this text stands at such a key anywhere.
+fn names(value: &Value, key: &str, text: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| (name == key && value.as_str() == Some(text)) || names(value, key, text)),
+        Value::Array(items) => items.iter().any(|item| names(item, key, text)),
+        _ => false,
     }
 }

@@ -49,7 +49,8 @@ impl Coverage {
         let blocks = policy.iter().flat_map(|policy| policy.blocks.iter().map(|block| block.name.clone()));
         let limits =
             policy.iter().flat_map(|policy| policy.request_limits.iter().map(|limit| limit.name.clone()));
-        let rules = blocks.chain(limits).map(|name| (name, false)).collect();
+        let routes = policy.iter().flat_map(|policy| policy.routes.iter().map(|route| route.name.clone()));
+        let rules = blocks.chain(limits).chain(routes).map(|name| (name, false)).collect();
         Self { policy, wrong, name, parts, rules }
     }
 
@@ -57,7 +58,10 @@ impl Coverage {
     pub(super) fn add(&mut self, policy: &Value, seen: &[Seen]) {
         for record in seen.iter().flat_map(|seen| seen.records.iter().flatten()) {
             let shadow = record.get("shadow").and_then(Value::as_object).into_iter().flat_map(Map::keys);
-            for rule in shadow.map(String::as_str).chain(record.get("rule").and_then(Value::as_str)) {
+            let arms = record.get("arms").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+            for rule in
+                shadow.chain(arms).map(String::as_str).chain(record.get("rule").and_then(Value::as_str))
+            {
                 if let Some(reached) = self.rules.get_mut(rule) {
                     *reached = true;
                 }

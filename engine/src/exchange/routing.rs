@@ -1,0 +1,200 @@
+//! Routes of a call: the model, the bound and the headers that rules choose for it before any budget is asked, and the
+//! arms of experiments that its caller is in.
+
+use super::{Decision, Exchange};
+use crate::dialect::ModelAt;
+use crate::policy::{Arm, Assigned, Cheaper, HOLDOUT, NewModel, Policy, RouteRule, Setting, Split};
+use crate::units::EpochMs;
+use wildmatch::WildMatch;
+
+/// What routes chose for a call.
+#[derive(Debug, Default)]
+pub(super) struct Routing {
+    /// It is chosen once.
+    is_done: bool,
+    /// The model that serves, if it is another.
+    pub(super) model: Option<String>,
+    /// Headers of the request, for the proxy's own routing.
+    pub(super) headers: Vec<(String, String)>,
+    /// Experiments, and the arm of each that the caller is in.
+    pub(super) arms: Vec<(String, String)>,
+    /// The first rule that changed something, and the sentence that says so.
+    pub(super) told: Option<(String, String)>,
+    /// What must not serve.
+    forbidden: Vec<WildMatch>,
+}
+
+impl Routing {
+    /// What was chosen could not be put in place.
+    pub(super) fn undo(&mut self) {
+        self.model = None;
+        self.headers.clear();
+        self.told = None;
+    }
+}
+
+impl Exchange {
+    /// The caller's `x-tokenstile-arm`: it chooses an arm if it knows the secret.
+    pub(super) fn wants_arm(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
+        if !self.policy.lets_choose_arms() {
+            return;
+        }
+        let wanted = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"x-tokenstile-arm"));
+        self.wanted_arm =
+            wanted.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default();
+    }
+
+    /// Chooses, when all that is to be known of the call is known.
+    pub(super) fn choose_route(&mut self, policy: &Policy, now: EpochMs) {
+        if policy.routes.is_empty() || std::mem::replace(&mut self.routing.is_done, true) {
+            return;
+        }
+        let call = self.call_of(self.subject(), now);
+        let met = |route: &&RouteRule| route.lasts(now) && call.meets(&route.matches) == Some(true);
+        let met: Vec<&RouteRule> = policy.routes.iter().filter(met).collect();
+        let forbid = met.iter().filter(|route| !route.shadow).flat_map(|route| &route.forbid);
+        let forbidden = forbid.cloned().collect();
+        self.routing.forbidden = forbidden;
+        for route in met {
+            self.follow(policy, route, now);
+        }
+        if self.routing.model.is_some() {
+            // Holds are of what will serve.
+            self.quote = std::cell::OnceCell::new();
+        }
+    }
+
+    fn follow(&mut self, policy: &Policy, route: &RouteRule, now: EpochMs) {
+        let arm = route.split.as_ref().map(|split| self.arm_of(policy, split, now));
+        let set = match &arm {
+            None => &route.set,
+            Some((name, set)) => {
+                if let Some(name) = name.filter(|_| !route.shadow) {
+                    self.routing.arms.push((route.name.clone(), name.to_owned()));
+                }
+                let Some(set) = set else { return };
+                set
+            }
+        };
+        if route.shadow {
+            if self.would_change(policy, set) {
+                self.outcome.shadow.push((route.name.clone(), Decision::Route));
+            }
+            return;
+        }
+        self.apply_setting(policy, &route.name, set);
+    }
+
+    /// The name of the caller's arm, and what is chosen there.
+    fn arm_of<'p>(
+        &self,
+        policy: &Policy,
+        split: &'p Split,
+        now: EpochMs,
+    ) -> (Option<&'p str>, Option<&'p Setting>) {
+        let of = |arm: &'p Arm| (Some(arm.name.as_str()), Some(&arm.set));
+        if let Some(arm) = split.forced(&self.wanted_arm) {
+            return of(arm);
+        }
+        match split.assign(&policy.name, self.identity.value(split.by), now) {
+            Assigned::Arm(arm) => of(arm),
+            Assigned::HeldOut => (Some(HOLDOUT), None),
+            Assigned::Outside => (None, None),
+        }
+    }
+
+    fn would_change(&self, policy: &Policy, set: &Setting) -> bool {
+        let model = set.model.as_ref().and_then(|model| self.new_model(policy, model).ok().flatten());
+        let bound = set.max_output_tokens.and_then(|tokens| self.bound_answer(tokens).ok().flatten());
+        model.is_some() || bound.is_some() || !set.headers.is_empty()
+    }
+
+    /// What an earlier rule chose stays.
+    fn apply_setting(&mut self, policy: &Policy, rule: &str, set: &Setting) {
+        let mut skipped = Vec::new();
+        if let Some(model) = set.model.as_ref().filter(|_| self.routing.model.is_none()) {
+            match self.new_model(policy, model) {
+                Ok(Some(model)) => {
+                    let told = format!("{model} answers instead of {}.", self.asked_model());
+                    self.routing.told.get_or_insert((rule.to_owned(), told));
+                    self.routing.model = Some(model);
+                }
+                Ok(None) => {}
+                Err(why) => skipped.push(why),
+            }
+        }
+        if let Some(tokens) = set.max_output_tokens {
+            match self.bound_answer(tokens) {
+                Ok(Some(bound)) => {
+                    self.outcome.clamp(rule, bound);
+                    self.output_limit = self.outcome.output_bound;
+                }
+                Ok(None) => {}
+                Err(why) => skipped.push(why),
+            }
+        }
+        if !set.headers.is_empty() && self.path_editable {
+            let new =
+                |(name, _): &&(String, String)| self.routing.headers.iter().all(|(other, _)| other != name);
+            let new: Vec<_> = set.headers.iter().filter(new).cloned().collect();
+            self.routing.headers.extend(new);
+            self.routing.told.get_or_insert((rule.to_owned(), String::new()));
+        } else if !set.headers.is_empty() {
+            skipped.push(
+                "the headers have left already; `hold_headers` keeps them until the decision".to_owned(),
+            );
+        }
+        self.outcome.skipped.extend(skipped.into_iter().map(|why| format!("{rule}: {why}")));
+        self.outcome.routed.clone_from(&self.routing.told);
+        self.outcome.settle_decision();
+    }
+
+    /// The model that is to serve; `Ok(None)` if it is the one asked for.
+    fn new_model(&self, policy: &Policy, model: &NewModel) -> Result<Option<String>, String> {
+        let asked = self.asked_model();
+        let model = match model {
+            NewModel::Named(model) if model == asked => return Ok(None),
+            NewModel::Named(model) => model.as_str(),
+            NewModel::Listed(list) => {
+                let list = policy.downgrades.get(*list).ok_or("no such list")?;
+                match list.cheaper(asked) {
+                    Cheaper::Use(model) => model,
+                    Cheaper::Already => return Ok(None),
+                    Cheaper::Unlisted => return Err(format!("`{}` names nothing for `{asked}`", list.name)),
+                }
+            }
+        };
+        self.can_change_model()?;
+        self.is_allowed(model)?;
+        Ok(Some(model.to_owned()))
+    }
+
+    /// Whether the request's model can be changed at all.
+    pub(super) fn can_change_model(&self) -> Result<(), String> {
+        let why_not = match self.facts.as_ref().map(|facts| &facts.model_at) {
+            None => "the body could not be read, so its model cannot be changed",
+            Some(ModelAt::Nowhere) => "this request names no model that could be changed",
+            Some(ModelAt::Body(_) | ModelAt::Form(_)) if !self.body_editable => {
+                "this proxy cannot change request bodies"
+            }
+            Some(ModelAt::Path(_)) if !self.path_editable => {
+                "the path has left already; `hold_headers` keeps it until the decision"
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(why_not.to_owned())
+    }
+
+    /// Whether no route forbids this model to serve such calls.
+    pub(super) fn is_allowed(&self, model: &str) -> Result<(), String> {
+        if self.routing.forbidden.iter().any(|pattern| pattern.matches(model)) {
+            return Err(format!("a route forbids `{model}` for such calls"));
+        }
+        Ok(())
+    }
+
+    /// The model that the call goes out with unless a budget decides otherwise.
+    pub(super) fn routed_model(&self) -> &str {
+        self.routing.model.as_deref().unwrap_or_else(|| self.asked_model())
+    }
+}

@@ -1,0 +1,381 @@
+//! Routes, from as written to as they run: rules that choose a model, a bound or a header for a call, and experiments
+//! that choose for some callers. What they mean for a call stands in `exchange/routing.rs`.
+
+use super::DowngradeList;
+use super::PolicyErrors;
+use super::compile::Compiler;
+use super::condition::{Asker, Condition, Wanted};
+use super::identity::{Dimension, check_header};
+use super::named::Named;
+use super::wire::Mode;
+use crate::split::{self, PER_MILLE};
+use crate::units::EpochMs;
+use deserr::Deserr;
+use wildmatch::WildMatch;
+
+/// A rule that chooses how a call goes on.
+#[derive(Debug, Clone)]
+pub struct RouteRule {
+    /// Unique among the policy's rules; the `rule` in answers and records.
+    pub name: String,
+    /// Decides, but is not carried out.
+    pub shadow: bool,
+    /// Which calls: those that fulfil all of these.
+    pub matches: Vec<Condition>,
+    /// Models that nothing of ours may put in the place of another for such calls.
+    pub forbid: Vec<WildMatch>,
+    /// What it chooses for every such call.
+    pub set: Setting,
+    /// Or for some of the callers.
+    pub split: Option<Split>,
+    /// From when on; for ever, if not stated.
+    pub since: Option<EpochMs>,
+    /// Until when; for ever, if not stated.
+    pub until: Option<EpochMs>,
+}
+
+/// What is chosen for a call.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// The model that serves.
+    pub model: Option<NewModel>,
+    /// The most tokens that one answer may have, beside the thinking that the request asks for.
+    pub max_output_tokens: Option<u64>,
+    /// Headers of the request, for the proxy's own routing.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The model that a route puts in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewModel {
+    /// This one.
+    Named(String),
+    /// What a list of `downgrades` has for the one asked for: its place in [`super::Policy::downgrades`].
+    Listed(usize),
+}
+
+/// An experiment.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// The dimension whose values are the subjects: its place.
+    pub by: usize,
+    /// What else the arm depends on, so that two experiments mix.
+    pub salt: String,
+    /// How many of a thousand subjects are in no arm of any experiment of this policy.
+    pub holdout: u32,
+    /// When the arms that change something begin to grow, and when they have their weight.
+    pub ramp: Option<(EpochMs, EpochMs)>,
+    /// Of a thousand subjects so many each; the rest is in none.
+    pub arms: Vec<Arm>,
+    /// Who knows this chooses an arm by a header.
+    pub secret: Option<String>,
+}
+
+/// One arm of an experiment.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Unique in its experiment; in records and in the answer's headers.
+    pub name: String,
+    /// Of a thousand subjects so many.
+    pub weight: u32,
+    /// What is chosen for them.
+    pub set: Setting,
+}
+
+/// Which arm a subject is in.
+#[derive(Debug, Clone, Copy)]
+pub enum Assigned<'a> {
+    /// This one.
+    Arm(&'a Arm),
+    /// None: it is held out of every experiment.
+    HeldOut,
+    /// None: the arms do not reach so far.
+    Outside,
+}
+
+impl Setting {
+    fn is_empty(&self) -> bool {
+        self.model.is_none() && self.max_output_tokens.is_none() && self.headers.is_empty()
+    }
+
+    fn edits(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+impl RouteRule {
+    /// Whether it is in force at this time.
+    #[must_use]
+    pub fn lasts(&self, now: EpochMs) -> bool {
+        self.since.is_none_or(|since| since <= now) && self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it may change requests.
+    #[must_use]
+    pub fn edits(&self) -> bool {
+        let arms = self.split.iter().flat_map(|split| &split.arms);
+        !self.shadow && (self.set.edits() || arms.into_iter().any(|arm| arm.set.edits()))
+    }
+}
+
+impl Split {
+    /// The arm of a subject. `policy`: the policy's name, by which all its experiments hold out the same subjects.
+    #[must_use]
+    pub fn assign(&self, policy: &str, subject: &str, now: EpochMs) -> Assigned<'_> {
+        if split::is_held_out(policy, subject, self.holdout) {
+            return Assigned::HeldOut;
+        }
+        let weights = || self.arms.iter().map(|arm| self.weight(arm, now));
+        let rest = u64::from(PER_MILLE).saturating_mul(RAMP_STEPS).saturating_sub(weights().sum());
+        let arms = self.arms.iter().map(|arm| arm.name.as_str()).zip(weights());
+        let place = split::arm(&self.salt, subject, arms.chain([("", rest)]));
+        place.and_then(|place| self.arms.get(place)).map_or(Assigned::Outside, Assigned::Arm)
+    }
+
+    /// The weight that an arm has by now, in millionths. One that changes nothing has it from the beginning.
+    fn weight(&self, arm: &Arm, now: EpochMs) -> u64 {
+        let steps = match self.ramp {
+            Some((from, to)) if arm.set.edits() => {
+                let passed = i128::from(now.0.saturating_sub(from.0).max(0));
+                let whole = i128::from(to.0.saturating_sub(from.0).max(1));
+                let steps = passed.saturating_mul(i128::from(RAMP_STEPS)).checked_div(whole).unwrap_or(0);
+                u64::try_from(steps).unwrap_or(0).min(RAMP_STEPS)
+            }
+            _ => RAMP_STEPS,
+        };
+        u64::from(arm.weight).saturating_mul(steps)
+    }
+
+    /// The arm that a header chooses: its name, a space, and the secret.
+    #[must_use]
+    pub fn forced(&self, header: &str) -> Option<&Arm> {
+        let (name, secret) = header.trim().split_once(' ')?;
+        if !is_same(secret.trim().as_bytes(), self.secret.as_ref()?.as_bytes()) {
+            return None;
+        }
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+}
+
+/// How finely a ramp grows.
+const RAMP_STEPS: u64 = 1000;
+const SECRET_BYTES_MIN: usize = 16;
+
+/// Compares without telling by its time how much is the same.
+fn is_same(given: &[u8], own: &[u8]) -> bool {
+    let differs = given.iter().zip(own).fold(0, |all, (a, b)| all | (a ^ b));
+    given.len() == own.len() && std::hint::black_box(differs) == 0
+}
+
+/// A route as written.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireRoute {
+    pub(super) name: String,
+    #[deserr(default = true)]
+    pub(super) enabled: bool,
+    #[deserr(default)]
+    pub(super) mode: Option<Mode>,
+    #[deserr(rename = "match", default)]
+    pub(super) matches: Named<Wanted>,
+    #[deserr(default)]
+    pub(super) forbid: Vec<String>,
+    #[deserr(default)]
+    pub(super) set: Option<WireSetting>,
+    #[deserr(default)]
+    pub(super) split: Option<WireSplit>,
+    #[deserr(default)]
+    pub(super) since: Option<String>,
+    #[deserr(default)]
+    pub(super) until: Option<String>,
+}
+
+/// What is chosen, as written.
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireSetting {
+    #[deserr(default)]
+    pub(super) model: Option<String>,
+    #[deserr(default)]
+    pub(super) downgrade: Option<String>,
+    #[deserr(default)]
+    pub(super) max_output_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) headers: Named<String>,
+}
+
+/// An experiment as written.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireSplit {
+    pub(super) by: String,
+    #[deserr(default)]
+    pub(super) salt: Option<String>,
+    #[deserr(default)]
+    pub(super) holdout: u32,
+    #[deserr(default)]
+    pub(super) ramp: Option<WireRamp>,
+    pub(super) arms: Vec<WireArm>,
+    #[deserr(default)]
+    pub(super) secret: Option<String>,
+}
+
+/// A ramp as written.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireRamp {
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// An arm as written.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireArm {
+    pub(super) name: String,
+    pub(super) weight: u32,
+    #[deserr(default)]
+    pub(super) set: WireSetting,
+}
+
+impl Compiler<'_> {
+    pub(super) fn routes(
+        &mut self,
+        wire: Vec<WireRoute>,
+        mode: Mode,
+        identity: &[Dimension],
+        lists: &[DowngradeList],
+    ) -> Vec<RouteRule> {
+        let mut routes = Vec::with_capacity(wire.len());
+        for (i, wire) in wire.into_iter().enumerate() {
+            let path = format!("routes[{i}]");
+            self.rule_name(&path, &wire.name);
+            if wire.set.is_some() == wire.split.is_some() && (wire.set.is_some() || wire.forbid.is_empty()) {
+                self.errors.add(&path, "a route needs either `set`, `split`, or `forbid` alone");
+            }
+            let enabled = wire.enabled;
+            let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Rule);
+            let set = wire.set.map(|set| {
+                let set = self.setting(&format!("{path}.set"), set, lists);
+                if set.is_empty() {
+                    self.errors.add(format!("{path}.set"), "it chooses nothing");
+                }
+                set
+            });
+            let split = wire
+                .split
+                .and_then(|split| self.split(&format!("{path}.split"), split, &wire.name, identity, lists));
+            let route = RouteRule {
+                shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
+                matches,
+                forbid: wire.forbid.iter().map(|name| WildMatch::new_case_insensitive(name)).collect(),
+                set: set.unwrap_or_default(),
+                split,
+                since: self.since(&path, wire.since.as_deref()),
+                until: self.until(&path, wire.until.as_deref()),
+                name: wire.name,
+            };
+            routes.extend(enabled.then_some(route));
+        }
+        routes
+    }
+
+    fn setting(&mut self, path: &str, wire: WireSetting, lists: &[DowngradeList]) -> Setting {
+        let model = match (wire.model, wire.downgrade) {
+            (Some(_), Some(_)) => {
+                self.errors.add(path, "either a `model`, or a `downgrade` list that has one for each");
+                None
+            }
+            (Some(model), None) => {
+                if model.is_empty() || model.contains('*') {
+                    self.errors.add(format!("{path}.model"), "one model is needed, not a pattern");
+                }
+                Some(NewModel::Named(model))
+            }
+            (None, Some(name)) => self.list(&format!("{path}.downgrade"), &name, lists).map(NewModel::Listed),
+            (None, None) => None,
+        };
+        if wire.max_output_tokens.is_some_and(|tokens| tokens < super::steps::OUTPUT_BOUND_MIN) {
+            let least = format!("at least {}: some APIs refuse less", super::steps::OUTPUT_BOUND_MIN);
+            self.errors.add(format!("{path}.max_output_tokens"), least);
+        }
+        let mut headers = Vec::with_capacity(wire.headers.len());
+        for (name, value) in wire.headers {
+            let at = format!("{path}.headers.{name}");
+            match check_header(&name) {
+                Err(message) => self.errors.add(at, message),
+                Ok(_) if value.bytes().any(|b| b.is_ascii_control()) => {
+                    self.errors.add(at, "a header's value is one line");
+                }
+                Ok(name) => headers.push((name, value)),
+            }
+        }
+        Setting { model, max_output_tokens: wire.max_output_tokens, headers }
+    }
+
+    fn split(
+        &mut self,
+        path: &str,
+        wire: WireSplit,
+        route: &str,
+        identity: &[Dimension],
+        lists: &[DowngradeList],
+    ) -> Option<Split> {
+        let by = identity.iter().position(|dimension| dimension.name == wire.by);
+        if by.is_none() {
+            let wrong = format!("`{}` is no dimension of `identity`", wire.by);
+            self.errors.add(format!("{path}.by"), wrong);
+        }
+        if wire.holdout > PER_MILLE {
+            self.errors.add(format!("{path}.holdout"), "at most 1000: it is in thousandths of the subjects");
+        }
+        if wire.secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES_MIN) {
+            let wrong = format!("at least {SECRET_BYTES_MIN} characters, so that nobody guesses it");
+            self.errors.add(format!("{path}.secret"), wrong);
+        }
+        let ramp = wire.ramp.and_then(|ramp| {
+            let from = self.moment(format!("{path}.ramp.from"), &ramp.from, 0, "first")?;
+            let to = self.moment(format!("{path}.ramp.to"), &ramp.to, 0, "first")?;
+            if from >= to {
+                self.errors.add(format!("{path}.ramp.to"), "it ends before it begins");
+            }
+            Some((from, to))
+        });
+        let arms = self.arms(path, wire.arms, lists);
+        Some(Split {
+            by: by?,
+            salt: wire.salt.unwrap_or_else(|| route.to_owned()),
+            holdout: wire.holdout,
+            ramp,
+            arms,
+            secret: wire.secret,
+        })
+    }
+
+    fn arms(&mut self, path: &str, wire: Vec<WireArm>, lists: &[DowngradeList]) -> Vec<Arm> {
+        let sum = wire.iter().fold(0_u64, |sum, arm| sum.saturating_add(u64::from(arm.weight)));
+        if sum == 0 || sum > u64::from(PER_MILLE) {
+            let wrong = format!(
+                "the weights are thousandths of the subjects and add up to {sum}; 1 to 1000 are right"
+            );
+            self.errors.add(format!("{path}.arms"), wrong);
+        }
+        let mut arms: Vec<Arm> = Vec::with_capacity(wire.len());
+        for (i, arm) in wire.into_iter().enumerate() {
+            let path = format!("{path}.arms[{i}]");
+            if !super::compile::is_name(&arm.name) {
+                let wrong = "a name of 1 to 64 letters, digits, `-`, `_` and `.` is needed";
+                self.errors.add(format!("{path}.name"), wrong);
+            }
+            if arms.iter().any(|other| other.name == arm.name) || arm.name == HOLDOUT {
+                self.errors.add(format!("{path}.name"), format!("`{}` names two arms", arm.name));
+            }
+            let set = self.setting(&format!("{path}.set"), arm.set, lists);
+            arms.push(Arm { name: arm.name, weight: arm.weight, set });
+        }
+        arms
+    }
+}
+
+/// What the record calls the arm of those who are held out.
+pub const HOLDOUT: &str = "holdout";
