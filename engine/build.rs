@@ -9,7 +9,8 @@
 //! - a surcharge: its service tier, or 255 and the place that costs it as a text; thousandths of the standard
 //!   rates; a match rule for the models that have it, 9 for all;
 //! - a model: the bytes of all that follows in it, a match rule, a text, the context in tokens, entries of
-//!   price history, variants;
+//!   price history, variants; and if `prices/capabilities.json` knows it, the most tokens of output, and what it
+//!   lacks, a bit each;
 //! - an entry: its condition (0 none; 1 from a day since 1970; 2 between two minutes of the day) and where
 //!   its price stands; a variant begins with its service tier;
 //! - a match rule: a sign, and a text or rules.
@@ -53,10 +54,14 @@ fn main() {
     let source = Path::new("../prices/book.json");
     println!("cargo::rerun-if-changed={}", source.display());
     println!("cargo::rerun-if-changed=build.rs");
+    let able = Path::new("../prices/capabilities.json");
+    println!("cargo::rerun-if-changed={}", able.display());
+    let able = std::fs::read_to_string(able).expect("prices/capabilities.json is in the repository");
+    let able: Value = serde_json::from_str(&able).expect("prices/capabilities.json is JSON");
     let text = std::fs::read_to_string(source).expect("prices/book.json is in the repository");
     let book: Value = serde_json::from_str(&text).expect("prices/book.json is JSON");
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(Path::new(&out).join("book.bin"), pack(&book)).expect("OUT_DIR can be written");
+    std::fs::write(Path::new(&out).join("book.bin"), pack(&book, &able)).expect("OUT_DIR can be written");
     let weights = std::fs::read_to_string("weights.txt").expect("engine/weights.txt is in the repository");
     println!("cargo::rerun-if-changed=weights.txt");
     std::fs::write(Path::new(&out).join("weights.rs"), tables(&weights)).expect("OUT_DIR can be written");
@@ -92,10 +97,12 @@ struct Packer {
     /// Each distinct price, and where it stands among them.
     prices: BTreeMap<Vec<u8>, u64>,
     packed_prices: Vec<u8>,
+    /// The most output of a model, and what it lacks.
+    able: Value,
 }
 
-fn pack(book: &Value) -> Vec<u8> {
-    let mut packer = Packer::default();
+fn pack(book: &Value, able: &Value) -> Vec<u8> {
+    let mut packer = Packer { able: able["models"].clone(), ..Packer::default() };
     let providers = list_of(&book["providers"]);
     let ids: Vec<&str> = providers.iter().map(|provider| text_of(&provider["id"])).collect();
     let mut body = Vec::new();
@@ -142,6 +149,12 @@ impl Packer {
                 for entry in entries {
                     self.entry(&mut record, entry);
                 }
+            }
+            let entry = format!("{}/{}", text_of(&provider["id"]), text_of(&model["id"]));
+            if let Some(known) = self.able.get(&entry) {
+                number(&mut record, known[0].as_u64().expect("tokens"));
+                let bits = list_of(&known[1]).iter().map(|lacks| 1_u64 << feature(text_of(lacks)));
+                number(&mut record, bits.sum());
             }
             sized(out, &record);
         }
@@ -215,6 +228,22 @@ fn packed_price(entry: &Map<String, Value>) -> Vec<u8> {
         }
     }
     out
+}
+
+/// The bit of `Features` (`src/dialect/facts.rs`).
+fn feature(name: &str) -> u8 {
+    const FEATURES: &[&str] = &[
+        "tools",
+        "vision",
+        "audio",
+        "files",
+        "json_schema",
+        "reasoning",
+        "logprobs",
+        "server_tools",
+        "video",
+    ];
+    place(FEATURES, name)
 }
 
 fn surcharge(out: &mut Vec<u8>, value: &Value) {

@@ -355,4 +355,5 @@ def main():
     print(f"{len(providers)} providers, {models} models, {len(rows)} vectors; left out: {', '.join(sorted(LEFT_OUT))}")
 
 
-main()
+if __name__ == "__main__":
+    main()

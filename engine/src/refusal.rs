@@ -217,19 +217,16 @@ impl BudgetState {
 
     /// `rule, used, limit, remaining, unit, resets_at, upgrade_url`, for programs.
     pub(crate) fn machine_fields(&self) -> Map<String, Value> {
-        let amount = |amount: Amount| match self.meter {
-            Meter::Usd => Value::from(NanoUsd(amount).to_string().replace(['$', ','], "")),
-            _ => Value::from(self.meter.count(amount)),
-        };
+        let amount = |amount: Amount| amount_json(self.meter, amount);
         let mut fields = Map::new();
-        fields.insert("rule".to_owned(), self.rule.clone().into());
-        fields.insert("used".to_owned(), amount(self.used));
-        fields.insert("limit".to_owned(), amount(self.limit));
-        fields.insert("remaining".to_owned(), amount(self.remaining()));
-        fields.insert("unit".to_owned(), self.meter.unit().into());
-        fields.insert("resets_at".to_owned(), self.resets_at.and_then(rfc3339).into());
+        put(&mut fields, "rule", self.rule.as_str().into());
+        put(&mut fields, "used", amount(self.used));
+        put(&mut fields, "limit", amount(self.limit));
+        put(&mut fields, "remaining", amount(self.remaining()));
+        put(&mut fields, "unit", self.meter.unit().into());
+        put(&mut fields, "resets_at", self.resets_at.and_then(rfc3339).into());
         if let Some(url) = &self.upgrade_url {
-            fields.insert("upgrade_url".to_owned(), url.clone().into());
+            put(&mut fields, "upgrade_url", url.as_str().into());
         }
         fields
     }
@@ -256,6 +253,20 @@ impl BudgetState {
             Meter::Usd => self.meter.count(amount) / 10_000_000,
             _ => self.meter.count(amount),
         }
+    }
+}
+
+/// One field of an object. Not inlined: what makes these objects is not worth its size.
+#[inline(never)]
+pub(crate) fn put(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    fields.insert(name.to_owned(), value);
+}
+
+/// An amount for programs: a number, or dollars as a decimal text.
+pub(crate) fn amount_json(meter: Meter, amount: Amount) -> Value {
+    match meter {
+        Meter::Usd => NanoUsd(amount).to_string().replace(['$', ','], "").into(),
+        _ => meter.count(amount).into(),
     }
 }
 

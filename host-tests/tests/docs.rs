@@ -8,8 +8,15 @@ use std::process::Command;
 use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 6] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/answers.md", "docs/routes.md"];
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/answers.md",
+    "docs/field-failures.md",
+    "docs/routes.md",
+];
 
 /// What stands between backticks and looks like a file of the repository: a folder and an ending.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
@@ -176,4 +183,41 @@ fn the_readmes_price_is_what_the_command_says() {
     let args = command.strip_prefix("$ tokenstile ").unwrap().split(' ');
     let output = Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(args).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+/// Every source and case file of the tests.
+fn texts_of_the_tests(folder: &Path, into: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts_of_the_tests(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs" || end == "json") {
+            into.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Reports of the field, each with the tests that it has become.
+#[test]
+fn every_test_of_the_field_failures_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = String::new();
+    for folder in ["tests", "src", "../engine/src", "../engine/tests"] {
+        texts_of_the_tests(&root.join(folder), &mut tests);
+    }
+    let document = file("docs/field-failures.md");
+    let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let mut seen = 0;
+    for row in rows.filter(|row| !row.starts_with("| report |")) {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            let exists =
+                tests.contains(&format!("fn {name}(")) || tests.contains(&format!("\"name\": \"{name}\""));
+            assert!(exists, "docs/field-failures.md names the test `{name}`, which does not exist");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 40, "{seen} tests: is the pattern still right?");
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 const POLICY: &str = r#"{"version": 1, "name": "t", "expected_output_tokens": 200,
   "identity": {"user": ["header:x-user-id", "body:/user", "value:anonymous"], "tier": ["header:x-tier", "value:free"]},
@@ -21,10 +22,15 @@ const POLICY: &str = r#"{"version": 1, "name": "t", "expected_output_tokens": 20
 
 const BODY: &str = r#"{"model": "gpt-4o", "max_tokens": 100, "user": "ann", "messages": [{"role": "user", "content": "hi"}]}"#;
 
+/// Written once: tests run side by side.
 fn policy() -> PathBuf {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("explain-policy.json");
-    std::fs::write(&file, POLICY).unwrap();
-    file
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let write = || {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("explain-policy.json");
+        std::fs::write(&file, POLICY).unwrap();
+        file
+    };
+    FILE.get_or_init(write).clone()
 }
 
 fn explain(args: &[&str], request: &str) -> String {

@@ -192,7 +192,7 @@ fn changes(policy: &Value, place: &str) -> Vec<(&'static str, Value, bool)> {
         policy
     };
     let free = ["headers", "identity", "match", "tiers", "downgrades", "aliases", "usd", "unknown_price"];
-    let named = free.iter().any(|name| place.ends_with(&format!("/{name}"))) || place.contains("/match/");
+    let named = free.iter().any(|name| place.ends_with(&format!("/{name}")));
     let is_object = policy.pointer(place).unwrap().is_object();
     let mut changed = vec![
         ("null", with(&|value| *value = Value::Null), false),

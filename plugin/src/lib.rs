@@ -8,6 +8,7 @@ mod exports;
 mod host;
 mod identity;
 mod pairs;
+mod quota;
 mod root;
 mod store;
 mod stream;

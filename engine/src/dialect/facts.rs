@@ -110,6 +110,42 @@ impl Features {
     /// Video in the prompt.
     pub const VIDEO: Self = Self(1 << 8);
 
+    /// Their names in policies and in the table of capabilities, in the order of their bits.
+    pub const NAMES: [&str; 9] = [
+        "tools",
+        "vision",
+        "audio",
+        "files",
+        "json_schema",
+        "reasoning",
+        "logprobs",
+        "server_tools",
+        "video",
+    ];
+
+    /// By its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().zip(0..).find(|(known, _)| **known == name).map(|(_, bit)| Self(1 << bit))
+    }
+
+    /// The names of all that is used.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |name| Self::named(name).is_some_and(|one| self.meets(one)))
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn shared_with(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Without these.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Both together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -7,7 +7,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{Refusal, RefusalKind, Written};
+use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::{Map, Value, json};
@@ -385,23 +385,38 @@ fn details(refusal: &Refusal, now: EpochMs) -> Value {
         RefusalKind::Confirm => "CONFIRMATION_REQUIRED",
         _ => "QUOTA_EXCEEDED",
     };
-    let mut details = vec![
-        json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "tokenstile",
-            "metadata": metadata}),
-    ];
+    let mut info = typed("ErrorInfo", "metadata", Value::Object(metadata));
+    put(&mut info, "reason", reason.into());
+    put(&mut info, "domain", "tokenstile".into());
+    let mut details = vec![Value::Object(info)];
+    let mut detail = |kind: &str, name: &str, value: Value| {
+        details.push(Value::Object(typed(kind, name, value)));
+    };
     let Some(state) = refusal.budget.as_ref().filter(|_| refusal.kind != RefusalKind::Confirm) else {
         return details.into();
     };
-    details.push(json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure",
-        "violations": [{"subject": state.rule, "description": refusal.message}]}));
+    detail("QuotaFailure", "violations", pair(("subject", &state.rule), ("description", &refusal.message)));
     if let Some(at) = state.resets_at {
-        let seconds = now.seconds_until(at).max(1);
-        details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",
-            "retryDelay": format!("{seconds}s")}));
+        detail("RetryInfo", "retryDelay", format!("{}s", now.seconds_until(at).max(1)).into());
     }
     if let Some(url) = &state.upgrade_url {
-        details.push(json!({"@type": "type.googleapis.com/google.rpc.Help",
-            "links": [{"description": "More quota", "url": url}]}));
+        detail("Help", "links", pair(("description", "More quota"), ("url", url)));
     }
     details.into()
+}
+
+/// An object with its type, and one field.
+fn typed(kind: &str, name: &str, value: Value) -> Map<String, Value> {
+    let mut fields = Map::new();
+    put(&mut fields, "@type", format!("type.googleapis.com/google.rpc.{kind}").into());
+    put(&mut fields, name, value);
+    fields
+}
+
+/// A list of one object with two texts.
+fn pair(one: (&str, &str), other: (&str, &str)) -> Value {
+    let mut fields = Map::new();
+    put(&mut fields, one.0, one.1.into());
+    put(&mut fields, other.0, other.1.into());
+    Value::Array(vec![Value::Object(fields)])
 }

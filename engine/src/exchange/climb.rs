@@ -4,9 +4,9 @@
 
 use super::plan::Planned;
 use super::{Decision, Exchange};
-use crate::dialect::Edits;
+use crate::dialect::{Edits, Features};
 use crate::ledger::WindowRule;
-use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Effort, Overage, Policy, Step};
+use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Downgrade, Effort, Overage, Policy, Step};
 use crate::price::Unit;
 use crate::units::{Amount, EpochMs, Meter};
 use crate::usage::{Served, Usage};
@@ -19,7 +19,7 @@ pub(super) struct Climb<'p> {
     pub(super) overage: Option<(Amount, &'p Overage)>,
     pub(super) delay: Option<Delay>,
     pub(super) clamp: Clamp,
-    pub(super) serve: Option<String>,
+    pub(super) serve: Option<Serve>,
     pub(super) confirm: Option<&'p Confirm>,
     pub(super) deny: Option<&'p Action>,
     pub(super) skipped: Option<String>,
@@ -49,6 +49,14 @@ impl Clamp {
     pub(super) const fn is_some(self) -> bool {
         self.bound.is_some() || self.effort.is_some()
     }
+}
+
+/// Who answers instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Serve {
+    pub(super) model: String,
+    /// The most output that it has, where the request states more.
+    pub(super) bound: Option<u64>,
 }
 
 /// How long a call waits before it goes on.
@@ -126,7 +134,7 @@ impl Exchange {
                     climb.delay = Some(delay(budget, planned, step, *up_to_ms, reach.after));
                 }
                 Action::Clamp { bound, effort } => {
-                    let serve = climb.serve.as_deref();
+                    let serve = climb.serve.as_ref().map(|serve| serve.model.as_str());
                     match self.shorter(budget, (*bound, *effort), reach, serve) {
                         Ok(clamp) => climb.clamp = clamp,
                         Err(why) => fell = self.skip(&mut climb, budget, &why),
@@ -155,7 +163,7 @@ impl Exchange {
                 let clamp = self.shorter(budget, (*bound, *effort), reach, None);
                 clamp.is_ok_and(Clamp::is_some)
             }
-            Action::Downgrade { list } => matches!(self.cheaper(policy, *list), Ok(Some(_))),
+            Action::Downgrade { list } => self.cheaper(policy, *list).is_ok_and(|serve| serve.is_some()),
             Action::Confirm(_) => !self.is_confirmed(),
             _ => true,
         }
@@ -230,16 +238,58 @@ impl Exchange {
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
-    fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<String>, String> {
+    fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<Serve>, String> {
         self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         match list.cheaper(self.served_model()) {
-            Cheaper::Use(model) => self.is_allowed(model).map(|()| Some(model.to_owned())),
+            Cheaper::Use(rule) => self.serve(rule).map(Some),
             Cheaper::Already => Ok(None),
             Cheaper::Unlisted => {
                 Err(format!("`{}` names nothing cheaper than `{}`", list.name, self.served_model()))
             }
         }
+    }
+
+    /// The model that serves instead, if it can do what the request uses. What nobody knows of it is not held
+    /// against it.
+    pub(super) fn serve(&self, rule: &Downgrade) -> Result<Serve, String> {
+        self.is_allowed(&rule.to)?;
+        let Some(facts) = &self.facts else { return Err("the body could not be read".to_owned()) };
+        let known = self.quote_for(&rule.to, &Served::default()).capability;
+        let lacks = known.lacks.without(rule.can).and(rule.cannot).shared_with(facts.features);
+        if lacks != Features::default() {
+            let lacks = lacks.names().collect::<Vec<_>>().join(", ");
+            return Err(format!("`{}` lacks what this request uses: {lacks}", rule.to));
+        }
+        let most = Some(known.max_output).filter(|most| *most > 0);
+        let bound = most.filter(|most| facts.output_bound.is_some_and(|asked| asked > *most));
+        if bound.is_some_and(|bound| facts.thinking_budget.is_some_and(|thinking| thinking >= bound)) {
+            return Err(format!("`{}` answers in less than this request's thinking", rule.to));
+        }
+        let output = bound.or(facts.output_bound).unwrap_or(0);
+        let needs = self.prompt_tokens.saturating_add(output);
+        if known.context > 0 && needs > known.context {
+            let context = known.context;
+            return Err(format!(
+                "`{}` has a context of {context} tokens, and this request needs {needs}",
+                rule.to
+            ));
+        }
+        if let Some(bound) = bound
+            && (!self.body_editable || !facts.set_output_bound(bound, &mut Edits::default()))
+        {
+            return Err(format!("`{}` has {bound} tokens of output at most", rule.to));
+        }
+        Ok(Serve { model: rule.to.clone(), bound })
+    }
+
+    /// Whether a prompt of so many tokens may be more than the model of a downgrade has room for.
+    pub(super) fn may_be_too_long(&self, policy: &Policy, list: usize, prompt: u64) -> bool {
+        let list = policy.downgrades.get(list).map(|list| list.cheaper(self.served_model()));
+        let Some(Cheaper::Use(rule)) = list else { return false };
+        let output = self.facts.as_ref().and_then(|facts| facts.output_bound).unwrap_or(0);
+        let context = self.quote_for(&rule.to, &Served::default()).capability.context;
+        context > 0 && prompt.saturating_add(output) > context
     }
 }
 

@@ -1,12 +1,13 @@
 //! From what stands in the ledger to a decision: what every ladder says, the strictest outcome.
 
-use super::climb::{Climb, Delay, Reach};
+use super::climb::{Climb, Delay, Reach, Serve};
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next, State};
 use crate::ledger::{Denied, Level};
 use crate::policy::{Action, Bound, Budget, Effort, Policy};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
+use crate::usage::Served;
 
 /// What was decided and why.
 #[derive(Debug, Default)]
@@ -110,10 +111,12 @@ impl Exchange {
             };
             let (least, most) = (after(least), after(most));
             budget.ladder.iter().any(|step| {
-                // What remains is known when the prompt is.
-                let remains =
-                    matches!(step.action, Action::Clamp { bound: Some(Bound::Remaining { .. }), .. });
-                (least..=most).contains(&step.at) || (remains && most >= step.at)
+                let by_count = || match step.action {
+                    Action::Clamp { bound: Some(Bound::Remaining { .. }), .. } => true,
+                    Action::Downgrade { list } => self.may_be_too_long(&self.policy, list, bound),
+                    _ => false,
+                };
+                (least..=most).contains(&step.at) || (most >= step.at && by_count())
             })
         })
     }
@@ -255,7 +258,11 @@ impl Exchange {
             self.outcome.overage_terms.push(format!("{};{}", budget.name, overage.terms(meter)));
         }
         self.note_clamp(budget, climb, state);
-        if let Some(model) = &climb.serve {
+        if let Some(Serve { model, bound }) = &climb.serve {
+            let lowest = |bound: &u64| self.outcome.output_bound.is_none_or(|other| *bound < other);
+            if let Some(bound) = bound.filter(lowest) {
+                self.outcome.output_bound = Some(bound);
+            }
             let asked = self.asked_model();
             let told = format!("{model} answers instead of {asked} until {}.", until(state));
             self.outcome.downgraded = Some((budget.name.clone(), told));
@@ -373,6 +380,14 @@ impl Exchange {
         }
         if !self.outcome.overage_terms.is_empty() {
             headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
+        }
+        if self.facts.is_some() {
+            let usage = self.expected_usage();
+            let other =
+                self.serves_another().then(|| self.quote_for(self.served_model(), &Served::default()));
+            let cost = other.as_ref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);
+            headers.push(("x-tokenstile-estimated-tokens", usage.total().to_string()));
+            headers.push(("x-tokenstile-estimated-usd", cost.to_string().replace(['$', ','], "")));
         }
         if self.serves_another() {
             headers.push(("x-tokenstile-model-requested", header_text(self.asked_model())));

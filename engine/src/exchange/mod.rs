@@ -25,6 +25,7 @@ pub use record::{Record, RecordUsage};
 pub use settle::Settlement;
 
 use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
+use crate::learned::Learned;
 use crate::ledger::{Denied, Hold, Reserved, Settle};
 use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, UnknownPrice};
@@ -32,7 +33,8 @@ use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
 use plan::Planned;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the shell does next.
@@ -155,6 +157,10 @@ pub struct Exchange {
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
     plan: Vec<Planned>,
+    /// What answers came to until now, as far as the policy wants that.
+    learned: Option<Rc<RefCell<Learned>>>,
+    /// The kind of this call there, and the output expected of it, when it was first planned.
+    kind: Option<(u64, u64)>,
     /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
     shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
@@ -199,6 +205,8 @@ impl Exchange {
             answer_editable: true,
             strip: None,
             plan: Vec::new(),
+            learned: None,
+            kind: None,
             shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,
@@ -225,6 +233,11 @@ impl Exchange {
         const MAX: usize = 512;
         let header = header.get(..MAX).unwrap_or(header);
         self.accepted = String::from_utf8_lossy(header).into_owned();
+    }
+
+    /// Lends the table of what answers came to: expectations come from it, and what this call comes to goes there.
+    pub fn learns(&mut self, learned: Rc<RefCell<Learned>>) {
+        self.learned = Some(learned).filter(|_| self.policy.learned_output.is_some());
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.

@@ -25,6 +25,7 @@ impl Exchange {
     /// Fills the plan from what is known of the call.
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
+        self.expect_by_kind();
         let expected = self.expected_usage();
         let holding = self.held_usage(expected);
         let quote = self.asked_quote();
@@ -42,6 +43,16 @@ impl Exchange {
         };
         let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
         self.plan = plan.collect();
+    }
+
+    /// Looks up, once, what calls of this kind came to.
+    fn expect_by_kind(&mut self) {
+        let kind = self.learned.as_ref().and_then(|_| self.policy.kind_of(&self.subject()));
+        let learned = self.learned.as_ref().and_then(|learned| learned.try_borrow().ok());
+        if let (None, Some(kind), Some(learned)) = (self.kind, kind, learned) {
+            let start = self.policy.expected_output_tokens;
+            self.kind = Some((kind, learned.expected(kind).unwrap_or(start)));
+        }
     }
 
     /// The call as budgets tell it from others.
@@ -107,7 +118,7 @@ impl Exchange {
     /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound, or that
     /// bound in the worst case.
     pub(super) fn usage_with(&self, input: u64) -> Usage {
-        let expected = self.policy.expected_output_tokens;
+        let expected = self.kind.map_or(self.policy.expected_output_tokens, |(_, output)| output);
         let output = self.facts.as_ref().map_or(expected, |facts| {
             let bound = facts.output_bound.into_iter().chain(self.output_limit).min();
             let bound = bound.map_or(expected, |bound| match self.policy.hold {

@@ -229,7 +229,10 @@ fn price_of(quote: &Quote) -> &str {
     quote.entry.split_once('/').map_or("", |(provider, _)| provider)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")
+)]
 const fn is_zero(amount: &i64) -> bool {
     *amount == 0
 }

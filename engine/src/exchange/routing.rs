@@ -1,6 +1,7 @@
 //! Routes of a call: the model, the bound and the headers that rules choose for it before any budget is asked, and the
 //! arms of experiments that its caller is in.
 
+use super::climb::Serve;
 use super::{Decision, Exchange};
 use crate::dialect::ModelAt;
 use crate::policy::{Arm, Assigned, Cheaper, HOLDOUT, NewModel, Policy, RouteRule, Setting, Split};
@@ -114,10 +115,14 @@ impl Exchange {
         let mut skipped = Vec::new();
         if let Some(model) = set.model.as_ref().filter(|_| self.routing.model.is_none()) {
             match self.new_model(policy, model) {
-                Ok(Some(model)) => {
+                Ok(Some(Serve { model, bound })) => {
                     let told = format!("{model} answers instead of {}.", self.asked_model());
                     self.routing.told.get_or_insert((rule.to_owned(), told));
                     self.routing.model = Some(model);
+                    if let Some(bound) = bound {
+                        self.outcome.clamp(rule, bound);
+                        self.output_limit = self.outcome.output_bound;
+                    }
                 }
                 Ok(None) => {}
                 Err(why) => skipped.push(why),
@@ -150,23 +155,22 @@ impl Exchange {
     }
 
     /// The model that is to serve; `Ok(None)` if it is the one asked for.
-    fn new_model(&self, policy: &Policy, model: &NewModel) -> Result<Option<String>, String> {
+    fn new_model(&self, policy: &Policy, model: &NewModel) -> Result<Option<Serve>, String> {
         let asked = self.asked_model();
-        let model = match model {
-            NewModel::Named(model) if model == asked => return Ok(None),
-            NewModel::Named(model) => model.as_str(),
+        let rule = match model {
+            NewModel::Named(rule) if rule.to == asked => return Ok(None),
+            NewModel::Named(rule) => rule,
             NewModel::Listed(list) => {
                 let list = policy.downgrades.get(*list).ok_or("no such list")?;
                 match list.cheaper(asked) {
-                    Cheaper::Use(model) => model,
+                    Cheaper::Use(rule) => rule,
                     Cheaper::Already => return Ok(None),
                     Cheaper::Unlisted => return Err(format!("`{}` names nothing for `{asked}`", list.name)),
                 }
             }
         };
         self.can_change_model()?;
-        self.is_allowed(model)?;
-        Ok(Some(model.to_owned()))
+        self.serve(rule).map(Some)
     }
 
     /// Whether the request's model can be changed at all.

@@ -36,6 +36,9 @@ impl Exchange {
         } else {
             (Usage::default(), UsageSource::None)
         };
+        if complete {
+            self.learn(usage, source);
+        }
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
@@ -49,6 +52,22 @@ impl Exchange {
         let bill = Bill { usage: usage_record, cost, savings, quote, model_answered: served.model };
         let record = self.record(state, complete, bill, now);
         Some(Settlement { record, usage, cost })
+    }
+
+    /// Remembers what a whole answer came to, unless we had a hand in it.
+    fn learn(&self, usage: Usage, source: UsageSource) {
+        let told = matches!(source, UsageSource::Reported | UsageSource::Counted);
+        let as_asked = self.outcome.served_model.is_none() && self.outcome.output_bound.is_none();
+        let ((Some((kind, _)), Some(learned)), true) = ((self.kind, &self.learned), told && as_asked) else {
+            return;
+        };
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
+        let output = usage.output.div_ceil(choices);
+        if let (Some((quantile, _)), Ok(mut learned)) =
+            (&self.policy.learned_output, learned.try_borrow_mut())
+        {
+            learned.observe(kind, output, *quantile, self.policy.expected_output_tokens);
+        }
     }
 
     /// What the same tokens would have cost with the model that was asked for, less what they did.

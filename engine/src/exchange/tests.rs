@@ -685,7 +685,7 @@ fn each_budget_has_a_failure_mode_of_its_own() {
 }
 
 /// A ladder of one step before `deny`, on 1,000 tokens a day or what is said.
-fn stepped(step: Value, deny_at: &str) -> Shop {
+fn stepped(step: &Value, deny_at: &str) -> Shop {
     Shop::new(|policy| {
         policy["budgets"] = json!([{"name": "daily", "per": [], "limit": {"tokens": 1000},
             "window": {"calendar": "day"}, "ladder": [step, {"at": deny_at, "deny": {}}]}]);
@@ -695,7 +695,7 @@ fn stepped(step: Value, deny_at: &str) -> Shop {
 /// Of calls that pass the threshold at the same time each pays for its own part, and all parts are what lies beyond.
 #[test]
 fn each_call_pays_for_its_own_part_of_what_lies_beyond() {
-    let mut shop = stepped(json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0.02"}}), "900%");
+    let mut shop = stepped(&json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0.02"}}), "900%");
     let mut running: Vec<Exchange> = (0..5).map(|_| shop.call()).collect();
     for call in &mut running {
         call.body(body("gpt-4o").as_bytes(), false, NOON);
@@ -717,7 +717,7 @@ fn each_call_pays_for_its_own_part_of_what_lies_beyond() {
 /// A store that did not take the settlement has not said what stood: what stood when the call began is taken.
 #[test]
 fn an_overage_is_told_also_where_the_store_is_gone() {
-    let mut shop = stepped(json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0.02"}}), "900%");
+    let mut shop = stepped(&json!({"at": "100%", "overage": {"usd_per_1k_tokens": "0.02"}}), "900%");
     shop.spend(900);
     let mut call = shop.call();
     call.body(body("gpt-4o").as_bytes(), false, NOON);
@@ -734,7 +734,7 @@ fn an_overage_is_told_also_where_the_store_is_gone() {
 #[test]
 fn a_delay_grows_on_the_way_to_the_next_step() {
     for (used, ms) in [(300, None), (392, None), (393, Some(2)), (692, Some(600)), (891, Some(998))] {
-        let mut shop = stepped(json!({"at": "50%", "delay": {"up_to": "1s"}}), "100%");
+        let mut shop = stepped(&json!({"at": "50%", "delay": {"up_to": "1s"}}), "100%");
         shop.spend(used);
         let mut call = shop.call();
         call.body(body("gpt-4o").as_bytes(), false, NOON);
@@ -770,7 +770,7 @@ fn a_delay_lasts_as_long_as_a_bucket_refills() {
 /// Who leaves while held back has used nothing and holds nothing.
 #[test]
 fn a_client_that_leaves_while_it_waits_gives_its_hold_back() {
-    let mut shop = stepped(json!({"at": "50%", "delay": {"up_to": "1s"}}), "100%");
+    let mut shop = stepped(&json!({"at": "50%", "delay": {"up_to": "1s"}}), "100%");
     shop.spend(600);
     let mut call = shop.call();
     call.body(body("gpt-4o").as_bytes(), false, NOON);
@@ -788,7 +788,7 @@ fn a_client_that_leaves_while_it_waits_gives_its_hold_back() {
 fn whoever_waited_when_told_goes_on() {
     let mut sent_back = 0;
     for start in (0..8_000).step_by(137) {
-        let mut shop = stepped(json!({"at": "50%", "delay": {"up_to": "1500ms"}}), "100%");
+        let mut shop = stepped(&json!({"at": "50%", "delay": {"up_to": "1500ms"}}), "100%");
         shop.spend(750);
         let mut now = NOON.plus_ms(start);
         let mut ask = |now| {
@@ -821,7 +821,7 @@ fn a_shorter_answer_is_held_where_the_expected_one_does_not_fit() {
     for (used, max, bound) in
         [(850, 4096, Some("142")), (950, 4096, Some("42")), (961, 4096, None), (975, 16, Some("16"))]
     {
-        let mut shop = stepped(remaining.clone(), "100%");
+        let mut shop = stepped(&remaining, "100%");
         shop.spend(used);
         let mut call = shop.call();
         let asked = format!(
@@ -844,4 +844,32 @@ fn a_shorter_answer_is_held_where_the_expected_one_does_not_fit() {
             _ => panic!("{used}: {next:?}"),
         }
     }
+}
+
+/// Only whole answers as they were asked for teach: not those that broke off, were shortened, or came from another.
+#[test]
+fn what_we_had_a_hand_in_teaches_nothing() {
+    let learned: Rc<RefCell<Learned>> = Rc::default();
+    let mut shop = Shop::new(|policy| {
+        policy["learned_output"] = json!({"quantile": "50%", "per": ["model"]});
+        policy["budgets"][0]["limit"] = json!({"tokens": 100_000});
+    });
+    let ask = |shop: &mut Shop, complete: bool, tokens: u64| {
+        let mut call = shop.call();
+        call.learns(learned.clone());
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        assert!(matches!(shop.reserve(&mut call), Next::Forward(_)));
+        call.answer_head(200, JSON, false, &[], NOON);
+        let answer = format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#);
+        call.answer_chunk(answer.as_bytes(), false);
+        let held = call.end(complete, NOON).unwrap().record.hold_tokens;
+        shop.book(&mut call);
+        held
+    };
+    assert_eq!(ask(&mut shop, false, 5), 108);
+    assert_eq!(ask(&mut shop, true, 5), 108, "a broken one taught");
+    assert_eq!(ask(&mut shop, true, 99_978), 8 + 50);
+    // Downgraded from here on.
+    let before = ask(&mut shop, true, 5);
+    assert_eq!(ask(&mut shop, true, 5), before);
 }

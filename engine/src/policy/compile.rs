@@ -5,7 +5,8 @@ use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::wire::{self, Document, Mode, Verdict};
-use super::{Action, Budget, DowngradeList, Policy, Scope, Step};
+use super::{Action, Budget, Downgrade, DowngradeList, Policy, Scope, Step};
+use crate::dialect::{Features, Recognised, recognise};
 use crate::ledger::SLOTS_PER_PAGE;
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
@@ -67,6 +68,7 @@ impl Compiler<'_> {
         let strip_request_headers = self.stripped(&document.strip_request_headers);
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
+        let quota_path = self.quota_path(document.quota_path);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -88,6 +90,7 @@ impl Compiler<'_> {
         let routes = self.routes(document.routes, document.mode, &identity, &downgrades);
         let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
+        let learned_output = document.learned_output.map(|wire| self.learned(&wire, &identity));
         let declared = budgets.len();
         self.limits(&mut budgets, tiers, document.overrides, &identity);
         Policy {
@@ -105,6 +108,8 @@ impl Compiler<'_> {
             table_full: document.table_full,
             max_body_bytes: document.max_body_bytes as usize,
             expected_output_tokens: u64::from(document.expected_output_tokens),
+            quota_path,
+            learned_output,
             identity,
             pointers: sources.pointers.into(),
             exempt,
@@ -137,6 +142,24 @@ impl Compiler<'_> {
             trusted_hops: usize::from(trusted_hops),
             pointers: Vec::new(),
         }
+    }
+
+    /// A path that is no LLM call's.
+    fn quota_path(&mut self, path: Option<String>) -> Option<String> {
+        let path = path?;
+        let is_plain = path.starts_with('/')
+            && path.len() <= 256
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
+        if !is_plain {
+            let wrong = "a path without a query is needed, such as `/.well-known/llm-quota`";
+            self.errors.add("quota_path", wrong);
+        } else if !matches!(recognise(b"POST", b"", path.as_bytes()), Recognised::Unknown) {
+            self.errors.add(
+                "quota_path",
+                "calls to an LLM go to this path; choose another, such as `/.well-known/llm-quota`",
+            );
+        }
+        Some(path)
     }
 
     /// Dimensions that are labels: their places.
@@ -215,8 +238,17 @@ impl Compiler<'_> {
                         .add(format!("downgrades.{name}[{i}].to"), "one model is needed, not a pattern");
                 }
             }
-            let rules = rules.into_iter().map(|rule| (WildMatch::new(&rule.from), rule.to)).collect();
-            lists.push(DowngradeList { name, rules });
+            let mut compiled = Vec::with_capacity(rules.len());
+            for (i, rule) in rules.into_iter().enumerate() {
+                let path = format!("downgrades.{name}[{i}]");
+                compiled.push(Downgrade {
+                    from: WildMatch::new(&rule.from),
+                    to: rule.to,
+                    can: self.features(&path, "can", &rule.can),
+                    cannot: self.features(&path, "cannot", &rule.cannot),
+                });
+            }
+            lists.push(DowngradeList { name, rules: compiled });
         }
         lists
     }
@@ -228,6 +260,27 @@ impl Compiler<'_> {
             self.errors.add(path, format!("no list `{name}` in `downgrades`"));
         }
         list
+    }
+
+    fn learned(&mut self, wire: &wire::LearnedOutput, identity: &[Dimension]) -> (u64, Vec<Scope>) {
+        let quantile = per_mille(&wire.quantile).filter(|quantile| (1..1_000).contains(quantile));
+        if quantile.is_none() {
+            let wrong = format!("`{}` is no quantile; write it like `90%`", wire.quantile);
+            self.errors.add("learned_output.quantile", wrong);
+        }
+        let scopes = self.scopes("learned_output.per", &wire.per, identity);
+        (u64::from(quantile.unwrap_or_default()), scopes)
+    }
+
+    fn features(&mut self, path: &str, key: &str, names: &[String]) -> Features {
+        names.iter().fold(Features::default(), |all, name| {
+            let feature = Features::named(name);
+            if feature.is_none() {
+                let known = Features::NAMES.join("`, `");
+                self.errors.add(format!("{path}.{key}"), format!("unknown `{name}`; known are `{known}`"));
+            }
+            all.and(feature.unwrap_or_default())
+        })
     }
 
     fn budget(

@@ -50,7 +50,8 @@ impl Messages {
             return default;
         }
         let english = |range: &str| range.split('-').next().is_some_and(|l| l.eq_ignore_ascii_case("en"));
-        for range in by_weight(accepted) {
+        let mut ranges: Vec<(u32, &str)> = accepted.split(',').take(RANGES_MAX).filter_map(range).collect();
+        while let Some(range) = take_best(&mut ranges) {
             let mut wanted = range;
             loop {
                 let found = self.others.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(wanted));
@@ -104,17 +105,17 @@ impl Messages {
     }
 }
 
-/// The ranges that are acceptable, the best first; `*` says nothing in a lookup.
-fn by_weight(accepted: &str) -> Vec<&str> {
-    let mut ranges: Vec<(u32, &str)> = accepted.split(',').take(RANGES_MAX).filter_map(range).collect();
-    ranges.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    ranges.into_iter().map(|(_, range)| range).collect()
+/// The first of those that weigh most. A handful of them needs no sorting.
+fn take_best<'a>(ranges: &mut Vec<(u32, &'a str)>) -> Option<&'a str> {
+    let most = ranges.iter().map(|(weight, _)| *weight).max()?;
+    let at = ranges.iter().position(|(weight, _)| *weight == most)?;
+    Some(ranges.remove(at).1)
 }
 
 /// More than a browser sends; what stands behind them is not read.
 const RANGES_MAX: usize = 32;
 
-/// `de-CH;q=0.8`, its weight in thousandths.
+/// `de-CH;q=0.8`, its weight in thousandths. One that is not acceptable is none, and `*` says nothing in a lookup.
 fn range(text: &str) -> Option<(u32, &str)> {
     let (range, weight) = text.split_once(';').unwrap_or((text, "q=1"));
     let weight = weight.trim().strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('=')?.trim();

@@ -36,6 +36,7 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::dialect::Features;
 use crate::json::Pointer;
 use crate::ledger::SlotKey;
 use crate::price::Prices;
@@ -76,6 +77,11 @@ pub struct Policy {
     pub max_body_bytes: usize,
     /// The output that a hold assumes, in tokens, where the request's own bound is not lower.
     pub expected_output_tokens: u64,
+    /// Where callers ask what they have left; `None`: nowhere.
+    pub quota_path: Option<String>,
+    /// The quantile of what calls of the same kind came to, in thousandths, and what makes a kind; from then on the
+    /// hold assumes that.
+    pub learned_output: Option<(u64, Vec<Scope>)>,
     /// Who pays.
     pub identity: Vec<Dimension>,
     /// What the sources want to know of a body.
@@ -111,7 +117,19 @@ pub struct Policy {
 pub struct DowngradeList {
     /// The name that ladders use.
     pub name: String,
-    rules: Vec<(WildMatch, String)>,
+    rules: Vec<Downgrade>,
+}
+
+/// One line of such a list.
+#[derive(Debug, Clone, Default)]
+pub struct Downgrade {
+    from: WildMatch,
+    /// What serves.
+    pub to: String,
+    /// What it can do, whatever the table says.
+    pub can: Features,
+    /// What it cannot do.
+    pub cannot: Features,
 }
 
 /// One budget.
@@ -196,10 +214,10 @@ pub enum Action {
 }
 
 /// What a downgrade list says of a model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Cheaper<'a> {
     /// Serve this one.
-    Use(&'a str),
+    Use(&'a Downgrade),
     /// It is the cheaper one already.
     Already,
     /// No rule names it.
@@ -209,16 +227,16 @@ pub enum Cheaper<'a> {
 impl DowngradeList {
     /// The models that serve in the place of others.
     pub fn serving(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|(_, to)| to.as_str())
+        self.rules.iter().map(|rule| rule.to.as_str())
     }
 
     /// What the list says of `model`.
     #[must_use]
     pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|(from, _)| from.matches(model)) {
-            Some((_, to)) if to != model => Cheaper::Use(to),
+        match self.rules.iter().find(|rule| rule.from.matches(model)) {
+            Some(rule) if rule.to != model => Cheaper::Use(rule),
             Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|(_, to)| to == model) => Cheaper::Already,
+            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
             None => Cheaper::Unlisted,
         }
     }
@@ -274,6 +292,19 @@ impl Policy {
             })
     }
 
+    /// The kind of call whose output is learned, if any is.
+    #[must_use]
+    pub fn kind_of(&self, subject: &Subject<'_>) -> Option<u64> {
+        let (_, per) = self.learned_output.as_ref()?;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 1);
+        for &scope in per {
+            let value = subject.value(scope);
+            hasher.write_u64(value.len() as u64);
+            hasher.write(value.as_bytes());
+        }
+        Some(hasher.finish128().h1.max(1))
+    }
+
     /// Where the amount of `budget` for this subject stands.
     #[must_use]
     pub fn slot_key(&self, budget: &Budget, subject: &Subject<'_>) -> SlotKey {
@@ -313,6 +344,24 @@ impl Policy {
         met.map(move |(index, budget)| {
             self.alternative(budget, subject.identity, now).unwrap_or((index, budget))
         })
+    }
+
+    /// The budgets that calls of this subject may meet, each with the limit that it has now; where it asks for no
+    /// model, whatever the model and who serves it. Those in shadow mode are none.
+    #[must_use]
+    pub fn budgets_of(&self, subject: &Subject<'_>, now: EpochMs) -> Vec<&Budget> {
+        let any = subject.asked.is_empty();
+        let met = |condition: &Condition| match condition {
+            Condition::Dimension(..) => subject.meets(condition),
+            Condition::Model(_) | Condition::Provider(_) => any || subject.meets(condition),
+            // What only a call tells.
+            _ => true,
+        };
+        let declared = self.budgets.iter().take(self.declared);
+        let may_meet = declared.filter(|budget| !budget.shadow && budget.matches.iter().all(met));
+        let limited =
+            |budget| self.alternative(budget, subject.identity, now).map_or(budget, |(_, other)| other);
+        may_meet.map(limited).collect()
     }
 
     /// Those of [`Policy::budgets_for`] about which the body can say nothing more: neither whether the call meets

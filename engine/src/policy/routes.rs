@@ -1,13 +1,13 @@
 //! Routes, from as written to as they run: rules that choose a model, a bound or a header for a call, and experiments
 //! that choose for some callers. What they mean for a call stands in `exchange/routing.rs`.
 
-use super::DowngradeList;
 use super::PolicyErrors;
 use super::compile::Compiler;
 use super::condition::{Asker, Condition, Wanted};
 use super::identity::{Dimension, check_header};
 use super::named::Named;
 use super::wire::Mode;
+use super::{Downgrade, DowngradeList};
 use crate::split::{self, PER_MILLE};
 use crate::units::EpochMs;
 use deserr::Deserr;
@@ -46,10 +46,10 @@ pub struct Setting {
 }
 
 /// The model that a route puts in place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum NewModel {
     /// This one.
-    Named(String),
+    Named(Downgrade),
     /// What a list of `downgrades` has for the one asked for: its place in [`super::Policy::downgrades`].
     Listed(usize),
 }
@@ -290,7 +290,7 @@ impl Compiler<'_> {
                 if model.is_empty() || model.contains('*') {
                     self.errors.add(format!("{path}.model"), "one model is needed, not a pattern");
                 }
-                Some(NewModel::Named(model))
+                Some(NewModel::Named(Downgrade { to: model, ..Downgrade::default() }))
             }
             (None, Some(name)) => self.list(&format!("{path}.downgrade"), &name, lists).map(NewModel::Listed),
             (None, None) => None,

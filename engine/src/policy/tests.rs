@@ -101,6 +101,21 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"at": "90%", "delay": {"up_to": "31s"}}),
             "`budgets[0].ladder[0].delay.up_to`: `31s` is longer than `30s`",
         ),
+        (
+            "/learned_output",
+            json!({"quantile": "100%", "per": []}),
+            "`learned_output.quantile`: `100%` is no quantile",
+        ),
+        (
+            "/learned_output",
+            json!({"quantile": "90%", "per": ["feature"]}),
+            "`learned_output.per`: unknown dimension `feature`",
+        ),
+        (
+            "/downgrades/economy/0/can",
+            json!(["fly"]),
+            "`downgrades.economy[0].can`: unknown `fly`; known are `tools`",
+        ),
         ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
         (
             "/budgets/0/ladder/1/downgrade",

@@ -44,10 +44,14 @@ pub(super) struct Document {
     pub(super) max_body_bytes: u32,
     #[deserr(default = 512)]
     pub(super) expected_output_tokens: u32,
+    #[deserr(default)]
+    pub(super) learned_output: Option<LearnedOutput>,
     #[deserr(default = 65_536)]
     pub(super) table_slots: u32,
     #[deserr(default)]
     pub(super) hash_seed: u64,
+    #[deserr(default)]
+    pub(super) quota_path: Option<String>,
     #[deserr(default)]
     pub(super) identity: Named<Vec<String>>,
     #[deserr(default)]
@@ -162,12 +166,24 @@ pub enum HoldRule {
     WorstCase,
 }
 
+/// How the output that a hold assumes is learned.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct LearnedOutput {
+    pub(super) quantile: String,
+    pub(super) per: Vec<String>,
+}
+
 /// One line of a downgrade list.
 #[derive(Debug, Deserr)]
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct Downgrade {
     pub(super) from: String,
     pub(super) to: String,
+    #[deserr(default)]
+    pub(super) can: Vec<String>,
+    #[deserr(default)]
+    pub(super) cannot: Vec<String>,
 }
 
 /// Where the payload of a verified token stands.

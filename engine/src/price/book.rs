@@ -2,6 +2,7 @@
 //! `build.rs`. Whatever does not fit it is not found; nothing here can fail otherwise.
 
 use super::{Price, Unit};
+use crate::dialect::Features;
 use crate::units::EpochMs;
 
 const BOOK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/book.bin"));
@@ -327,10 +328,21 @@ pub(super) fn dearest() -> Price {
     providers().and_then(|(place, _)| price_at(place)).unwrap_or_default()
 }
 
+/// What is known of a model beside its price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capability {
+    /// The context length in tokens; 0 if nobody says.
+    pub context: u64,
+    /// The most tokens that one answer has; 0 if nobody says.
+    pub max_output: u64,
+    /// What it is known to lack.
+    pub lacks: Features,
+}
+
 impl Model {
     /// The price at this time: the last entry of the history whose condition holds, else the first; over it
-    /// the tier's own rates, the first that hold. Also whether there were any.
-    pub(super) fn price(self, tier: ServiceTier, at: EpochMs) -> Option<(Price, bool)> {
+    /// the tier's own rates, the first that hold. Also whether there were any, and what the model can do.
+    pub(super) fn price(self, tier: ServiceTier, at: EpochMs) -> Option<(Price, bool, Capability)> {
         let mut cursor = self.entries;
         let mut found: Option<Price> = None;
         for _ in 0..cursor.number()? {
@@ -349,7 +361,10 @@ impl Model {
             }
         }
         price.replace(&taken);
-        Some((price, taken.is_stated()))
+        let max_output = cursor.number().unwrap_or(0);
+        let lacks = Features(u16::try_from(cursor.number().unwrap_or(0)).unwrap_or(0));
+        let capability = Capability { context: self.context, max_output, lacks };
+        Some((price, taken.is_stated(), capability))
     }
 }
 

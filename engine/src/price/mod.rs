@@ -6,7 +6,7 @@
 mod book;
 mod quote;
 
-pub use book::{ServiceTier, packed_bytes};
+pub use book::{Capability, ServiceTier, packed_bytes};
 pub(crate) use quote::without_date;
 pub use quote::{
     Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models, models_like, provider_of_host,

@@ -1,7 +1,7 @@
 //! Which price a call has: by the policy's own prices, then by the book, then by the rule for the unknown.
 
 use super::Price;
-use super::book::{self, Model, Provider, ServiceTier};
+use super::book::{self, Capability, Model, Provider, ServiceTier};
 use crate::units::EpochMs;
 use wildmatch::WildMatch;
 
@@ -33,8 +33,8 @@ pub struct Quote {
     pub entry: String,
     /// The spelling of the model's name by which it was found. Empty if unknown.
     pub name: String,
-    /// The context length of the model in tokens; 0 if nobody says.
-    pub context: u64,
+    /// What is known of the model beside its price.
+    pub capability: Capability,
 }
 
 /// What a model costs that neither the policy nor the book knows.
@@ -149,7 +149,7 @@ impl Prices {
             known: false,
             entry: String::new(),
             name: String::new(),
-            context: 0,
+            capability: Capability::default(),
         })
     }
 
@@ -159,7 +159,7 @@ impl Prices {
         };
         let own = self.overrides.iter().find(concerns)?;
         let (entry, name) = (format!("policy/{name}"), name.to_owned());
-        Some(Quote { price: own.price.clone(), known: true, entry, name, context: 0 })
+        Some(Quote { price: own.price.clone(), known: true, entry, name, capability: Capability::default() })
     }
 }
 
@@ -208,14 +208,14 @@ fn in_book(names: &[String], query: &PriceQuery<'_>) -> Option<Quote> {
 
 fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
     let model: Model = provider.model(name).or_else(|| provider.model(&dashed_date(name)?))?;
-    let (price, has_tier) = model.price(query.tier, query.at)?;
+    let (price, has_tier, capability) = model.price(query.tier, query.at)?;
     let tier = Some(query.tier).filter(|_| !has_tier);
     let times = provider.times(model.id, tier, query.place).unwrap_or(1_000);
     let price = if times == 1_000 { price } else { price.times(times) };
     // An entry without any rate says nothing: unknown must not mean free.
     let price = Some(price).filter(Price::is_stated)?;
     let entry = format!("{}/{}", provider.id, model.id);
-    Some(Quote { price, known: true, entry, name: name.to_owned(), context: model.context })
+    Some(Quote { price, known: true, entry, name: name.to_owned(), capability })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.

@@ -280,6 +280,13 @@ fn the_documents_state_the_size_of_the_book() {
     let text = include_str!("../../../prices/README.md");
     let size = crate::units::grouped(packed_bytes() as u64);
     assert!(text.contains(&format!("**{size} bytes**")), "prices/README.md must say **{size} bytes**");
+    let able: serde_json::Value =
+        serde_json::from_str(include_str!("../../../prices/capabilities.json")).unwrap();
+    let count = able["models"].as_object().unwrap().len().to_string();
+    let versions = ["models-dev", "litellm"].map(|name| able["version"][name].as_str().unwrap());
+    for fact in versions.into_iter().chain([count.as_str(), able["as_of"].as_str().unwrap()]) {
+        assert!(text.contains(fact), "prices/README.md must say {fact}");
+    }
     for fact in [PRICES_AS_OF, PRICES_VERSION] {
         assert!(text.contains(fact), "prices/README.md must say {fact}");
     }
@@ -361,5 +368,26 @@ proptest! {
         let price = quote(Some("openai"), "gpt-5").price;
         let cost = |input, output| price.cost(Usage { input, cache_read: c, output, ..Usage::default() });
         prop_assert!(cost(a.max(c), b) <= cost(a.max(c) + 1, b + 1));
+    }
+}
+
+/// What the providers' own pages say: <https://platform.openai.com/docs/models/gpt-3.5-turbo>,
+/// <https://platform.openai.com/docs/models/gpt-4o-mini>, <https://docs.claude.com/en/docs/about-claude/models>,
+/// <https://ai.google.dev/gemini-api/docs/models#gemini-2.5-flash>.
+#[test]
+fn what_models_can_do_is_known() {
+    let cases = [
+        ("openai", "gpt-3.5-turbo", 4_096, "vision, audio, files, json_schema, reasoning, video"),
+        ("openai", "gpt-4o-mini-2024-07-18", 16_384, "audio, reasoning, video"),
+        ("anthropic", "claude-haiku-4-5-20251001", 64_000, "audio, video"),
+        ("google", "gemini-2.5-flash", 65_536, ""),
+        // Nobody says.
+        ("openai", "mystery", 0, ""),
+        ("vllm", "gpt-3.5-turbo", 0, ""),
+    ];
+    for (provider, name, max_output, lacks) in cases {
+        let known = quote(Some(provider), name).capability;
+        let names = known.lacks.names().collect::<Vec<_>>().join(", ");
+        assert_eq!((known.max_output, names.as_str()), (max_output, lacks), "{provider}/{name}");
     }
 }

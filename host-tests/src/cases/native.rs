@@ -10,14 +10,18 @@ use super::format::HangUp;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw, Weighed};
 use crate::host::HeaderMap;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
+use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{
     Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
 };
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
 
@@ -54,6 +58,7 @@ impl Store for Pages {
 struct World {
     policy: Arc<Policy>,
     pages: Pages,
+    learned: Rc<RefCell<Learned>>,
     now: EpochMs,
     /// What is put into the ledger before the first call that meets these budgets.
     used: Vec<(String, Amount)>,
@@ -87,7 +92,8 @@ impl World {
     fn of(policy: &Value) -> Result<Self, String> {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let policy = Arc::new(policy);
-        Ok(Self { policy, pages: Pages::default(), now: START, used: Vec::new(), weighed: Vec::new() })
+        let (pages, learned) = (Pages::default(), Rc::default());
+        Ok(Self { policy, pages, learned, now: START, used: Vec::new(), weighed: Vec::new() })
     }
 
     fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
@@ -102,6 +108,9 @@ impl World {
         let method = dialect::effective_method(header(":method").unwrap_or_default(), header);
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
+        if quota::is_asked(&self.policy, path) {
+            return Ok(Begun::Replied(None, self.quota(method, path, &sending.headers, call)?, Vec::new()));
+        }
         let route = match dialect::recognise(method, host, path) {
             Recognised::Metered(route) => route,
             Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
@@ -114,6 +123,7 @@ impl World {
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
+        exchange.learns(self.learned.clone());
         exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);
@@ -153,6 +163,24 @@ impl World {
             }
             Err(reply) => Ok(Begun::Replied(Some(exchange), reply, std::mem::take(&mut self.weighed))),
         }
+    }
+
+    fn quota(
+        &mut self,
+        method: &[u8],
+        path: &[u8],
+        headers: &HeaderMap,
+        call: &super::Call,
+    ) -> Result<Reply, String> {
+        if let Some(reply) = quota::at_once(method, path) {
+            return Ok(reply);
+        }
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let identity = identity(&self.policy, Head { headers: &headers, path, dialect: "" }, call)?;
+        let question = Question::new(&self.policy, &identity, path, self.now);
+        let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, self.now));
+        let levels: Vec<Level> = question.holds().map(|hold| level(hold).unwrap_or_default()).collect();
+        Ok(question.reply(&levels))
     }
 
     fn carry_out(

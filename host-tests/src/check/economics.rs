@@ -162,7 +162,8 @@ impl<'p> Worst<'p> {
                 worst.token = token;
                 worst.dearest.clone_from(model);
             }
-            let filled = (quote.context > 0).then(|| pico(token, i128::from(quote.context)));
+            let filled =
+                (quote.capability.context > 0).then(|| pico(token, i128::from(quote.capability.context)));
             let usd = filled.into_iter().chain(request_limit(policy)).min();
             worst.requests.push(PerRequest { model: model.clone(), usd });
         }

@@ -97,7 +97,7 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&s
         Condition::Stream(true) => "a streamed answer".to_owned(),
         Condition::Stream(false) => "an answer that is not streamed".to_owned(),
         Condition::Time(_) => "certain hours".to_owned(),
-        Condition::Uses(_) => "what it uses".to_owned(),
+        Condition::Uses(features) => super::words(*features).join(" and "),
         Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
     }
@@ -156,7 +156,7 @@ fn rules(sound: &Sound) -> Vec<String> {
 /// What a route chooses.
 fn setting(set: &Setting, may_all: bool) -> String {
     let model = set.model.as_ref().map(|model| match model {
-        NewModel::Named(model) => format!("is served by {model}"),
+        NewModel::Named(model) => format!("is served by {}", model.to),
         NewModel::Listed(_) => "is served by a cheaper model".to_owned(),
     });
     let bound = set.max_output_tokens.map(|tokens| format!("has an answer of {tokens} tokens at most"));

@@ -30,6 +30,8 @@ pub struct Options {
     pub filters_before: Vec<Value>,
     /// How often Envoy tries a call again that the upstream answered with 5xx.
     pub retries: u32,
+    /// Listeners are read from a file of their own that Envoy watches: [`super::Envoy::replace`] changes them.
+    pub replaceable: bool,
 }
 
 impl Options {
@@ -45,10 +47,11 @@ impl Options {
             upstream_http2: false,
             filters_before: Vec::new(),
             retries: 0,
+            replaceable: false,
         }
     }
 
-    pub(super) fn to_json(&self, filter: &Path) -> Value {
+    fn listeners(&self, filter: &Path) -> Vec<Value> {
         let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
         let policies = std::iter::once(&self.policy).chain(&self.more_policies);
         let listeners = policies.enumerate().map(|(index, policy)| {
@@ -62,8 +65,30 @@ impl Options {
                 }]}],
             })
         });
-        let listeners: Vec<Value> = listeners.collect();
+        listeners.collect()
+    }
+
+    /// What the file of the listeners says.
+    pub(super) fn listeners_file(&self, filter: &Path) -> Value {
+        let mut listeners = self.listeners(filter);
+        for listener in listeners.iter_mut().filter_map(Value::as_object_mut) {
+            listener
+                .insert("@type".to_owned(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
+        }
+        json!({"resources": listeners})
+    }
+
+    /// `listeners_at` is the file where [`Options::replaceable`] listeners stand.
+    pub(super) fn to_json(&self, filter: &Path, listeners_at: &Path) -> Value {
+        let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let (listeners, dynamic) = if self.replaceable {
+            (Vec::new(), json!({"lds_config": {"path_config_source": {"path": listeners_at}}}))
+        } else {
+            (self.listeners(filter), json!({}))
+        };
         json!({
+            "node": {"id": "test", "cluster": "test"},
+            "dynamic_resources": dynamic,
             "admin": {"address": any_port},
             "stats_config": {"stats_tags": LABELS.map(|label| {
                 json!({"tag_name": label, "regex": format!("(;{label}=([^;]*))")})

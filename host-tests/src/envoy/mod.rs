@@ -115,6 +115,15 @@ impl Envoy {
         Ok((output.status.success(), text.concat()))
     }
 
+    /// Puts other policies in the place of those of [`Options::replaceable`] listeners. Envoy takes them over in a
+    /// moment; calls that run keep theirs.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn replace(&self, options: &Options) -> Result<(), Error> {
+        write_listeners(&self.dir, options)
+    }
+
     /// Where it listens for calls.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
@@ -233,8 +242,20 @@ impl Drop for Envoy {
 fn write_config(dir: &Path, options: &Options) -> Result<PathBuf, Error> {
     let filter = filter::path().map_err(Error::Missing)?;
     let path = dir.join("envoy.json");
-    fs::write(&path, options.to_json(&filter).to_string())?;
+    write_listeners(dir, options)?;
+    fs::write(&path, options.to_json(&filter, &dir.join(LISTENERS)).to_string())?;
     Ok(path)
+}
+
+const LISTENERS: &str = "listeners.json";
+
+/// Envoy sees a file that is moved into place, and not one that is written.
+fn write_listeners(dir: &Path, options: &Options) -> Result<(), Error> {
+    let filter = filter::path().map_err(Error::Missing)?;
+    let fresh = dir.join("listeners.json.new");
+    fs::write(&fresh, options.listeners_file(&filter).to_string())?;
+    fs::rename(fresh, dir.join(LISTENERS))?;
+    Ok(())
 }
 
 /// A folder for one run's configuration and log, under `target/`, so that a failed test can be looked into.

@@ -2,7 +2,8 @@
 //! Called by `mod.rs`.
 
 use super::{Request, Step};
-use tokenstile_engine::dialect::{Facts, Features, ModelAt, Recognised, Route, recognise};
+use crate::check::words;
+use tokenstile_engine::dialect::{Facts, ModelAt, Recognised, Route, recognise};
 use tokenstile_engine::policy::{HoldRule, Policy, Verdict};
 use tokenstile_engine::price::{PriceQuery, ServiceTier, Unit};
 use tokenstile_engine::units::{EpochMs, grouped};
@@ -56,19 +57,7 @@ fn body(route: &Route, facts: &Facts, body: &[u8]) -> Step {
             if facts.stream { ", streamed" } else { "" }
         ),
     ];
-    let features = [
-        (Features::TOOLS, "tools"),
-        (Features::VISION, "images"),
-        (Features::AUDIO, "audio"),
-        (Features::FILES, "files"),
-        (Features::JSON_SCHEMA, "a JSON schema"),
-        (Features::REASONING, "reasoning"),
-        (Features::LOGPROBS, "log probabilities"),
-        (Features::SERVER_TOOLS, "tools of the provider"),
-        (Features::VIDEO, "video"),
-    ];
-    let used = features.iter().filter(|(feature, _)| facts.features.meets(*feature)).map(|(_, name)| *name);
-    let used: Vec<&str> = used.collect();
+    let used = words(facts.features);
     if !used.is_empty() {
         lines.push(format!("it uses {}", used.join(", ")));
     }

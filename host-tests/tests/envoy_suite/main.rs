@@ -13,6 +13,8 @@ mod configuration;
 mod identity;
 mod noon;
 mod passing;
+mod quota;
+mod replacing;
 mod rewriting;
 mod setup;
 mod streams;
@@ -46,6 +48,7 @@ async fn lenient(held: bool) {
     streams::errors_of_the_provider_pass_unchanged_and_cost_nothing(setup).await;
     passing::other_methods_and_headers_pass_as_they_are(setup).await;
     passing::the_providers_headers_pass_beside_ours(setup).await;
+    passing::the_providers_limits_and_errors_pass_as_they_are(setup).await;
     the_counters_are_the_records_sums(setup);
     the_histograms_show_how_long_answers_took(setup).await;
     no_prompt_and_no_key_is_in_the_log(setup);
@@ -105,6 +108,13 @@ async fn a_downgrade_changes_the_model_and_not_a_byte_more() {
 async fn who_pays_is_what_envoy_has_verified() {
     identity::verified_claims_are_read_from_envoys_metadata().await;
     identity::verified_claims_are_read_from_the_forwarded_payload().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_quota_endpoint_tells_a_caller_what_it_has_left() {
+    for held in [true, false] {
+        quota::a_caller_is_told_what_it_has_left(held).await;
+    }
 }
 
 fn the_counters_are_the_records_sums(setup: &Setup) {

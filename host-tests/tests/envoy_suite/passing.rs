@@ -56,6 +56,45 @@ pub(crate) async fn the_providers_headers_pass_beside_ours(setup: &Setup) {
     assert!(strange.is_empty(), "{strange:?}");
 }
 
+/// Reports say that gateways change `anthropic-ratelimit-*` headers and error bodies on the way; a client that goes by
+/// them is led astray.
+pub(crate) async fn the_providers_limits_and_errors_pass_as_they_are(setup: &Setup) {
+    setup.case("the provider's limits and errors");
+    let messages =
+        r#"{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"Say hello."}]}"#;
+    let contents = r#"{"contents":[{"role":"user","parts":[{"text":"Say hello."}]}]}"#;
+    let limit = [
+        ("/v1/chat/completions", hello("gpt-4o"), Some("x-ratelimit-remaining-requests")),
+        ("/v1/messages", messages.to_owned(), Some("anthropic-ratelimit-requests-remaining")),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", contents.to_owned(), None),
+    ];
+    let mut calls = 0;
+    for (path, body, limit) in limit {
+        for status in [200, 429, 500] {
+            let call = || {
+                let call = Call::new(Method::POST, path).header("content-type", "application/json");
+                let call = if status == 200 { call } else { call.header("x-sim-status", status.to_string()) };
+                call.body(body.clone())
+            };
+            let (direct, answer) = (setup.direct().send(call()).await, setup.http1().send(call()).await);
+            calls += 1;
+            assert_eq!((direct.status, answer.status), (status, status), "{path}");
+            // The number of the request is in what the provider says.
+            if status != 200 {
+                assert_eq!(answer.body, direct.body, "{path}");
+            }
+            for name in direct.headers.keys().filter(|name| !name.as_str().contains("request-id")) {
+                let changes = name == "date" || name == "content-length";
+                assert!(changes || answer.headers.get(name) == direct.headers.get(name), "{path}: {name}");
+            }
+            if let Some(limit) = limit {
+                assert_eq!(answer.headers.get_all(limit).iter().count(), 1, "{path}: {answer:?}");
+            }
+        }
+    }
+    setup.records(calls);
+}
+
 fn is_ours(name: &str) -> bool {
     name.starts_with("x-tokenstile") || name.starts_with("ratelimit")
 }

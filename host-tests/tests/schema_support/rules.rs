@@ -8,6 +8,42 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
     let duration = json!({"pattern": "^[0-9]+(ms|s|m|h|d)$", "examples": ["1m", "24h", "7d"]});
     let amount = json!({"minProperties": 1, "maxProperties": 1});
     let usd = json!({"pattern": "^[0-9]+(\\.[0-9]{0,9})?$", "examples": ["500", "0.02"]});
+    let usd_of_a_request =
+        json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{0,9})?$", "examples": ["2"]});
+    let range = json!({
+        "type": "object", "minProperties": 1, "additionalProperties": false,
+        "properties": {"min": {"type": "integer", "minimum": 0}, "max": {"type": "integer", "minimum": 0}}
+    });
+    let time = json!({
+        "type": "object", "minProperties": 1, "additionalProperties": false,
+        "properties": {
+            "from": {"type": "string", "examples": ["22:00"]}, "to": {"type": "string", "examples": ["06:00"]},
+            "days": {"type": "array", "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}},
+            "timezone": {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]}
+        }
+    });
+    let words = [
+        "tools",
+        "images",
+        "audio",
+        "video",
+        "files",
+        "json_schema",
+        "reasoning",
+        "logprobs",
+        "server_tools",
+    ];
+    // Dimensions are the policy's own names; their values are texts.
+    let wanted = json!({
+        "properties": {
+            "stream": {"type": "boolean"},
+            "uses": {"type": "array", "minItems": 1, "items": {"enum": words}},
+            "time": time,
+            "prompt_tokens": range,
+            "output_bound": range
+        },
+        "additionalProperties": {"type": "string"}
+    });
     BTreeMap::from([
         ("Document.version", json!({"const": 1})),
         ("Document.name", json!({"minLength": 1, "maxLength": 64})),
@@ -28,6 +64,23 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("Window.day", json!({"minimum": 1, "maximum": 31})),
         ("Window.timezone", json!({"default": "UTC", "examples": ["Europe/Berlin"]})),
         ("Window.rolling", duration),
+        ("Budget.matches", json!({"additionalProperties": {"type": "string"}})),
+        (
+            "WireLimit.limit",
+            json!({
+                "properties": {
+                    "prompt_tokens": {"type": "integer", "minimum": 0},
+                    "output_tokens": {"type": "integer", "minimum": 0},
+                    "usd": usd_of_a_request
+                },
+                "additionalProperties": false, "minProperties": 1, "maxProperties": 1
+            }),
+        ),
+        ("WireOver.clamp", json!({"additionalProperties": false})),
+        ("WireOver", json!({"minProperties": 1, "maxProperties": 1})),
+        ("WireBlock.matches", wanted.clone()),
+        ("WireLimit.matches", wanted.clone()),
+        ("WireRoute.matches", wanted),
         ("Step", json!({"minProperties": 2})),
         ("Step.at", json!({"pattern": "^[0-9]+(\\.[0-9])?%$", "examples": ["90%", "100%"]})),
         ("Clamp.max_output_tokens", json!({"minimum": 16})),

@@ -3,6 +3,7 @@
 use super::Warnings;
 use crate::check::models;
 use serde_json::Value;
+use tokenstile_engine::dialect::Features;
 use tokenstile_engine::price::models_like;
 use wildmatch::WildMatch;
 
@@ -95,15 +96,35 @@ impl Warnings<'_> {
             );
             self.add("useless-downgrade", format!("{path}.to"), message, None);
         }
-        let shorter = dear.iter().find(|(_, quote)| cheap.context > 0 && quote.context > cheap.context);
+        let shorter = dear.iter().find(|(_, quote)| {
+            cheap.capability.context > 0 && quote.capability.context > cheap.capability.context
+        });
         if let Some((model, quote)) = shorter {
             let grouped = tokenstile_engine::units::grouped;
             let message = format!(
                 "`{to}` takes {} tokens at once, `{model}` takes {}: longer prompts would fail",
-                grouped(cheap.context),
-                grouped(quote.context)
+                grouped(cheap.capability.context),
+                grouped(quote.capability.context)
             );
             self.add("shorter-context", format!("{path}.to"), message, None);
+            return;
+        }
+        let rule =
+            self.sound.document.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")));
+        let can =
+            rule.and_then(|rule| rule.get("can")).and_then(Value::as_array).cloned().unwrap_or_default();
+        let lost = dear.iter().find_map(|(model, quote)| {
+            let lost = cheap.capability.lacks.0 & !quote.capability.lacks.0;
+            let lost =
+                models::words(Features(lost)).into_iter().filter(|word| !can.contains(&(*word).into()));
+            let lost: Vec<&str> = lost.collect();
+            (!lost.is_empty()).then(|| (model.clone(), lost.join(", ")))
+        });
+        if let Some((model, lost)) = lost {
+            let message = format!(
+                "`{to}` cannot take {lost}, and `{model}` can: calls that use it fall to the next step"
+            );
+            self.add("lost-capability", format!("{path}.to"), message, None);
         }
     }
 

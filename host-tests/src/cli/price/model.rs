@@ -35,7 +35,7 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
         "found_as": quote.name,
         "near": near,
         "unknown_rule": (!quote.known).then(|| rule(&asked.policy.prices.unknown)),
-        "context_tokens": Some(quote.context).filter(|context| *context > 0),
+        "context_tokens": Some(quote.capability.context).filter(|context| *context > 0),
         "usd": if refused { Value::Null } else { tiers.iter().map(rates).collect::<Map<_, _>>().into() },
         "tier": tier.name(),
         "cost_usd": cost.filter(|_| !refused).map(|(_, NanoUsd(nano))| dollars(nano)),
@@ -70,7 +70,7 @@ pub(super) fn found(model: &str, quote: &Quote, asked: &Asked<'_>) -> String {
         ("", false) => format!("by its name as `{}`", quote.name),
         (own, _) => own.to_owned(),
     };
-    let context = match quote.context {
+    let context = match quote.capability.context {
         0 => String::new(),
         tokens => format!("; a context of {} tokens", grouped(tokens)),
     };
