@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no threads, no proxy. Time comes in as [`units::EpochMs`]; effects go out
 //! as values. The plugin and the test harness are shells around [`exchange::Exchange`].
 
+pub mod alert;
 mod base64;
 pub mod dialect;
 mod excerpt;

@@ -5,7 +5,7 @@
 //! shadow mode change nothing and are not told.
 
 use crate::dialect::percent_decoded;
-use crate::ledger::{Hold, Level};
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{
     Action, Budget, CalendarUnit, Condition, Identity, OpenWindow, Policy, Scope, Subject, Window,
 };
@@ -106,7 +106,8 @@ impl<'p> Question<'p> {
         let line = |budget: &'p Budget| {
             let open = budget.window.open(budget.limit, now);
             let key = policy.slot_key(budget, &subject);
-            let hold = Hold { key, window: open.rule, amount: 0, cap: None };
+            let warns = [NO_WARNING; WARNINGS_MAX];
+            let hold = Hold { key, window: open.rule, amount: 0, cap: None, warns };
             Line { budget, hold: (!budget.per.iter().any(depends)).then_some(hold), open }
         };
         let lines = policy.budgets_of(&subject, now).into_iter().map(line).collect();
@@ -214,6 +215,8 @@ fn state(budget: &Budget, used: Amount) -> &'static str {
             Action::Delay { .. } => "delay",
             Action::Confirm(_) => "confirm",
             Action::Deny { .. } => "exhausted",
+            // It tells operators, and changes nothing for callers.
+            Action::Alert => state,
         };
     }
     state

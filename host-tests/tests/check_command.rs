@@ -160,7 +160,7 @@ fn what_was_probably_not_meant_is_warned_of() {
             "shorter-context",
             "`gpt-3.5-turbo` takes 16,385 tokens at once, `gpt-4o` takes 128,000",
         ),
-        (downgrade("o3", "o3-mini"), "lost-capability", "`o3-mini` cannot take images, and `o3` can"),
+        (downgrade("o3", "o3-mini"), "lost-capability", "`o3-mini` cannot take images, files, and `o3` can"),
         (
             more("\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]}"),
             "dead-rule",

@@ -153,7 +153,7 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert!(seen >= 8, "{seen}");
+    assert!(seen >= 9, "{seen}");
 }
 
 #[test]

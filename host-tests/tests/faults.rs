@@ -80,11 +80,13 @@ fn policy(scene: Scene, ground: Ground) -> Value {
         "identity": {"user": ["jwt:sub", "header:x-user-id", "value:anonymous"]},
         "strip_request_headers": ["x-user-id"],
         "downgrades": {"economy": [{"from": "gpt-4o", "to": "gpt-4o-mini"}]},
+        "alerts": {"oncall": {"pagerduty": {"cluster": "pagerduty", "routing_key": "0123456789abcdef"}}},
         "budgets": [
             {"name": "team", "per": [], "limit": {"tokens": 1_000_000}, "window": {"calendar": "day"},
              "ladder": [{"at": "100%", "deny": {}}]},
             {"name": "person", "per": ["user"], "limit": {"tokens": LIMIT}, "window": {"calendar": "day"},
-             "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "downgrade": "economy"}, {"at": "150%", "deny": {}}]},
+             "ladder": [{"at": "1%", "alert": "oncall"}, {"at": "90%", "warn": {"repeat": "once"}},
+                {"at": "100%", "downgrade": "economy"}, {"at": "150%", "deny": {}, "alert": "oncall"}]},
         ],
     })
 }

@@ -191,7 +191,21 @@ fn changes(policy: &Value, place: &str) -> Vec<(&'static str, Value, bool)> {
         change(policy.pointer_mut(place).unwrap());
         policy
     };
-    let free = ["headers", "identity", "match", "tiers", "downgrades", "aliases", "usd", "unknown_price"];
+    let free = [
+        "alerts",
+        "log",
+        "slack",
+        "pagerduty",
+        "cloudevents",
+        "headers",
+        "identity",
+        "match",
+        "tiers",
+        "downgrades",
+        "aliases",
+        "usd",
+        "unknown_price",
+    ];
     let named = free.iter().any(|name| place.ends_with(&format!("/{name}")));
     let is_object = policy.pointer(place).unwrap().is_object();
     let mut changed = vec![

@@ -123,8 +123,22 @@ extern "C" fn proxy_on_tick(id: u32) {
     let mut root = root.borrow_mut();
     if let Some(now) = root.now() {
         root.settle(Vec::new(), now);
+        root.send_alerts(now);
     }
     root.rest();
+}
+
+/// A request that this root made is over: the only ones are alerts.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(id: u32, token: u32, _: usize, _: usize, _: usize) {
+    with(id, |context| {
+        let Context::Root(root) = context else { return };
+        let mut root = root.borrow_mut();
+        if let Some(now) = root.now() {
+            root.answered(token, now);
+        }
+        root.rest();
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -177,7 +191,11 @@ extern "C" fn proxy_on_log(id: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_done(id: u32) -> u32 {
-    metered(id, Stream::gone);
+    with(id, |context| match context {
+        Context::Metered(stream) => stream.gone(),
+        Context::Root(root) => root.borrow_mut().close(),
+        _ => {}
+    });
     release(id);
     1
 }

@@ -24,9 +24,11 @@ pub(crate) const UNIMPLEMENTED: Status = 12;
 /// A header map of the stream.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]
+#[expect(clippy::enum_variant_names, reason = "the ABI has maps of trailers, too")]
 pub(crate) enum Map {
     RequestHeaders = 0,
     ResponseHeaders = 2,
+    CallHeaders = 6,
 }
 
 /// A buffer.
@@ -127,6 +129,18 @@ mod raw {
             headers: *const u8,
             headers_len: usize,
             grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_http_call(
+            upstream: *const u8,
+            upstream_len: usize,
+            headers: *const u8,
+            headers_len: usize,
+            body: *const u8,
+            body_len: usize,
+            trailers: *const u8,
+            trailers_len: usize,
+            timeout: u32,
+            token: *mut u32,
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
@@ -297,6 +311,33 @@ pub(crate) fn send_local_response(
             NO_GRPC,
         )
     })
+}
+
+/// Starts a request to a cluster, and gives its number; `proxy_on_http_call_response` tells how it ended.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[(&str, String)],
+    body: &[u8],
+    timeout_ms: u32,
+) -> Result<u32, Status> {
+    let (headers, trailers) = (pairs::encode(headers), pairs::encode(&[]));
+    let mut token = 0;
+    // SAFETY: the slices and `token` are live for the call.
+    ok(unsafe {
+        raw::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout_ms,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
 }
 
 /// A kind of metric.

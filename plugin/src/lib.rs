@@ -4,6 +4,7 @@
 //! the engine. It declares the host calls itself instead of using the Rust SDK: the SDK panics on
 //! statuses that real hosts answer, and no status of any host may end a VM.
 
+mod alerts;
 mod exports;
 mod host;
 mod identity;

@@ -7,9 +7,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokenstile_engine::alert::{Outbox, Owed, settle_all};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::learned::Learned;
-use tokenstile_engine::ledger::{self, Hold, Settle, Settled, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{self, Hold, Settled, StoreError, reserve_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -20,6 +21,8 @@ const DELAYED_MAX: usize = 1024;
 /// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
 /// 4 ms, and cost something only while there is work.
 const TICK_MS: u32 = 10;
+/// How often alerts are looked after while some wait, and nothing else does.
+const ALERT_TICK_MS: u32 = 1_000;
 
 /// The proxies, as far as they differ for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +55,13 @@ pub(crate) struct Root {
     pub(crate) bodies_read_only: bool,
     /// Paused requests by context.
     waiting: HashMap<u32, Wait>,
-    owed: Vec<Settle>,
+    owed: Vec<Owed>,
     /// What answers came to on this worker.
     pub(crate) learned: Rc<RefCell<Learned>>,
-    ticking: bool,
+    /// Alerts on their way.
+    pub(crate) outbox: Outbox,
+    /// The period of the ticks; 0 without.
+    ticking: u32,
     last_now: Option<EpochMs>,
     /// Calls that this VM has seen.
     calls: u32,
@@ -80,7 +86,7 @@ impl Root {
 
     fn new(policy: Policy) -> Self {
         // The layout's version is in the key: another release's pages are not misread.
-        let prefix = format!("tokenstile/2/{}/", policy.name);
+        let prefix = format!("tokenstile/3/{}/", policy.name);
         let policy = Arc::new(policy);
         Self {
             metrics: Metrics::new(policy.clone()),
@@ -91,7 +97,8 @@ impl Root {
             waiting: HashMap::new(),
             owed: Vec::new(),
             learned: Rc::default(),
-            ticking: false,
+            outbox: Outbox::default(),
+            ticking: 0,
             last_now: None,
             calls: 0,
         }
@@ -151,7 +158,9 @@ impl Root {
     /// `None`: the store is busy, and the request waits for a tick.
     pub(crate) fn reserve(&mut self, exchange: &mut Exchange, now: EpochMs, may_wait: bool) -> Option<Next> {
         let full_is_denied = self.policy.table_full == Verdict::Deny;
-        let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut self.owed);
+        let mut owed = Vec::new();
+        let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut owed);
+        self.owed.extend(owed.into_iter().map(Owed::from));
         match answer {
             Ok(answer) => Some(exchange.reserved(&answer, now)),
             Err(StoreError::Busy) if may_wait => {
@@ -178,7 +187,7 @@ impl Root {
 
     /// Lets a paused request wait for the store. Says whether this host can.
     pub(crate) fn wait(&mut self, context: u32, until: EpochMs) -> bool {
-        if self.tick(true) {
+        if self.tick(TICK_MS) {
             self.waiting.entry(context).or_insert(Wait::Store(until));
             return true;
         }
@@ -187,7 +196,7 @@ impl Root {
 
     /// Holds a paused request back until then. Says whether this host can, and whether there is room.
     pub(crate) fn delay(&mut self, context: u32, until: EpochMs) -> bool {
-        let can = self.waiting.len() < DELAYED_MAX && self.tick(true);
+        let can = self.waiting.len() < DELAYED_MAX && self.tick(TICK_MS);
         if can {
             self.waiting.insert(context, Wait::Time(until));
         }
@@ -217,15 +226,16 @@ impl Root {
     }
 
     /// Books what a call owes, and what earlier ones still do.
-    pub(crate) fn settle(&mut self, owed: Vec<Settle>, now: EpochMs) -> Settled {
+    pub(crate) fn settle(&mut self, owed: Vec<Owed>, now: EpochMs) -> Settled {
         self.owed.extend(owed);
         if self.owed.is_empty() {
             return Settled::default();
         }
-        let settled = settle_all(&mut self.pages, &mut self.owed, now);
+        let (settled, alerts) = settle_all(&mut self.pages, &mut self.owed, now);
         if settled.without_room > 0 {
             self.metrics.add("settlements_without_room", &[], settled.without_room as u64);
         }
+        self.tell(&alerts, now);
         let dropped = self.owed.len().saturating_sub(OWED_MAX);
         if dropped > 0 {
             self.owed.drain(..dropped);
@@ -233,28 +243,36 @@ impl Root {
                 .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
         }
         if !self.owed.is_empty() {
-            self.tick(true);
+            self.tick(TICK_MS);
+        } else if !self.outbox.is_empty() && self.ticking == 0 {
+            self.tick(ALERT_TICK_MS);
         }
         settled
     }
 
-    /// Ends the ticks when nothing waits for them.
+    /// Slows the ticks down when only alerts wait for them, and ends them when nothing does.
     pub(crate) fn rest(&mut self) {
         if self.waiting.is_empty() && self.owed.is_empty() {
-            self.tick(false);
+            self.tick(if self.outbox.is_empty() { 0 } else { ALERT_TICK_MS });
         }
     }
 
-    /// Starts or ends ticks where a tick can resume a request: only on Envoy. WasmX traps when the
-    /// period is set twice and crashes when a tick resumes; APISIX has no ticks.
-    fn tick(&mut self, on: bool) -> bool {
+    /// Whether this host makes requests from a tick: Envoy. WasmX takes a tick's period in the root's callbacks
+    /// alone, where it is not known yet; APISIX has neither ticks nor requests without a call.
+    pub(crate) fn calls_out(&self) -> bool {
+        self.kind == Some(HostKind::Envoy)
+    }
+
+    /// Sets the ticks' period, 0 to end them, where a tick can resume a request: only on Envoy. WasmX traps when
+    /// the period is set twice and crashes when a tick resumes; APISIX has no ticks. Says whether it is set.
+    fn tick(&mut self, period_ms: u32) -> bool {
         if self.kind != Some(HostKind::Envoy) {
             return false;
         }
-        if self.ticking != on && host::set_tick_period(if on { TICK_MS } else { 0 }).is_ok() {
-            self.ticking = on;
+        if self.ticking != period_ms && host::set_tick_period(period_ms).is_ok() {
+            self.ticking = period_ms;
         }
-        self.ticking
+        self.ticking == period_ms
     }
 }
 

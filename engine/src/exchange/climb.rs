@@ -91,6 +91,7 @@ impl Action {
             Self::Downgrade { .. } => Decision::Downgrade,
             Self::Confirm(_) => Decision::Confirm,
             Self::Deny { .. } => Decision::Deny,
+            Self::Alert => Decision::Allow,
         }
     }
 }
@@ -107,7 +108,11 @@ impl Exchange {
     ) -> Climb<'p> {
         let mut climb = Climb::default();
         let mut fell = false;
-        for step in &budget.ladder {
+        // Which of the warnings that are given once were given, a bit each.
+        let mut warned = planned.reserved.map_or(0, |reserved| reserved.before.warned);
+        // What is for operators alone changes no call.
+        let steps = budget.ladder.iter().filter(|step| !matches!(step.action, Action::Alert));
+        for step in steps {
             let after = if matches!(step.action, Action::Deny { .. }) { reach.held } else { reach.after };
             // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
             let reached =
@@ -125,6 +130,12 @@ impl Exchange {
             }
             fell = false;
             match &step.action {
+                Action::Warn { once: true, .. } => {
+                    if warned & 1 == 0 {
+                        climb.warn = Some(&step.action);
+                    }
+                    warned >>= 1;
+                }
                 Action::Warn { .. } => climb.warn = Some(&step.action),
                 Action::Overage(overage) => {
                     climb.overage = Some((step.at, overage));
@@ -150,6 +161,7 @@ impl Exchange {
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
                 Action::Deny { .. } => climb.deny = Some(&step.action),
+                Action::Alert => {}
             }
         }
         climb.decide();

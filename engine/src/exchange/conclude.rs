@@ -3,8 +3,8 @@
 use super::climb::{Climb, Delay, Reach, Serve};
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next, State};
-use crate::ledger::{Denied, Level};
-use crate::policy::{Action, Bound, Budget, Effort, Policy};
+use crate::ledger::{Denied, Level, WindowRule};
+use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
 use crate::usage::Served;
@@ -110,7 +110,8 @@ impl Exchange {
                 reserved.before.total().saturating_add(amount)
             };
             let (least, most) = (after(least), after(most));
-            budget.ladder.iter().any(|step| {
+            let decides = |step: &&Step| !matches!(step.action, Action::Alert);
+            budget.ladder.iter().filter(decides).any(|step| {
                 let by_count = || match step.action {
                     Action::Clamp { bound: Some(Bound::Remaining { .. }), .. } => true,
                     Action::Downgrade { list } => self.may_be_too_long(&self.policy, list, bound),
@@ -179,9 +180,20 @@ impl Exchange {
             self.give_back();
             return self.refuse(&refusal, now);
         }
+        self.tell_of_running();
         let Some(delay) = self.outcome.delay else { return self.forward() };
         self.state = State::Delayed;
         Next::Delay(now.plus_ms(delay.ms))
+    }
+
+    /// Calls that run are never settled: operators are told when one begins.
+    fn tell_of_running(&mut self) {
+        let told = |planned: &Planned| {
+            let before = planned.reserved.filter(|_| planned.hold.window == WindowRule::InFlight)?.before;
+            self.alerted(planned, before, before.total().saturating_add(planned.hold.amount))
+        };
+        let mut told = self.plan.iter().filter_map(told).collect();
+        self.owed.append(&mut told);
     }
 
     /// What one budget says of the call: a refusal, or what is noted in the outcome.
@@ -209,6 +221,8 @@ impl Exchange {
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
+            let alert = deny_alert(budget).and_then(|at| self.alerted(planned, reserved.before, at));
+            self.owed.extend(alert);
             return Some(refusal(
                 &self.told(budget, planned.hold.amount, now),
                 planned,
@@ -244,7 +258,7 @@ impl Exchange {
         needed: Amount,
         now: EpochMs,
     ) {
-        if let Some(Action::Warn { message }) = climb.warn {
+        if let Some(Action::Warn { message, .. }) = climb.warn {
             let told = self.told(budget, needed, now);
             let (message, _) = state.message(message, &told);
             self.outcome.warnings.push((budget.name.clone(), message));
@@ -346,6 +360,8 @@ impl Exchange {
         };
         let told = self.told(budget, planned.hold.amount, now);
         let refusal = refusal(&told, planned, level, &deny.action);
+        let alert = deny_alert(budget).and_then(|at| self.alerted(planned, level, at));
+        self.owed.extend(alert);
         self.refuse(&refusal, now)
     }
 
@@ -399,6 +415,12 @@ impl Exchange {
         }
         headers
     }
+}
+
+/// The threshold at which a budget refuses, if operators are told of its refusals: those may begin before so much is
+/// used, for a call that needs more than is left is refused.
+pub(super) fn deny_alert(budget: &Budget) -> Option<Amount> {
+    budget.deny().and_then(|deny| deny.alert.map(|_| deny.at))
 }
 
 /// The refusal of a budget with `level` used by others.

@@ -7,7 +7,7 @@
 
 use super::plan::Planned;
 use super::{Exchange, Next};
-use crate::ledger::{Hold, Level, WindowRule};
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
 use crate::policy::{Confirm, Confirmations, OpenWindow, duration_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
 use crate::units::{EpochMs, NanoUsd};
@@ -114,7 +114,8 @@ impl Exchange {
     pub(super) fn confirmation_hold(&self) -> Option<Planned> {
         let Token { expires, signature } = self.confirming.token?;
         let window = WindowRule::Until(expires);
-        let hold = Hold { key: self.policy.confirmation_key(signature), window, amount: 1, cap: Some(1) };
+        let (key, warns) = (self.policy.confirmation_key(signature), [NO_WARNING; WARNINGS_MAX]);
+        let hold = Hold { key, window, amount: 1, cap: Some(1), warns };
         Some(Planned {
             budget: NO_BUDGET,
             open: OpenWindow::until(expires),

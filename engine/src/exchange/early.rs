@@ -1,10 +1,11 @@
 //! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
 //! no call fits any more. The answer is the one that the whole request would get.
 
-use super::conclude::refusal;
+use super::conclude::{deny_alert, refusal};
 use super::plan::Planned;
 use super::{Exchange, Next};
-use crate::ledger::{Hold, Level};
+use crate::alert::Owed;
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{Action, Budget, Window};
 use crate::refusal::Refusal;
 use crate::units::{EpochMs, Meter};
@@ -27,12 +28,17 @@ impl Exchange {
         if announced.is_some_and(|length| length <= SHORT_BODY) {
             return None;
         }
-        let refusal = self.spent(now, stands)?;
+        let (refusal, alert) = self.spent(now, stands)?;
+        self.owed.extend(alert);
         Some(self.refuse(&refusal, now))
     }
 
     /// The refusal by the first budget in which not even an empty request fits.
-    fn spent(&self, now: EpochMs, mut stands: impl FnMut(&Hold) -> Option<Level>) -> Option<Refusal> {
+    fn spent(
+        &self,
+        now: EpochMs,
+        mut stands: impl FnMut(&Hold) -> Option<Level>,
+    ) -> Option<(Refusal, Option<Owed>)> {
         let policy = &self.policy;
         if policy.is_exempt(&self.identity, now) {
             return None;
@@ -46,12 +52,14 @@ impl Exchange {
             let amount = budget.meter.amount(u64::from(budget.meter == Meter::Requests));
             let open = budget.window.open(budget.limit, now);
             let key = policy.slot_key(budget, &subject);
-            let hold = Hold { key, window: open.rule, amount, cap: Some(cap) };
+            let warns = [NO_WARNING; WARNINGS_MAX];
+            let hold = Hold { key, window: open.rule, amount, cap: Some(cap), warns };
             let level = stands(&hold)?;
             let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
             let deny = is_spent.then(|| sayable(budget)).flatten()?;
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
-            Some(refusal(&self.told(budget, amount, now), &planned, level, deny))
+            let alert = deny_alert(budget).and_then(|at| self.alerted(&planned, level, at));
+            Some((refusal(&self.told(budget, amount, now), &planned, level, deny), alert))
         })
     }
 }

@@ -24,9 +24,10 @@ mod settle;
 pub use record::{Record, RecordUsage};
 pub use settle::Settlement;
 
+use crate::alert::Owed;
 use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
 use crate::learned::Learned;
-use crate::ledger::{Denied, Hold, Reserved, Settle};
+use crate::ledger::{Denied, Hold, Reserved};
 use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
@@ -170,7 +171,7 @@ pub struct Exchange {
     /// A part of the answer was not seen: what is counted of it is too little.
     answer_lost: bool,
     status: u16,
-    owed: Vec<Settle>,
+    owed: Vec<Owed>,
 }
 
 impl Exchange {
@@ -402,7 +403,8 @@ impl Exchange {
             }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.
-                let back = self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.settle(got, 0));
+                let back =
+                    self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.give_back(got).into());
                 self.owed.extend(back);
                 Next::Nothing
             }
@@ -520,7 +522,7 @@ impl Exchange {
     }
 
     /// What must be settled with the store: empty it, settle it, keep what fails and try it again.
-    pub fn take_owed(&mut self) -> Vec<Settle> {
+    pub fn take_owed(&mut self) -> Vec<Owed> {
         std::mem::take(&mut self.owed)
     }
 
@@ -620,7 +622,7 @@ impl Exchange {
     fn give_back(&mut self) {
         for planned in &mut self.plan {
             if let Some(reserved) = planned.reserved.take() {
-                self.owed.push(planned.hold.settle(&reserved, 0));
+                self.owed.push(planned.hold.give_back(&reserved).into());
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Which budgets a call meets, and how much it holds in each.
 
 use super::Exchange;
-use crate::ledger::{Hold, Reserved};
-use crate::policy::{Budget, HoldRule, OpenWindow, Subject};
+use crate::alert::{Owed, Watch};
+use crate::ledger::{Hold, Level, NO_WARNING, Reserved, Settle, WARNINGS_MAX};
+use crate::policy::{Budget, HoldRule, OpenWindow, Scope, Step, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -37,6 +38,11 @@ impl Exchange {
                 window: open.rule,
                 amount: held(budget.meter, holding, quote.price.cost(holding)),
                 cap: budget.cap().filter(|_| !self.exempt),
+                warns: if budget.shadow || self.exempt {
+                    [NO_WARNING; WARNINGS_MAX]
+                } else {
+                    budget.warned_once()
+                },
             };
             let expected = held(budget.meter, expected, quote.price.cost(expected));
             Planned { budget: index, open, hold, expected, reserved: None }
@@ -65,6 +71,43 @@ impl Exchange {
     pub(super) fn subject_of_head(&self) -> Subject<'_> {
         let provider = self.provider().unwrap_or_default();
         Subject { provider, dialect: self.route.dialect.name, ..Subject::of(&self.identity) }
+    }
+
+    /// What operators are told of a budget; `None` if of nothing.
+    pub(super) fn watch(&self, planned: &Planned) -> Option<Box<Watch>> {
+        let budget = self.policy.budgets.get(planned.budget).filter(|budget| budget.has_alerts())?;
+        let subject = self.subject();
+        let named = budget.per.iter().map(|scope| {
+            let name = match *scope {
+                Scope::Dimension(place) => self.policy.identity.get(place).map_or("", |d| d.name.as_str()),
+                Scope::Model => "model",
+                Scope::Provider => "provider",
+            };
+            (name.to_owned(), subject.value(*scope).to_owned())
+        });
+        let (policy, open) = (self.policy.clone(), planned.open.clone());
+        Some(Box::new(Watch { policy, budget: planned.budget, open, subject: named.collect() }))
+    }
+
+    /// What tells operators of thresholds that were `reached` without being used: by a refusal, or by calls that
+    /// run. `level`: as it stood, so that what is told already costs nothing.
+    pub(super) fn alerted(&self, planned: &Planned, level: Level, reached: Amount) -> Option<Owed> {
+        let budget = self.policy.budgets.get(planned.budget)?;
+        let news = |step: &Step| step.alert.is_some() && (level.alerted_below..=reached).contains(&step.at);
+        if !budget.ladder.iter().any(news) {
+            return None;
+        }
+        let Hold { key, window, .. } = planned.hold;
+        let settle = Settle {
+            key,
+            window,
+            receipt: None,
+            used: 0,
+            untold: false,
+            watched: false,
+            tells: Some(reached),
+        };
+        Some(Owed { settle, watch: self.watch(planned) })
     }
 
     /// The price of the call as it was asked for, or as a route has it, looked up once.

@@ -3,7 +3,8 @@
 use super::plan;
 use super::record::{Bill, Record, RecordUsage, UsageSource};
 use super::{Exchange, State};
-use crate::ledger::SlotKey;
+use crate::alert::Owed;
+use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
@@ -114,20 +115,26 @@ impl Exchange {
 
     /// Books what was used in every budget of the plan, in place of its hold.
     fn owe(&mut self, usage: Usage, source: UsageSource, cost: NanoUsd) {
+        let mut owed = Vec::with_capacity(self.plan.len());
         for planned in &self.plan {
             // A confirmation is used up.
             let budget = self.policy.budgets.get(planned.budget);
             let used = budget.map_or(planned.hold.amount, |budget| plan::used(budget.meter, usage, cost));
             let receipt = planned.reserved.and_then(|reserved| reserved.receipt);
-            self.owed.push(crate::ledger::Settle {
+            let watch = self.watch(planned);
+            let settle = Settle {
                 key: planned.hold.key,
                 window: planned.hold.window,
                 receipt,
                 // Nor does a call that was not made count as one.
                 used: if source == UsageSource::None { 0 } else { used },
+                untold: false,
                 watched: budget.is_some_and(|budget| self.charges_more(budget)),
-            });
+                tells: watch.as_ref().map(|_| USED_ALONE),
+            };
+            owed.push(Owed { settle, watch });
         }
+        self.owed.append(&mut owed);
     }
 
     /// Whether this call may pay for what it uses of a budget beyond a step.
@@ -177,3 +184,6 @@ fn lines(budget: &Budget, from: Amount, to: Amount) -> Vec<Value> {
     };
     steps.iter().enumerate().filter_map(line).collect()
 }
+
+/// Nothing has reached a threshold but what was used.
+const USED_ALONE: Amount = -1;

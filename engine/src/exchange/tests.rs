@@ -1,8 +1,9 @@
 //! Whole calls against a store that answers at once, late, never, or after the client has gone.
 
 use super::*;
+use crate::alert::settle_all;
 use crate::dialect::{Edits, recognise};
-use crate::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use crate::ledger::{Page, Store, StoreError, reserve_all};
 use crate::policy::Head;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -706,7 +707,7 @@ fn each_call_pays_for_its_own_part_of_what_lies_beyond() {
         call.answer_head(200, JSON, false, &[], NOON);
         call.answer_chunk(br#"{"usage":{"prompt_tokens":0,"completion_tokens":450}}"#, false);
         let mut settlement = call.end(true, NOON).unwrap();
-        let settled = settle_all(&mut shop.store, &mut call.take_owed(), NOON);
+        let (settled, _) = settle_all(&mut shop.store, &mut call.take_owed(), NOON);
         call.booked(&mut settlement, &settled.before);
         let lines = &settlement.record.overage;
         paid.push((lines.len(), lines.first().map(|line| line["tokens"].as_u64().unwrap())));

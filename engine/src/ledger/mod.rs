@@ -9,8 +9,8 @@ mod slot;
 mod transaction;
 
 pub use page::{NoRoom, PAGE_BYTES, Page, SLOTS_PER_PAGE};
-pub use slot::{HOLD_LIFE_MS, Level, Receipt, SLICES};
-pub use transaction::{Denied, Reserved, Settled, Store, StoreError, reserve_all, settle_all};
+pub use slot::{Booked, HOLD_LIFE_MS, Level, Passed, Receipt, SLICES};
+pub use transaction::{Denied, Reserved, Settled, Store, StoreError, reserve_all, settle, settle_all};
 
 use crate::units::{Amount, EpochMs};
 
@@ -55,7 +55,15 @@ pub struct Hold {
     pub amount: Amount,
     /// Above this total the hold is refused; `None` never refuses (shadow, or no `deny` step).
     pub cap: Option<Amount>,
+    /// Thresholds of which callers are warned once: those that this hold reaches count as told.
+    pub warns: [Amount; WARNINGS_MAX],
 }
+
+/// Warnings of one budget that are given once.
+pub const WARNINGS_MAX: usize = 4;
+
+/// A place for a warning that is none: no level reaches it.
+pub const NO_WARNING: Amount = Amount::MAX;
 
 /// One amount to settle after a call: the hold goes, what was used comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +78,11 @@ pub struct Settle {
     pub used: Amount,
     /// What had been settled before is to be told ([`Settled::before`]): something depends on it.
     pub watched: bool,
+    /// The call came to nothing, and its caller was not told of the thresholds that its hold reached.
+    pub untold: bool,
+    /// Operators are told of thresholds, up to what is used then; and up to this, if that is more. Below zero
+    /// where nothing else is known to have reached one.
+    pub tells: Option<Amount>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A page: sixteen slots that are swapped together. One page is one key of the host's shared data.
 
 use super::slot::{SLOT_BYTES, Slot};
-use super::{Hold, Level, Receipt, Settle};
-use crate::units::{Amount, EpochMs};
+use super::{Booked, Hold, Level, Receipt, Settle};
+use crate::units::EpochMs;
 
 /// Slots in a page: few enough to copy in a hundred nanoseconds, enough that a page of a table half
 /// full overflows for one subject in 250 (Poisson, mean 8).
@@ -64,22 +64,22 @@ impl Page {
         Ok(taken)
     }
 
-    /// Settles a call, and gives what had been settled before; nothing if the call's window is over.
+    /// Settles a call; nothing is booked if its window is over.
     ///
     /// # Errors
     /// A page full of others' amounts has no room for a subject that holds nothing there.
-    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Amount>, NoRoom> {
+    pub fn settle(&mut self, settle: &Settle, now: EpochMs) -> Result<Option<Booked>, NoRoom> {
         let found = self.find(settle.key.tag);
-        if found.is_none() && settle.used == 0 {
+        if found.is_none() && settle.used == 0 && settle.tells.is_none_or(|reached| reached < 0) {
             return Ok(None);
         }
         let fresh = || Some((self.free(now)?, Slot::fresh(settle.key.tag, settle.window, now)));
         let Some((index, mut slot)) = found.or_else(fresh) else {
             return Err(NoRoom);
         };
-        let before = slot.settle(settle, now);
+        let booked = slot.settle(settle, now);
         self.write(index, slot);
-        Ok(before)
+        Ok(booked)
     }
 
     /// What stands for a subject at `now`, without changing it.

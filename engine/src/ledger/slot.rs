@@ -1,6 +1,6 @@
-//! One subject's amount in 88 bytes, and how time and calls change it.
+//! One subject's amount in 96 bytes, how time and calls change it, and which thresholds were told already.
 
-use super::{Hold, Settle, WindowRule};
+use super::{Hold, NO_WARNING, Settle, WindowRule};
 use crate::units::{Amount, EpochMs};
 
 /// A hold that was never settled (its stream was lost to a trap or a reload) is forgotten after one
@@ -8,7 +8,7 @@ use crate::units::{Amount, EpochMs};
 pub const HOLD_LIFE_MS: i64 = 15 * 60 * 1000;
 
 /// The bytes of a slot in a page.
-pub(super) const SLOT_BYTES: usize = 88;
+pub(super) const SLOT_BYTES: usize = 96;
 
 /// Slices that a rolling window is made of, besides the one that is running. More would forget sooner
 /// after the window's length, and every slot of every window pays for them.
@@ -23,6 +23,10 @@ pub struct Level {
     pub held: Amount,
     /// Of what is settled in a rolling window, that of earlier slices, the latest first.
     pub earlier: [Amount; SLICES],
+    /// Which of [`Hold::warns`] were told in this window, a bit each.
+    pub warned: u8,
+    /// Thresholds below this amount were told to operators in this window.
+    pub alerted_below: Amount,
 }
 
 impl Level {
@@ -42,6 +46,37 @@ pub struct Receipt {
     generation: i64,
     /// The slot's window when it was taken: what the clock of another worker says does not matter.
     at: i64,
+    /// Which of [`Hold::warns`] are told with this hold.
+    warned: u8,
+}
+
+/// What a settlement that was booked tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Booked {
+    /// What had been settled before.
+    pub before: Amount,
+    /// The thresholds that operators are to be told of: each once, among all workers and whatever runs again, for
+    /// the mark is swapped with the amount.
+    pub passed: Option<Passed>,
+}
+
+/// Thresholds that were passed now, for the first time in this window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// The least amount that is new.
+    from: Amount,
+    /// The least amount that was not reached.
+    to: Amount,
+    /// What stands.
+    pub level: Level,
+}
+
+impl Passed {
+    /// Whether the threshold at this amount is one of them.
+    #[must_use]
+    pub const fn has(&self, at: Amount) -> bool {
+        self.from <= at && at < self.to
+    }
 }
 
 /// A slot read from its bytes.
@@ -61,6 +96,10 @@ pub(super) struct Slot {
     forget_at: i64,
     /// Settled in earlier slices of a rolling window, the latest first.
     earlier: [Amount; SLICES],
+    /// As in [`Level`].
+    warned: u8,
+    /// As in [`Level`]: an amount and not a percentage, for a subject's limit may differ from call to call.
+    alerted_below: Amount,
 }
 
 impl Slot {
@@ -72,9 +111,11 @@ impl Slot {
             used: word(1),
             held: [word(2), word(3)],
             at: word(4),
-            generation: word(5),
+            generation: word(5) >> 8,
+            warned: bytes.get(40).copied().unwrap_or(0),
             forget_at: word(6),
             earlier: [word(7), word(8), word(9), word(10)],
+            alerted_below: word(11),
         }
     }
 
@@ -83,7 +124,22 @@ impl Slot {
         let [even, odd] = self.held;
         let [e0, e1, e2, e3] = self.earlier;
         let tag = self.tag.cast_signed();
-        let words = [tag, self.used, even, odd, self.at, self.generation, self.forget_at, e0, e1, e2, e3];
+        // A generation of the clock has 44 bits at most.
+        let generation = (self.generation << 8) | i64::from(self.warned);
+        let words = [
+            tag,
+            self.used,
+            even,
+            odd,
+            self.at,
+            generation,
+            self.forget_at,
+            e0,
+            e1,
+            e2,
+            e3,
+            self.alerted_below,
+        ];
         for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
             *to = word.to_le_bytes();
         }
@@ -104,7 +160,13 @@ impl Slot {
     pub(super) fn level(&self) -> Level {
         let [even, odd] = self.held;
         let used = self.earlier.iter().fold(self.used, |sum, earlier| sum.saturating_add(*earlier));
-        Level { used, held: even.saturating_add(odd), earlier: self.earlier }
+        Level {
+            used,
+            held: even.saturating_add(odd),
+            earlier: self.earlier,
+            warned: self.warned,
+            alerted_below: self.alerted_below,
+        }
     }
 
     /// Brings the slot to `now`: lost holds expire, windows end, buckets refill. A clock that went
@@ -115,10 +177,18 @@ impl Slot {
             WindowRule::Until(end) if end.0 > self.at => {
                 *self = Self { tag: self.tag, at: end.0, generation: self.generation, ..Self::default() };
             }
-            WindowRule::Until(_) | WindowRule::InFlight => {}
+            WindowRule::Until(_) => return,
+            WindowRule::InFlight => {}
             WindowRule::Refill { refill, every_ms } => self.refill(refill, every_ms, now),
             WindowRule::Rolling { slice_ms } => self.roll(slice_ms, now),
         }
+        self.alerted_below = self.alerted_below.min(self.armed_from());
+    }
+
+    /// Where nothing begins anew, a threshold is told again once no more than half of it stands: a level that
+    /// sways around one says so once.
+    fn armed_from(&self) -> Amount {
+        self.level().total().saturating_mul(2).max(1)
     }
 
     /// Moves on by whole slices; what was used before the last [`SLICES`] of them is forgotten.
@@ -161,6 +231,7 @@ impl Slot {
     /// Takes a hold, or says what stands in the way.
     pub(super) fn reserve(&mut self, hold: &Hold, now: EpochMs) -> Result<(Level, Receipt), Level> {
         self.advance(hold.window, now);
+        self.rearm_warnings(hold);
         let before = self.level();
         if hold.cap.is_some_and(|cap| before.total().saturating_add(hold.amount) > cap) {
             return Err(before);
@@ -168,14 +239,29 @@ impl Slot {
         let generation = self.generation;
         let held = self.held_in(generation);
         *held = held.saturating_add(hold.amount);
+        let warned = self.warn(hold);
         self.set_forget_at(hold.window);
-        Ok((before, Receipt { amount: hold.amount, generation, at: self.at }))
+        Ok((before, Receipt { amount: hold.amount, generation, at: self.at, warned }))
+    }
+
+    fn rearm_warnings(&mut self, hold: &Hold) {
+        if !matches!(hold.window, WindowRule::Until(_)) {
+            let from = self.armed_from();
+            self.warned &= !bits(hold, |at| at >= from);
+        }
+    }
+
+    /// Marks the warnings that this hold reaches as told; those that were not yet.
+    fn warn(&mut self, hold: &Hold) -> u8 {
+        let after = self.level().total();
+        let new = bits(hold, |at| at <= after) & !self.warned;
+        self.warned |= new;
+        new
     }
 
     /// Gives the hold back and books what was used. A hold belongs to the window in which it was
-    /// taken: when that is over, so is the call's cost for this budget. Gives what had been settled before, if
-    /// anything was booked.
-    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) -> Option<Amount> {
+    /// taken: when that is over, so is the call's cost for this budget.
+    pub(super) fn settle(&mut self, settle: &Settle, now: EpochMs) -> Option<Booked> {
         self.advance(settle.window, now);
         let taken_at = match (settle.receipt, settle.window) {
             (Some(receipt), _) => receipt.at,
@@ -191,12 +277,23 @@ impl Slot {
             let held = self.held_in(receipt.generation);
             *held = held.saturating_sub(receipt.amount).max(0);
         }
+        if let Some(receipt) = settle.receipt.filter(|_| settle.untold) {
+            self.warned &= !receipt.warned;
+        }
         let before = self.level().used;
         if let Some(used) = self.used_at(settle.window, taken_at) {
             *used = used.saturating_add(settle.used);
         }
         self.set_forget_at(settle.window);
-        Some(before)
+        Some(Booked { before, passed: settle.tells.and_then(|reached| self.tell(reached)) })
+    }
+
+    /// Marks the thresholds up to what is settled, and up to `reached`.
+    fn tell(&mut self, reached: Amount) -> Option<Passed> {
+        let level = self.level();
+        let (from, to) = (self.alerted_below, past(level.used.max(reached)));
+        self.alerted_below = from.max(to);
+        (from < to).then_some(Passed { from, to, level })
     }
 
     /// Where a call of that time is booked; `None` when its slice is forgotten.
@@ -247,6 +344,20 @@ fn slice_start(slice_ms: i64, now: EpochMs) -> i64 {
 /// Negative when the clock went back.
 fn slices_between(from: i64, to: i64, slice_ms: i64) -> i64 {
     to.saturating_sub(from).checked_div(slice_ms).unwrap_or_default()
+}
+
+/// The warnings of a hold of which this holds, a bit each.
+fn bits(hold: &Hold, holds: impl Fn(Amount) -> bool) -> u8 {
+    let mut bits = 0;
+    for (i, at) in hold.warns.into_iter().enumerate() {
+        bits |= u8::from(at != NO_WARNING && holds(at)) << i;
+    }
+    bits
+}
+
+/// The first amount above `level`; 0 is one that was reached, too.
+const fn past(level: Amount) -> Amount {
+    level.saturating_add(1)
 }
 
 fn generation(now: EpochMs) -> i64 {

@@ -6,6 +6,8 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
+mod told;
+
 #[derive(Default, Clone)]
 struct Map {
     pages: HashMap<u32, Page>,
@@ -31,7 +33,7 @@ const DAY: WindowRule = WindowRule::Until(EpochMs(86_400_000));
 const BUCKET: WindowRule = WindowRule::Refill { refill: 10, every_ms: 1_000 };
 
 fn hold(tag: u64, window: WindowRule, amount: Amount, cap: Amount) -> Hold {
-    Hold { key: SlotKey { page: 0, tag }, window, amount, cap: Some(cap) }
+    Hold { key: SlotKey { page: 0, tag }, window, amount, cap: Some(cap), warns: [NO_WARNING; WARNINGS_MAX] }
 }
 
 fn reserve(store: &mut Map, holds: &[Hold], now: i64) -> Result<Vec<Reserved>, Denied> {

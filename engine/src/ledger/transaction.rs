@@ -1,7 +1,7 @@
 //! Several holds as one: all of them or none, over any store that can swap a page.
 
 use super::page::PageRefusal;
-use super::{Hold, Level, Page, Receipt, Settle, SlotKey};
+use super::{Hold, Level, NoRoom, Page, Passed, Receipt, Settle, SlotKey};
 use crate::units::{Amount, EpochMs};
 
 /// Why a store did not carry a change out.
@@ -71,7 +71,7 @@ pub fn reserve_all(
             Ok(Err(PageRefusal::OverCap(level))) => Ok(Denied { index, level: Some(level) }),
             Err(error) => Err(error),
         };
-        let mut back: Vec<Settle> = holds.iter().zip(&taken).map(|(hold, got)| hold.settle(got, 0)).collect();
+        let mut back: Vec<Settle> = holds.iter().zip(&taken).map(|(hold, got)| hold.give_back(got)).collect();
         settle_all(store, &mut back, now);
         owed.append(&mut back);
         return denied.map(Err);
@@ -88,21 +88,37 @@ pub struct Settled {
     pub before: Vec<(SlotKey, Amount)>,
 }
 
-/// Settles what it can; what the store did not take stays in `owed`, to be tried again, and is not watched any more.
+/// Settles one call, and adds what became of it. Gives the thresholds that operators are to be told of.
+///
+/// # Errors
+/// The store did not take it: it is to be tried again, and is not watched any more.
+pub fn settle(
+    store: &mut impl Store,
+    owed: &mut Settle,
+    now: EpochMs,
+    settled: &mut Settled,
+) -> Result<Option<Passed>, StoreError> {
+    match store.update(owed.key.page, |page| page.settle(owed, now)) {
+        Ok(Ok(booked)) => {
+            let before = booked.filter(|_| owed.watched).map(|booked| (owed.key, booked.before));
+            settled.before.extend(before);
+            Ok(booked.and_then(|booked| booked.passed))
+        }
+        Ok(Err(NoRoom)) => {
+            settled.without_room = settled.without_room.saturating_add(1);
+            Ok(None)
+        }
+        Err(error) => {
+            owed.watched = false;
+            Err(error)
+        }
+    }
+}
+
+/// Settles what it can; what the store did not take stays in `owed`.
 pub fn settle_all(store: &mut impl Store, owed: &mut Vec<Settle>, now: EpochMs) -> Settled {
     let mut settled = Settled::default();
-    owed.retain_mut(|settle| match store.update(settle.key.page, |page| page.settle(settle, now)) {
-        Ok(booked) => {
-            settled.without_room = settled.without_room.saturating_add(usize::from(booked.is_err()));
-            let before = booked.ok().flatten().filter(|_| settle.watched);
-            settled.before.extend(before.map(|before| (settle.key, before)));
-            false
-        }
-        Err(_) => {
-            settle.watched = false;
-            true
-        }
-    });
+    owed.retain_mut(|owed| settle(store, owed, now, &mut settled).is_err());
     settled
 }
 
@@ -110,6 +126,13 @@ impl Hold {
     /// The settlement of this hold by what was used.
     #[must_use]
     pub const fn settle(&self, reserved: &Reserved, used: i64) -> Settle {
-        Settle { key: self.key, window: self.window, receipt: reserved.receipt, used, watched: false }
+        let Self { key, window, .. } = *self;
+        Settle { key, window, receipt: reserved.receipt, used, watched: false, untold: false, tells: None }
+    }
+
+    /// The settlement of this hold as if there had been no call.
+    #[must_use]
+    pub const fn give_back(&self, reserved: &Reserved) -> Settle {
+        Settle { untold: true, ..self.settle(reserved, 0) }
     }
 }

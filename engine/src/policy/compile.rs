@@ -7,7 +7,7 @@ use super::named::Named;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Downgrade, DowngradeList, Policy, Scope, Step};
 use crate::dialect::{Features, Recognised, recognise};
-use crate::ledger::SLOTS_PER_PAGE;
+use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
@@ -16,8 +16,7 @@ const WARN: &str =
 const EXHAUSTED: &str = WARN;
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
-const ONE_ACTION: &str =
-    "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed";
+const ONE_ACTION: &str = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed, or an `alert`";
 const ASK: &str = "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
@@ -35,6 +34,7 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
         own_providers: Vec::new(),
         rule_names: Vec::new(),
         confirm_headers: Vec::new(),
+        sinks: Vec::new(),
     }
     .policy(document);
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
@@ -48,6 +48,8 @@ pub(super) struct Compiler<'e> {
     pub(super) rule_names: Vec<String>,
     /// The headers by which callers confirm.
     pub(super) confirm_headers: Vec<String>,
+    /// The names of the policy's sinks.
+    pub(super) sinks: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -69,6 +71,8 @@ impl Compiler<'_> {
         let exempt = self.exempt(document.exempt, &identity);
         let downgrades = self.downgrades(document.downgrades);
         let quota_path = self.quota_path(document.quota_path);
+        let sinks = self.sinks(&document.alerts);
+        self.sinks = sinks.iter().map(|sink| sink.name.clone()).collect();
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -115,6 +119,7 @@ impl Compiler<'_> {
             exempt,
             strip_request_headers,
             downgrades,
+            sinks,
             blocks,
             request_limits,
             routes,
@@ -387,13 +392,22 @@ impl Compiler<'_> {
                 self.errors
                     .add(format!("{path}.at"), "steps must climb: this one stands below the step before it");
             }
-            if last.1 {
+            let alert = step.alert.as_deref().map(|name| self.sink(&path, name));
+            let is_alert = alert.is_some() && step.does_nothing();
+            // What is settled may pass a refusal: a debt is worth telling.
+            if last.1 && !is_alert {
                 self.errors.add(&path, "never reached: the step before it refuses already");
             }
             let shadow = step.mode == Mode::Shadow;
-            let Some(action) = self.action(&path, step, meter, lists) else { continue };
-            last = (at, !shadow && matches!(action, Action::Deny { .. }));
-            ladder.push(Step { at: amount_at(limit, at), per_mille: at, shadow, action });
+            let action = if is_alert { Some(Action::Alert) } else { self.action(&path, step, meter, lists) };
+            let Some(action) = action else { continue };
+            last = (at, last.1 || !shadow && matches!(action, Action::Deny { .. }));
+            let (at, per_mille, alert) = (amount_at(limit, at), at, alert.flatten());
+            ladder.push(Step { at, per_mille, shadow, action, alert });
+        }
+        let once = ladder.iter().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        if once.count() > WARNINGS_MAX {
+            self.errors.add(path, format!("at most {WARNINGS_MAX} warnings may be given `once`"));
         }
         self.overages(path, &ladder);
         ladder
@@ -424,6 +438,7 @@ impl Compiler<'_> {
         match (step.warn, step.clamp, step.downgrade, step.overage, step.delay, step.deny) {
             (Some(warn), None, None, None, None, None) => Some(Action::Warn {
                 message: self.messages(&format!("{path}.warn.message"), warn.message.as_ref(), warning),
+                once: warn.repeat == wire::Repeat::Once,
             }),
             (None, Some(clamp), None, None, None, None) => {
                 Some(self.clamp(&format!("{path}.clamp"), &clamp, meter))

@@ -1,5 +1,6 @@
 //! The policy: JSON as written, checked as a whole, compiled once and never changed.
 
+mod alerts;
 mod amounts;
 mod compile;
 mod condition;
@@ -20,6 +21,7 @@ mod template;
 mod window;
 mod wire;
 
+pub use alerts::{CallOut, Form, Sink};
 pub use condition::{Bounds, Call, Condition};
 pub use confirm::{Confirm, Confirmations};
 pub use errors::{PolicyError, PolicyErrors};
@@ -38,7 +40,7 @@ pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdi
 
 use crate::dialect::Features;
 use crate::json::Pointer;
-use crate::ledger::SlotKey;
+use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
 use crate::price::Prices;
 use crate::units::{Amount, EpochMs, Meter};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -92,6 +94,8 @@ pub struct Policy {
     pub strip_request_headers: Vec<WildMatch>,
     /// Named lists of cheaper models.
     pub downgrades: Vec<DowngradeList>,
+    /// Where alerts go.
+    pub sinks: Vec<Sink>,
     /// Calls that are stopped.
     pub blocks: Vec<Block>,
     /// How much one call may need.
@@ -171,6 +175,8 @@ pub struct Step {
     pub shadow: bool,
     /// What it does.
     pub action: Action,
+    /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
+    pub alert: Option<usize>,
 }
 
 /// What a step does.
@@ -180,6 +186,8 @@ pub enum Action {
     Warn {
         /// The sentence.
         message: Messages,
+        /// Once a window, and not with every answer.
+        once: bool,
     },
     /// Shorten the answer.
     Clamp {
@@ -211,6 +219,25 @@ pub enum Action {
         /// Where more can be bought.
         upgrade_url: Option<String>,
     },
+    /// Nothing to the call: operators are told, by [`Step::alert`].
+    Alert,
+}
+
+impl Action {
+    /// The word in the policy's ladders.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Warn { .. } => "warn",
+            Self::Clamp { .. } => "clamp",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Overage(_) => "overage",
+            Self::Delay { .. } => "delay",
+            Self::Confirm(_) => "confirm",
+            Self::Deny { .. } => "deny",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// What a downgrade list says of a model.
@@ -285,7 +312,7 @@ impl Policy {
         of_rules
             || self.budgets.iter().any(|budget| {
                 budget.ladder.iter().any(|step| match &step.action {
-                    Action::Warn { message } => message.are_several(),
+                    Action::Warn { message, .. } => message.are_several(),
                     Action::Deny { exhausted, .. } => exhausted.are_several(),
                     _ => false,
                 })
@@ -414,6 +441,23 @@ impl Policy {
 impl Budget {
     fn concerns(&self, subject: &Subject<'_>) -> bool {
         self.matches.iter().all(|condition| subject.meets(condition))
+    }
+
+    /// Whether operators are told of some step.
+    #[must_use]
+    pub fn has_alerts(&self) -> bool {
+        self.ladder.iter().any(|step| step.alert.is_some())
+    }
+
+    /// The thresholds of which callers are warned once, in the ladder's order.
+    #[must_use]
+    pub fn warned_once(&self) -> [Amount; WARNINGS_MAX] {
+        let once = self.enforced().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
+        let mut thresholds = [NO_WARNING; WARNINGS_MAX];
+        for (to, step) in thresholds.iter_mut().zip(once) {
+            *to = step.at;
+        }
+        thresholds
     }
 
     /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or

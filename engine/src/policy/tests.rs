@@ -10,6 +10,7 @@ fn good() -> Value {
         "version": 1, "name": "acme",
         "identity": {"user": ["header:X-User-Id", "api_key", "value:anonymous"], "tier": ["header:x-tier", "value:free"]},
         "downgrades": {"economy": [{"from": "gpt-4o*", "to": "gpt-4o-mini"}]},
+        "alerts": {"finops": {"log": {}}},
         "budgets": [
             {"name": "free-daily", "match": {"tier": "free"}, "per": ["user"], "limit": {"tokens": 50000},
              "window": {"calendar": "day", "timezone": "America/Los_Angeles"},
@@ -255,6 +256,73 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "/budgets/0/on_error",
             json!("deney"),
             "`budgets[0].on_error`: unknown value `deney`: did you mean `deny`?",
+        ),
+        (
+            "/budgets/0/ladder/0",
+            json!({"at": "90%", "alert": "finop"}),
+            "`budgets[0].ladder[0].alert`: no sink `finop` in `alerts`: did you mean `finops`?",
+        ),
+        (
+            "/alerts",
+            json!({"a": {}}),
+            "`alerts.a`: exactly one of `log`, `slack`, `pagerduty` and `cloudevents`",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"logs": {}}}),
+            "`alerts.a.logs`: unknown kind `logs`: did you mean `log`? known are",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"slack": {"cluster": "s"}}}),
+            "`alerts.a.slack.path`: the path of the webhook",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"pagerduty": {"cluster": "p"}}}),
+            "`alerts.a.pagerduty.routing_key`: the integration key",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"pagerduty": {"routing_key": "k"}}}),
+            "`alerts.a.pagerduty.cluster`: the name of a cluster",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"cloudevents": {"cluster": "c"}}}),
+            "`alerts.a.cloudevents.authority`: a host is needed",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"cloudevents": {"cluster": "c", "authority": "h", "path": "x\r\n"}}}),
+            "`alerts.a.cloudevents.path`: a path is needed",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"cloudevents": {"cluster": "c", "authority": "h", "authorization": "a\nb"}}}),
+            "`alerts.a.cloudevents.authorization`: the value of a header",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"slack": {"cluster": "s", "path": "/x", "routing_key": "k"}}}),
+            "`alerts.a.slack.routing_key`: only PagerDuty has one",
+        ),
+        (
+            "/alerts",
+            json!({"a": {"slack": {"cluster": "s", "path": "/x", "timeout": "2m"}}}),
+            "`alerts.a.slack.timeout`: a time from",
+        ),
+        (
+            "/budgets/0/ladder/0/warn",
+            json!({"repeat": "twice"}),
+            "`budgets[0].ladder[0].warn.repeat`: unknown value `twice`",
+        ),
+        (
+            "/budgets/1/ladder",
+            json!([{"at": "1%", "warn": {"repeat": "once"}}, {"at": "2%", "warn": {"repeat": "once"}},
+                {"at": "3%", "warn": {"repeat": "once"}}, {"at": "4%", "warn": {"repeat": "once"}},
+                {"at": "5%", "warn": {"repeat": "once"}}]),
+            "`budgets[1].ladder`: at most 4 warnings may be given `once`",
         ),
         ("/identity/model", json!(["header:x-model"]), "`identity.model`: every call has a `model` already"),
         ("/identity/user", json!([]), "`identity.user`: no source"),

@@ -126,6 +126,15 @@ impl OpenWindow {
         }
     }
 
+    /// When it ends, if it does: the window's name.
+    #[must_use]
+    pub const fn end(&self) -> Option<EpochMs> {
+        match self.rule {
+            WindowRule::Until(end) => Some(end),
+            _ => None,
+        }
+    }
+
     /// `at midnight PST`, `on December 1 at midnight PST`, `in 12 seconds`, or `when a request ends`.
     #[must_use]
     pub fn resets_at_text(&self, at: Option<EpochMs>, now: EpochMs) -> String {

@@ -75,6 +75,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) downgrades: Named<Vec<Downgrade>>,
     #[deserr(default)]
+    pub(super) alerts: serde_json::Value,
+    #[deserr(default)]
     pub(super) budgets: Vec<Budget>,
     #[deserr(default)]
     pub(super) metrics: Metrics,
@@ -356,6 +358,21 @@ pub(super) struct Step {
     pub(super) delay: Option<Delay>,
     #[deserr(default)]
     pub(super) deny: Option<Deny>,
+    #[deserr(default)]
+    pub(super) alert: Option<String>,
+}
+
+impl Step {
+    /// It has no action.
+    pub(super) const fn does_nothing(&self) -> bool {
+        self.warn.is_none()
+            && self.clamp.is_none()
+            && self.downgrade.is_none()
+            && self.overage.is_none()
+            && self.delay.is_none()
+            && self.confirm.is_none()
+            && self.deny.is_none()
+    }
 }
 
 /// The `clamp` action.
@@ -456,6 +473,19 @@ pub(super) struct Delay {
 pub(super) struct Warn {
     #[deserr(default)]
     pub(super) message: Option<Message>,
+    #[deserr(default)]
+    pub(super) repeat: Repeat,
+}
+
+/// How often a caller is warned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+pub(super) enum Repeat {
+    /// With every answer beyond the threshold.
+    #[default]
+    Always,
+    /// With one answer in each window.
+    Once,
 }
 
 /// The `deny` action.

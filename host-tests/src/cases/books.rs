@@ -2,7 +2,7 @@
 //! what was told.
 
 use crate::host::{HeaderMap, Shared};
-use tokenstile_engine::ledger::{Hold, Level, Page};
+use tokenstile_engine::ledger::{Hold, Level, NO_WARNING, Page, WARNINGS_MAX};
 use tokenstile_engine::policy::{Head, Identity, Policy, Subject};
 use tokenstile_engine::units::EpochMs;
 
@@ -31,11 +31,12 @@ impl Books {
         let now = EpochMs(i64::try_from(shared.clock().now_ns() / 1_000_000).unwrap_or(i64::MAX));
         let level = |budget: &tokenstile_engine::policy::Budget| {
             let key = self.policy.slot_key(budget, &subject);
-            let name = format!("tokenstile/2/{}/{:x}", self.policy.name, key.page);
+            let name = format!("tokenstile/3/{}/{:x}", self.policy.name, key.page);
             let stored = shared.data().get(b"", name.as_bytes());
             let page = Page::from_bytes(stored.as_ref().map(|(bytes, _)| bytes.as_slice()));
             let window = budget.window.open(budget.limit, now).rule;
-            let Level { used, held, .. } = page.level(&Hold { key, window, amount: 0, cap: None }, now);
+            let hold = Hold { key, window, amount: 0, cap: None, warns: [NO_WARNING; WARNINGS_MAX] };
+            let Level { used, held, .. } = page.level(&hold, now);
             (budget.meter.count(used), budget.meter.count(held))
         };
         self.policy.budgets_for(&subject, now).map(|(_, budget)| level(budget)).collect()

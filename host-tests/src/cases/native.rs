@@ -14,12 +14,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokenstile_engine::alert::{Owed, settle_all};
 use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::learned::Learned;
-use tokenstile_engine::ledger::{
-    Hold, Level, Page, Settle, Settled, Store, StoreError, reserve_all, settle_all,
-};
+use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
@@ -219,8 +218,8 @@ impl World {
         Ok(done)
     }
 
-    fn settle(&mut self, mut owed: Vec<Settle>) -> Settled {
-        settle_all(&mut self.pages, &mut owed, self.now)
+    fn settle(&mut self, mut owed: Vec<Owed>) -> Settled {
+        settle_all(&mut self.pages, &mut owed, self.now).0
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {

@@ -12,7 +12,7 @@ mod warnings;
 pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
 pub(crate) use models::words;
 pub(crate) use sentences::condition;
-pub use sentences::{sentences, word};
+pub use sentences::sentences;
 
 use std::ops::Range;
 use tokenstile_engine::policy::Policy;

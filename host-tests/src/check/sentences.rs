@@ -205,8 +205,10 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
     };
     let at = percent(step.per_mille);
     let shadow = if step.shadow { " (in shadow)" } else { "" };
+    let sink = step.alert.and_then(|place| sound.policy.sinks.get(place));
+    let told = sink.map(|sink| format!(", and {} is told", sink.name)).unwrap_or_default();
     let what = match &step.action {
-        Action::Warn { .. } => return format!("from {at} on the caller is told{shadow}"),
+        Action::Warn { .. } => return format!("from {at} on the caller is told{told}{shadow}"),
         Action::Clamp { bound, effort } => clamp(*bound, *effort),
         Action::Downgrade { list } => {
             let list = sound.policy.downgrades.get(*list);
@@ -217,10 +219,11 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
         Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
         Action::Confirm(_) => "calls need to be confirmed".to_owned(),
+        Action::Alert => return format!("at {at} nothing changes{told}{shadow}"),
         Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
         Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
     };
-    format!("beyond {at} {what}{shadow}")
+    format!("beyond {at} {what}{told}{shadow}")
 }
 
 fn clamp(bound: Option<Bound>, effort: Option<Effort>) -> String {
@@ -230,20 +233,6 @@ fn clamp(bound: Option<Bound>, effort: Option<Effort>) -> String {
     });
     let effort = effort.map(|_| "models reason less".to_owned());
     bound.into_iter().chain(effort).collect::<Vec<_>>().join(" and ")
-}
-
-/// The word of an action in a policy.
-#[must_use]
-pub const fn word(action: &Action) -> &'static str {
-    match action {
-        Action::Warn { .. } => "warn",
-        Action::Clamp { .. } => "clamp",
-        Action::Downgrade { .. } => "downgrade",
-        Action::Overage(_) => "overage",
-        Action::Delay { .. } => "delay",
-        Action::Confirm(_) => "confirm",
-        Action::Deny { .. } => "deny",
-    }
 }
 
 fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String> {

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// The labels of the filter's metrics, which Envoy takes out of their names; `feature` is a test's own.
-const LABELS: [&str; 8] = ["decision", "dialect", "ending", "feature", "kind", "model", "rule", "type"];
+const LABELS: [&str; 10] =
+    ["decision", "dialect", "ending", "feature", "kind", "model", "outcome", "rule", "sink", "type"];
 
 /// What a test varies.
 #[derive(Debug, Clone)]
@@ -28,10 +29,12 @@ pub struct Options {
     pub upstream_http2: bool,
     /// Filters in front of ours, as Envoy's configuration has them.
     pub filters_before: Vec<Value>,
+    /// Other clusters by name, for what the filter calls itself.
+    pub clusters: Vec<(String, SocketAddr)>,
+    /// Listeners are read from a file that may change: [`Envoy::change`](super::Envoy::change).
+    pub changeable: bool,
     /// How often Envoy tries a call again that the upstream answered with 5xx.
     pub retries: u32,
-    /// Listeners are read from a file of their own that Envoy watches: [`super::Envoy::replace`] changes them.
-    pub replaceable: bool,
 }
 
 impl Options {
@@ -46,18 +49,49 @@ impl Options {
             buffer_limit_bytes: 1 << 20,
             upstream_http2: false,
             filters_before: Vec::new(),
+            clusters: Vec::new(),
+            changeable: false,
             retries: 0,
-            replaceable: false,
         }
     }
 
+    /// `listeners`: the file with them, where they may change.
+    pub(super) fn to_json(&self, filter: &Path, listeners: &Path) -> Value {
+        let mut clusters = vec![self.cluster()];
+        clusters.extend(self.clusters.iter().map(|(name, address)| plain_cluster(name, *address)));
+        let mut config = json!({
+            "node": {"id": "test", "cluster": "test"},
+            "admin": {"address": any_port()},
+            "stats_config": {"stats_tags": LABELS.map(|label| {
+                json!({"tag_name": label, "regex": format!("(;{label}=([^;]*))")})
+            })},
+            "static_resources": {"clusters": clusters},
+        });
+        if self.changeable {
+            config["dynamic_resources"] = json!({"lds_config": {
+                "resource_api_version": "V3", "path_config_source": {"path": listeners},
+            }});
+        } else {
+            config["static_resources"]["listeners"] = self.listeners(filter).into();
+        }
+        config
+    }
+
+    /// The file with the listeners.
+    pub(super) fn discovery(&self, filter: &Path) -> Value {
+        let mut listeners = self.listeners(filter);
+        for listener in &mut listeners {
+            listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+        }
+        json!({"resources": listeners})
+    }
+
     fn listeners(&self, filter: &Path) -> Vec<Value> {
-        let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
         let policies = std::iter::once(&self.policy).chain(&self.more_policies);
         let listeners = policies.enumerate().map(|(index, policy)| {
             json!({
                 "name": listener_name(index),
-                "address": any_port,
+                "address": any_port(),
                 "per_connection_buffer_limit_bytes": self.buffer_limit_bytes,
                 "filter_chains": [{"filters": [{
                     "name": "envoy.filters.network.http_connection_manager",
@@ -66,38 +100,6 @@ impl Options {
             })
         });
         listeners.collect()
-    }
-
-    /// What the file of the listeners says.
-    pub(super) fn listeners_file(&self, filter: &Path) -> Value {
-        let mut listeners = self.listeners(filter);
-        for listener in listeners.iter_mut().filter_map(Value::as_object_mut) {
-            listener
-                .insert("@type".to_owned(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
-        }
-        json!({"resources": listeners})
-    }
-
-    /// `listeners_at` is the file where [`Options::replaceable`] listeners stand.
-    pub(super) fn to_json(&self, filter: &Path, listeners_at: &Path) -> Value {
-        let any_port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let (listeners, dynamic) = if self.replaceable {
-            (Vec::new(), json!({"lds_config": {"path_config_source": {"path": listeners_at}}}))
-        } else {
-            (self.listeners(filter), json!({}))
-        };
-        json!({
-            "node": {"id": "test", "cluster": "test"},
-            "dynamic_resources": dynamic,
-            "admin": {"address": any_port},
-            "stats_config": {"stats_tags": LABELS.map(|label| {
-                json!({"tag_name": label, "regex": format!("(;{label}=([^;]*))")})
-            })},
-            "static_resources": {
-                "listeners": listeners,
-                "clusters": [self.cluster()],
-            },
-        })
     }
 
     fn connection_manager(&self, filter: &Path, policy: &str) -> Value {
@@ -151,9 +153,23 @@ impl Options {
     }
 }
 
+fn plain_cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket(address)}}]},
+        ]},
+    })
+}
+
 /// The name of the listener for the policy at this place.
 pub(super) fn listener_name(index: usize) -> String {
     if index == 0 { "llm".to_owned() } else { format!("llm-{index}") }
+}
+
+fn any_port() -> Value {
+    socket(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 fn type_url(name: &str) -> String {

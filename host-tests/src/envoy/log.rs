@@ -5,6 +5,8 @@ use std::path::Path;
 
 /// What stands before each record.
 const RECORD: &str = "tokenstile-record ";
+/// What stands before each alert.
+const ALERT: &str = "tokenstile-alert ";
 
 /// A copy of the log.
 #[derive(Debug, Clone)]
@@ -27,8 +29,18 @@ impl Log {
     /// Every cost record, oldest first. A last line that is still being written is not one yet.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
+        self.objects(RECORD)
+    }
+
+    /// Every alert, oldest first.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Value> {
+        self.objects(ALERT)
+    }
+
+    fn objects(&self, mark: &str) -> Vec<Value> {
         let whole = self.0.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let json = whole.lines().filter_map(|line| line.split_once(RECORD));
+        let json = whole.lines().filter_map(|line| line.split_once(mark));
         json.filter_map(|(_, json)| serde_json::from_str(json.trim_end()).ok()).collect()
     }
 }

@@ -71,6 +71,7 @@ pub struct Envoy {
     dir: PathBuf,
     admin: SocketAddr,
     listener: SocketAddr,
+    options: Options,
 }
 
 impl Envoy {
@@ -93,7 +94,7 @@ impl Envoy {
             .stderr(File::create(dir.join("log"))?)
             .spawn()?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut envoy = Self { child, dir, admin: nowhere, listener: nowhere };
+        let mut envoy = Self { child, dir, admin: nowhere, listener: nowhere, options: options.clone() };
         envoy.wait_until_ready()?;
         Ok(envoy)
     }
@@ -113,15 +114,6 @@ impl Envoy {
         fs::remove_dir_all(dir)?;
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok((output.status.success(), text.concat()))
-    }
-
-    /// Puts other policies in the place of those of [`Options::replaceable`] listeners. Envoy takes them over in a
-    /// moment; calls that run keep theirs.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn replace(&self, options: &Options) -> Result<(), Error> {
-        write_listeners(&self.dir, options)
     }
 
     /// Where it listens for calls.
@@ -172,6 +164,37 @@ impl Envoy {
             (!is_histogram).then_some((name, value.parse().ok()?))
         });
         Ok(series.collect())
+    }
+
+    /// Puts another policy in the place of the first one, as a control plane does. Gives back when new connections
+    /// are under it, or when Envoy has rejected it: whether it was taken. Connections that are open stay under the old
+    /// one until they end.
+    ///
+    /// # Errors
+    /// The file cannot be written, or Envoy says nothing to it.
+    pub fn change(&mut self, policy: impl Into<String>) -> Result<bool, Error> {
+        const TAKEN: &str = "listener_manager.lds.update_success";
+        const REJECTED: &str = "listener_manager.lds.update_rejected";
+        let before = (self.stat(TAKEN)?, self.stat(REJECTED)?);
+        self.options.policy = policy.into();
+        write_listeners(&self.dir, &self.options)?;
+        let start = Instant::now();
+        while self.stat(TAKEN)? == before.0 || self.stat("listener_manager.total_listeners_warming")? > 0 {
+            if self.stat(REJECTED)? > before.1 {
+                return Ok(false);
+            }
+            if start.elapsed() > START_MAX {
+                return Err(self.not_ready("did not take the change".to_owned()));
+            }
+            std::thread::sleep(POLL);
+        }
+        self.listener = self.listener_at(0).ok_or_else(|| self.not_ready("has no listener".to_owned()))?;
+        Ok(true)
+    }
+
+    fn stat(&self, name: &str) -> Result<u64, Error> {
+        let text = admin::get(self.admin, &format!("/stats?filter=^{name}$"))?;
+        Ok(text.trim().rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0))
     }
 
     /// Any page of the admin interface.
@@ -242,20 +265,22 @@ impl Drop for Envoy {
 fn write_config(dir: &Path, options: &Options) -> Result<PathBuf, Error> {
     let filter = filter::path().map_err(Error::Missing)?;
     let path = dir.join("envoy.json");
-    write_listeners(dir, options)?;
+    if options.changeable {
+        write_listeners(dir, options)?;
+    }
     fs::write(&path, options.to_json(&filter, &dir.join(LISTENERS)).to_string())?;
     Ok(path)
 }
 
+/// The file from which Envoy reads its listeners, if they may change.
 const LISTENERS: &str = "listeners.json";
 
-/// Envoy sees a file that is moved into place, and not one that is written.
+/// Moved into its place: Envoy looks for that.
 fn write_listeners(dir: &Path, options: &Options) -> Result<(), Error> {
     let filter = filter::path().map_err(Error::Missing)?;
-    let fresh = dir.join("listeners.json.new");
-    fs::write(&fresh, options.listeners_file(&filter).to_string())?;
-    fs::rename(fresh, dir.join(LISTENERS))?;
-    Ok(())
+    let new = dir.join("listeners.new.json");
+    fs::write(&new, options.discovery(&filter).to_string())?;
+    Ok(fs::rename(new, dir.join(LISTENERS))?)
 }
 
 /// A folder for one run's configuration and log, under `target/`, so that a failed test can be looked into.

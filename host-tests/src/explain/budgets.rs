@@ -3,7 +3,7 @@
 
 use super::Step;
 use crate::cases::{Seen, Weighed};
-use crate::check::{condition, word as action};
+use crate::check::condition;
 use serde_json::Value;
 use tokenstile_engine::policy::{Budget, Condition, Policy};
 
@@ -69,7 +69,7 @@ fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
         let percent = f64::from(step.per_mille) / 10.0;
         format!(
             "  {mark} {percent}% ({at}) {}: {word} with {}",
-            action(&step.action),
+            step.action.name(),
             budget.meter.display(after)
         )
     };

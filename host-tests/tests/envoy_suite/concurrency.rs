@@ -1,4 +1,4 @@
-//! Ten thousand calls at once against one budget: no update is lost, and no more is spent than is said.
+//! Ten thousand calls of 500 connections over four workers against one budget: no update is lost, and no more is spent than is said.
 //!
 //! Nothing here is timed. The bound is the one of ARCHITECTURE.md: what is settled is at most the cap, and for
 //! each call that was let through what it used beyond its hold.
@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-const CONNECTIONS: u64 = 200;
-const CALLS_EACH: u64 = 50;
+const WORKERS: u32 = 4;
+const CONNECTIONS: u64 = 500;
+const CALLS_EACH: u64 = 20;
 const CALLS: u64 = CONNECTIONS * CALLS_EACH;
 /// What a call is expected to answer; it answers 10 to 39.
 const EXPECTED_OUTPUT: u64 = 20;
@@ -19,7 +20,8 @@ const RECORDS_MAX: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_calls_at_once_lose_no_update() {
     const LIMIT: u64 = 1_000_000_000;
-    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |_| {}));
+    let setup =
+        Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |options| options.workers = WORKERS));
     let statuses = all_at_once(&setup).await;
     assert_eq!(statuses, vec![200; CALLS as usize]);
     let books = Books::of(&setup);
@@ -40,7 +42,8 @@ async fn ten_thousand_calls_at_once_lose_no_update() {
 async fn ten_thousand_calls_at_once_stay_within_the_bound() {
     // About half of them fit.
     const LIMIT: u64 = 180_000;
-    let setup = Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |_| {}));
+    let setup =
+        Arc::new(Setup::new(&limited(true, LIMIT, EXPECTED_OUTPUT), |options| options.workers = WORKERS));
     let statuses = all_at_once(&setup).await;
     let refused = statuses.iter().filter(|status| **status == 429).count() as u64;
     let allowed = statuses.iter().filter(|status| **status == 200).count() as u64;

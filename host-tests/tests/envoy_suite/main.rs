@@ -6,10 +6,12 @@
 //! says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod alerts;
 mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod hot_change;
 mod identity;
 mod noon;
 mod passing;

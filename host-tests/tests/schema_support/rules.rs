@@ -44,12 +44,20 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         },
         "additionalProperties": {"type": "string"}
     });
+    let sink = json!({"type": "object", "additionalProperties": {"type": "string"}});
     BTreeMap::from([
         ("Document.version", json!({"const": 1})),
         ("Document.name", json!({"minLength": 1, "maxLength": 64})),
         (
             "Document.identity",
             json!({"examples": [{"user": ["header:x-user-id", "api_key", "value:anonymous"]}]}),
+        ),
+        (
+            "Document.alerts",
+            json!({"additionalProperties": {
+                "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+                "properties": {"log": sink.clone(), "slack": sink.clone(), "pagerduty": sink.clone(), "cloudevents": sink}
+            }}),
         ),
         ("Budget.name", json!({"pattern": "^[A-Za-z0-9._-]{1,64}$"})),
         ("Budget.ladder", json!({"minItems": 1})),

@@ -5,9 +5,10 @@ use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenstile_corpus::recording::{Exchange, header};
+use tokenstile_engine::alert::settle_all;
 use tokenstile_engine::dialect::{recognise, splice};
 use tokenstile_engine::exchange::{Exchange as Call, Next};
-use tokenstile_engine::ledger::{Page, Store, StoreError, reserve_all, settle_all};
+use tokenstile_engine::ledger::{Page, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Head, Identity, Policy};
 use tokenstile_engine::units::EpochMs;
 

@@ -72,7 +72,7 @@ impl Shop {
         for hold in call.holds() {
             let none = Reserved { before: Level::default(), receipt: None };
             let mut owed = vec![hold.settle(&none, budget.limit.saturating_mul(percent).saturating_div(100))];
-            settle_all(&mut self.store, &mut owed, NOON);
+            crate::ledger::settle_all(&mut self.store, &mut owed, NOON);
         }
     }
 

@@ -125,7 +125,7 @@ fn windows_are_told_as_people_say_them() {
         (Window::Bucket { refill: 1, every_ms: 1_000 }, "your ", "in 12 seconds", false),
         (Window::InFlight, "your ", "when a request ends", false),
     ];
-    let level = Level { used: 12, held: 0, earlier: [0, 0, 0, 12] };
+    let level = Level { used: 12, held: 0, earlier: [0, 0, 0, 12], ..Level::default() };
     for (window, period, resets, quota) in cases {
         let open = window.open(100, at("2026-11-25T18:00:00Z"));
         assert_eq!(open.period_text(), period);
@@ -141,7 +141,7 @@ fn a_rolling_window_says_when_enough_is_old_enough() {
     let window = Window::Rolling { period_ms: 4_000 };
     let now = EpochMs(20_300);
     let open = window.open(100, now);
-    let level = Level { used: 100, held: 0, earlier: [40, 0, 30, 10] };
+    let level = Level { used: 100, held: 0, earlier: [40, 0, 30, 10], ..Level::default() };
     for (missing, free) in [(0, 21_000), (10, 21_000), (11, 22_000), (40, 22_000), (41, 24_000), (81, 25_000)]
     {
         assert_eq!(open.free_at(missing, level, now), Some(EpochMs(free)), "{missing}");

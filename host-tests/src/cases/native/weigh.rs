@@ -43,7 +43,7 @@ impl World {
             let given = Hold { amount: 0, cap: None, ..*hold };
             if let Ok(Ok(reserved)) = reserve_all(&mut self.pages, &[given], self.now, false, &mut Vec::new())
             {
-                let settles = reserved.iter().map(|reserved| given.settle(reserved, amount)).collect();
+                let settles = reserved.iter().map(|reserved| given.settle(reserved, amount).into()).collect();
                 self.settle(settles);
             }
         }
@@ -63,7 +63,7 @@ impl World {
             let after = before.total().saturating_add(hold.amount);
             let ladder = self.policy.budgets.get(budget).map_or(&[][..], |budget| &budget.ladder);
             let is_reached = |step: &Step| match step.action {
-                Action::Warn { .. } => after >= step.at,
+                Action::Warn { .. } | Action::Alert => after >= step.at,
                 _ => after > step.at,
             };
             let reached =

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tokenstile_engine::policy::Policy;
 use tokenstile_host::cases::Seen;
-use tokenstile_host::check::word;
 
 /// The parts of one policy, and whether a call has reached each.
 pub(super) struct Coverage {
@@ -43,7 +42,7 @@ impl Coverage {
                 } else {
                     format!(".{}", step.per_mille % 10)
                 };
-                parts.insert((i, j + 1), (format!("{name} at {at}{tenth}%: {}", word(&step.action)), false));
+                parts.insert((i, j + 1), (format!("{name} at {at}{tenth}%: {}", step.action.name()), false));
             }
         }
         let blocks = policy.iter().flat_map(|policy| policy.blocks.iter().map(|block| block.name.clone()));
