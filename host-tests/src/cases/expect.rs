@@ -147,6 +147,18 @@ fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<Difference>) {
             compare(wrong, &format!("record {place}"), format!("record.{place}"), value, got);
         }
     }
+    if let (Some(expected), Some(got)) = (&expect.alerts, &seen.alerts) {
+        if expected.len() != got.len() {
+            let listed = Value::from(got.clone());
+            wrong.push(format!("alerts: expected {}, got {}: {listed}", expected.len(), got.len()).into());
+        }
+        for (i, (places, alert)) in expected.iter().zip(got).enumerate() {
+            for (place, value) in places {
+                let (label, at) = (format!("alert {} {place}", i + 1), format!("alerts[{i}].{place}"));
+                compare(wrong, &label, at, value, alert.pointer(place).cloned());
+            }
+        }
+    }
     if let Some(counters) = &seen.counters {
         for (name, value) in &expect.counters {
             let got = metrics::sum(counters.iter().map(|(name, n)| (name.as_str(), *n)), name);

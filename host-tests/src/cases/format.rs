@@ -188,6 +188,8 @@ pub(crate) struct Expect {
     /// There must be no cost record.
     #[serde(default)]
     pub(crate) no_record: bool,
+    /// The alerts that the call raised, in order: places in each. An empty list: none.
+    pub(crate) alerts: Option<Vec<BTreeMap<String, Value>>>,
     /// By how much counters grew.
     #[serde(default)]
     pub(crate) counters: BTreeMap<String, Value>,

@@ -63,6 +63,8 @@ struct World {
     used: Vec<(String, Amount)>,
     /// What the budgets said of the call at hand.
     weighed: Vec<Weighed>,
+    /// The alerts that are told since the last call.
+    alerts: Vec<Value>,
 }
 
 /// A call that was begun.
@@ -83,7 +85,12 @@ impl Run for World {
     fn calls(&mut self, calls: &[Given]) -> Result<Vec<Seen>, String> {
         let begun = calls.iter().map(|given| self.begin(&given.call)).collect::<Result<Vec<_>, _>>()?;
         let given = begun.into_iter().zip(calls);
-        given.map(|(begun, given)| self.finish(begun, given)).collect()
+        given
+            .map(|(begun, given)| {
+                let seen = self.finish(begun, given)?;
+                Ok(Seen { alerts: Some(std::mem::take(&mut self.alerts)), ..seen })
+            })
+            .collect()
     }
 }
 
@@ -92,7 +99,15 @@ impl World {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let policy = Arc::new(policy);
         let (pages, learned) = (Pages::default(), Rc::default());
-        Ok(Self { policy, pages, learned, now: START, used: Vec::new(), weighed: Vec::new() })
+        Ok(Self {
+            policy,
+            pages,
+            learned,
+            now: START,
+            used: Vec::new(),
+            weighed: Vec::new(),
+            alerts: Vec::new(),
+        })
     }
 
     fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
@@ -219,7 +234,12 @@ impl World {
     }
 
     fn settle(&mut self, mut owed: Vec<Owed>) -> Settled {
-        settle_all(&mut self.pages, &mut owed, self.now).0
+        let (settled, alerts) = settle_all(&mut self.pages, &mut owed, self.now);
+        for alert in alerts {
+            let sink = self.policy.sinks.get(alert.sink).map_or("", |sink| &sink.name);
+            self.alerts.push(serde_json::from_str(&alert.line(sink)).unwrap_or_default());
+        }
+        settled
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {

@@ -137,6 +137,7 @@ impl Run for World {
             ended: got.ended.to_owned(),
             records: alone.then(|| records.clone()),
             counters: alone.then(|| counters.clone()),
+            alerts: None,
             weighed: Vec::new(),
             problems: Vec::new(),
         };

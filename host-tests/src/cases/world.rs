@@ -3,7 +3,7 @@
 
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp as When;
-use super::seen::records;
+use super::seen::{alerts, records};
 use super::{Exchange, Run, Runner, Seen, UpstreamSaw, filter};
 use crate::host::{self, Driver, Ended, HangUp, Module, Profile, Report, Request, Shared, Vm, VmConfig};
 use serde_json::{Value, json};
@@ -99,6 +99,7 @@ impl Run for World {
                 let lines: Vec<String> =
                     self.shared.log().since(before.0).iter().map(host::LogLine::text).collect();
                 seen.records = Some(records(lines.iter().map(String::as_str))?);
+                seen.alerts = Some(alerts(lines.iter().map(String::as_str))?);
                 let profile = self.vms[vm].profile();
                 let counted = (profile != Profile::Apisix).then(|| self.shared.metrics().since(&before.1));
                 seen.counters = counted;
@@ -205,6 +206,7 @@ fn seen(report: &Report, vm: &Vm, exchange: &Exchange) -> Seen {
         upstream,
         records: None,
         counters: None,
+        alerts: None,
         weighed: Vec::new(),
         problems,
     }

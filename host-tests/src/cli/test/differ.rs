@@ -46,6 +46,9 @@ fn essence(seen: &Seen) -> String {
             text += &format!("upstream: {path} {}\n", String::from_utf8_lossy(&saw.body));
         }
     }
+    for alert in seen.alerts.iter().flatten() {
+        text += &format!("alert: {} of {}\n", alert["threshold"], alert["rule"]);
+    }
     for record in seen.records.iter().flatten() {
         let mut record = record.clone();
         // Times and ids are the proxy's own.
