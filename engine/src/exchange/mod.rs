@@ -381,6 +381,12 @@ impl Exchange {
         self.plan.iter().map(|planned| planned.hold).collect()
     }
 
+    /// The budgets of these holds, by their places in the policy. For those who explain.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<usize> {
+        self.plan.iter().map(|planned| planned.budget).collect()
+    }
+
     /// The store answered.
     pub fn reserved(&mut self, answer: &Result<Vec<Reserved>, Denied>, now: EpochMs) -> Next {
         match (self.state, answer) {
