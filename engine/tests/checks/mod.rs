@@ -146,6 +146,7 @@ fn without_places(facts: &Facts) -> Facts {
         output_bound_spans: Vec::new(),
         output_bound_room: None,
         stream_usage: Default::default(),
+        efforts: facts.efforts.iter().map(|(effort, _)| (*effort, 0..0)).collect(),
         ..facts.clone()
     }
 }

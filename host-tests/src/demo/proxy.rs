@@ -33,7 +33,7 @@ impl Way {
 
 pub(super) enum Proxy {
     Embedded(Server),
-    Envoy(Envoy),
+    Envoy(Box<Envoy>),
 }
 
 impl Proxy {
@@ -48,7 +48,7 @@ impl Proxy {
             }
             Way::Envoy => {
                 let options = envoy::Options::new(policy, upstream);
-                Envoy::start(&options).map(Self::Envoy).map_err(|why| why.to_string())
+                Envoy::start(&options).map(Box::new).map(Self::Envoy).map_err(|why| why.to_string())
             }
         }
     }
