@@ -3,7 +3,7 @@
 
 mod cli;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// One WebAssembly filter, one JSON policy, in front of any LLM API.
@@ -20,6 +20,14 @@ enum Command {
     Run(cli::run::Args),
     /// Run the filter in a small local proxy, with no proxy installed.
     Serve(cli::serve::Args),
+    /// Say what is wrong with a policy, what it means, and what it can cost at most.
+    Check(cli::check::Args),
+    /// Run the scenarios beside policies, by the engine and through the filter.
+    Test(cli::test::Args),
+    /// Say why a policy decides about a request as it does.
+    Explain(cli::explain::Args),
+    /// Write a policy to begin with, its scenarios, and what puts it into a proxy and into CI.
+    Init(cli::init::Args),
     /// Watch a day of three users go through the filter.
     Demo(cli::demo::Args),
     /// Say what a model costs, or what a request would.
@@ -28,6 +36,14 @@ enum Command {
     Replay(Box<cli::replay::Args>),
     /// Suggest budgets from past traffic, as a policy in shadow mode.
     Suggest(Box<cli::suggest::Args>),
+    /// Say what was spent, by whom and on what, from cost records.
+    Report(cli::report::Args),
+    /// Print the policy's JSON Schema.
+    Schema(cli::schema::Args),
+    /// Print a completion script for a shell.
+    Completions(cli::manual::CompletionsArgs),
+    /// Print the manual page.
+    Man(cli::manual::ManArgs),
     /// Serve a simulated OpenAI, which remembers what it billed.
     Upstream(cli::upstream::Args),
 }
@@ -36,14 +52,23 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => cli::run::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
+        Command::Check(args) => cli::check::run(&args),
+        Command::Completions(args) => cli::manual::completions(&args, Cli::command()),
+        Command::Man(args) => cli::manual::man(&args, Cli::command()),
+        Command::Test(args) => cli::test::run(&args),
+        Command::Explain(args) => cli::explain::run(&args),
+        Command::Init(args) => cli::init::run(&args),
+        Command::Report(args) => cli::report::run(&args),
+        Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
-        Command::Price(args) => Ok(cli::price::run(&args)),
         Command::Replay(args) => Ok(cli::replay::run(&args)),
         Command::Suggest(args) => Ok(cli::suggest::run(&args)),
+        Command::Price(args) => cli::price::run(&args),
         Command::Upstream(args) => cli::upstream::run(&args),
     };
-    done.unwrap_or_else(|message| {
+    done.unwrap_or_else(|failure| {
+        let (message, status) = failure.end();
         eprintln!("tokenstile: {message}");
-        ExitCode::FAILURE
+        status
     })
 }

@@ -153,14 +153,18 @@ fn policies_in_the_documents_are_right() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 9);
+    assert!(seen >= 9, "{seen}");
 }
 
 #[test]
 fn the_policies_that_are_ready_to_use_are_right() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let policies: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let is_policy = |path: &std::path::PathBuf| {
+        let name = path.to_string_lossy();
+        name.ends_with(".json") && !name.ends_with(".test.json")
+    };
+    let policies: Vec<_> = entries.filter(is_policy).collect();
     assert!(policies.len() >= 2, "{policies:?}");
     for path in policies {
         let json = std::fs::read(&path).unwrap();

@@ -22,13 +22,14 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", format),
     ("clippy, native", clippy_native),
     ("clippy, wasm32", clippy_wasm),
     ("fuzz targets compile", fuzz_targets),
     ("wasm build", build),
     ("tests", test),
+    ("policy tests", policies),
     ("docs", docs),
     ("layering", layering::check),
     ("README commands", readme::check),
@@ -93,6 +94,27 @@ fn build() -> Result<Outcome> {
 fn test() -> Result<Outcome> {
     crate::test::run(&[])?;
     Ok(Outcome::Done)
+}
+
+/// The policies that are ready to use, as a user would look at them.
+fn policies() -> Result<Outcome> {
+    let mut policies: Vec<_> = fs::read_dir(root().join("policies"))
+        .context("cannot read `policies`")?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    let is_policy = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        name.ends_with(".json") && !name.ends_with(".test.json")
+    };
+    policies.retain(is_policy);
+    policies.sort();
+    let tokenstile = || {
+        let mut command = sh::cargo();
+        command.args(["run", "--quiet", "--locked", "--package", "tokenstile-host", "--"]);
+        command
+    };
+    sh::run(tokenstile().args(["check", "--quiet", "--deny-warnings"]).args(&policies))?;
+    done(tokenstile().args(["test", "policies", "--coverage", "--min-coverage", "100"]))
 }
 
 fn docs() -> Result<Outcome> {

@@ -228,7 +228,10 @@ impl Exchange {
 
     /// The first bytes of the answer's body are here.
     pub fn answer_began(&mut self, now: EpochMs) {
-        let _ = self.first_chunk.get_or_insert(now);
+        // Our own reply is none.
+        if self.state == State::Forwarded {
+            let _ = self.first_chunk.get_or_insert(now);
+        }
     }
 
     /// The caller's `accept-language`.
@@ -383,6 +386,12 @@ impl Exchange {
     #[must_use]
     pub fn holds(&self) -> Vec<Hold> {
         self.plan.iter().map(|planned| planned.hold).collect()
+    }
+
+    /// The budgets of these holds, by their places in the policy. For those who explain.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<usize> {
+        self.plan.iter().map(|planned| planned.budget).collect()
     }
 
     /// The store answered.

@@ -166,7 +166,11 @@ fn shadow_changes_nothing_and_says_what_it_would_have_done() {
     assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
     assert_eq!(
         call.answer_head(200, JSON, false, &[], NOON),
-        [("x-tokenstile-decision", "allow".to_owned())]
+        [
+            ("x-tokenstile-decision", "allow".to_owned()),
+            ("x-tokenstile-estimated-tokens", "108".to_owned()),
+            ("x-tokenstile-estimated-usd", "0.00102".to_owned())
+        ]
     );
     assert_eq!(call.end(true, NOON).unwrap().record.shadow["daily"], "deny");
 }

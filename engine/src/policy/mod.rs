@@ -252,6 +252,11 @@ pub enum Cheaper<'a> {
 }
 
 impl DowngradeList {
+    /// The models that serve in the place of others.
+    pub fn serving(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.to.as_str())
+    }
+
     /// What the list says of `model`.
     #[must_use]
     pub fn cheaper(&self, model: &str) -> Cheaper<'_> {

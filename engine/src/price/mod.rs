@@ -9,7 +9,8 @@ mod quote;
 pub use book::{Capability, ServiceTier, packed_bytes};
 pub(crate) use quote::without_date;
 pub use quote::{
-    Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models_like, provider_of_host, providers,
+    Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models, models_like, provider_of_host,
+    providers,
 };
 
 use crate::units::NanoUsd;

@@ -85,6 +85,12 @@ pub fn providers() -> impl Iterator<Item = &'static str> {
     Provider::all().map(|provider| provider.id)
 }
 
+/// The models of the book: provider and name.
+pub fn models() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Provider::all()
+        .flat_map(|provider| provider.model_ids().into_iter().map(move |model| (provider.id, model)))
+}
+
 /// Whether the book has a provider of this name.
 #[must_use]
 pub fn is_provider(name: &str) -> bool {

@@ -25,7 +25,7 @@ impl Sending {
             (":method", call.method.as_str()),
             (":path", &call.path),
             (":scheme", "http"),
-            (":authority", "llm.test"),
+            (":authority", &call.host),
         ] {
             headers.add(name, unescape(value)?);
         }

@@ -10,13 +10,40 @@ use crate::metrics;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Something that is not as expected.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// What is wrong, as one line.
+    pub text: String,
+    /// Where in `expect` it is asked for, such as `headers.x-tokenstile-rule`; empty if no single place asks.
+    pub at: String,
+    /// What stands there.
+    pub expected: Value,
+    /// What was seen.
+    pub got: Option<Value>,
+}
+
+impl From<String> for Difference {
+    fn from(text: String) -> Self {
+        Self { text, at: String::new(), expected: Value::Null, got: None }
+    }
+}
+
+/// The value at a place of `expect`, where it is not what was seen.
+fn compare(wrong: &mut Vec<Difference>, label: &str, at: String, expected: &Value, got: Option<Value>) {
+    if let Some(found) = mismatch(expected, got.as_ref()) {
+        let text = format!("{label}: {found}");
+        wrong.push(Difference { text, at, expected: expected.clone(), got });
+    }
+}
+
 /// Everything in which `seen` is not what was expected.
-pub(crate) fn differences(expect: &Expect, exchange: &Exchange, seen: &Seen) -> Vec<String> {
-    let mut wrong = seen.problems.clone();
+pub(crate) fn differences(expect: &Expect, exchange: &Exchange, seen: &Seen) -> Vec<Difference> {
+    let mut wrong: Vec<Difference> = seen.problems.iter().cloned().map(Difference::from).collect();
     let (sent, answer) = match (Sending::of(&exchange.call), Answering::of(&exchange.answer)) {
         (Ok(sent), Ok(answer)) => (sent, answer),
         (sent, answer) => {
-            wrong.extend(sent.err().into_iter().chain(answer.err()));
+            wrong.extend(sent.err().into_iter().chain(answer.err()).map(Difference::from));
             return wrong;
         }
     };
@@ -26,11 +53,15 @@ pub(crate) fn differences(expect: &Expect, exchange: &Exchange, seen: &Seen) -> 
     wrong
 }
 
-fn client(expect: &Expect, exchange: &Exchange, answer: &Answering, seen: &Seen, wrong: &mut Vec<String>) {
-    let mut say =
-        |what: &str, found: Option<String>| wrong.extend(found.map(|found| format!("{what}: {found}")));
+fn client(
+    expect: &Expect,
+    exchange: &Exchange,
+    answer: &Answering,
+    seen: &Seen,
+    wrong: &mut Vec<Difference>,
+) {
     if let Some(status) = &expect.status {
-        say("status", mismatch(status, seen.status.map(Value::from).as_ref()));
+        compare(wrong, "status", "status".to_owned(), status, seen.status.map(Value::from));
     }
     let usual = match (exchange.call.hang_up, answer.cut) {
         (Some(_), _) => "client_gone",
@@ -38,27 +69,27 @@ fn client(expect: &Expect, exchange: &Exchange, answer: &Answering, seen: &Seen,
         _ => "complete",
     };
     let ended = expect.ended.as_deref().unwrap_or(usual);
-    if seen.ended != ended {
-        say("ended", Some(format!("expected `{ended}`, got `{}`", seen.ended)));
-    }
+    compare(wrong, "ended", "ended".to_owned(), &ended.into(), Some(seen.ended.clone().into()));
     for (name, value) in &expect.headers {
-        say(&format!("header {name}"), mismatch(value, header(&seen.headers, name).as_ref()));
+        let got = header(&seen.headers, name);
+        compare(wrong, &format!("header {name}"), format!("headers.{name}"), value, got);
     }
     if let Some(body) = &expect.body {
         let text = Value::from(String::from_utf8_lossy(&seen.body));
-        say("body", mismatch(body, Some(&text)));
+        compare(wrong, "body", "body".to_owned(), body, Some(text));
     }
-    json(&expect.json, &seen.body, "body", &mut say);
+    json(&expect.json, &seen.body, ("body", "json"), wrong);
     let passed = seen.upstream.is_some() && !answer.unreachable && exchange.call.hang_up.is_none();
     // An answer passes as it is, unless a case says what else comes.
     if passed && expect.body.is_none() && seen.body != answer.body() {
-        say("body", Some(format!("the answer was changed on the way: `{}`", lossy(&seen.body))));
+        wrong.push(format!("body: the answer was changed on the way: `{}`", lossy(&seen.body)).into());
     }
 }
 
-fn upstream(expect: &Expect, sent: &Sending, answer: &Answering, seen: &Seen, wrong: &mut Vec<String>) {
-    let mut say =
-        |what: &str, found: Option<String>| wrong.extend(found.map(|found| format!("{what}: {found}")));
+fn upstream(expect: &Expect, sent: &Sending, answer: &Answering, seen: &Seen, wrong: &mut Vec<Difference>) {
+    let mut say = |what: &str, found: Option<String>| {
+        wrong.extend(found.map(|found| format!("{what}: {found}").into()));
+    };
     let body = seen.upstream.as_ref().map(|got| got.body.clone()).unwrap_or_default();
     let same = |expected: Vec<u8>| {
         let found = format!("expected `{}`, got `{}`", lossy(&expected), lossy(&body));
@@ -91,34 +122,48 @@ fn upstream(expect: &Expect, sent: &Sending, answer: &Answering, seen: &Seen, wr
             say("counters", counted.map(|name| format!("`{name}` grew")));
         }
     }
-    json(&expect.upstream_json, &body, "upstream body", &mut say);
+    json(&expect.upstream_json, &body, ("upstream body", "upstream_json"), wrong);
     let got = seen.upstream.clone().unwrap_or_default();
     for (name, value) in &expect.upstream_headers {
-        say(&format!("upstream header {name}"), mismatch(value, header(&got.headers, name).as_ref()));
+        let (label, at) = (format!("upstream header {name}"), format!("upstream_headers.{name}"));
+        compare(wrong, &label, at, value, header(&got.headers, name));
     }
     for (name, value) in &expect.upstream_trailers {
-        say(&format!("upstream trailer {name}"), mismatch(value, header(&got.trailers, name).as_ref()));
+        let (label, at) = (format!("upstream trailer {name}"), format!("upstream_trailers.{name}"));
+        compare(wrong, &label, at, value, header(&got.trailers, name));
     }
 }
 
 /// A metered call has one record, any other none.
-fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<String>) {
+fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<Difference>) {
     let none = expect.no_record || expect.upstream == Some(Upstream::Untouched);
     if let Some(records) = &seen.records {
         let wanted = usize::from(!none);
         if records.len() != wanted {
-            wrong.push(format!("records: expected {wanted}, got {}", records.len()));
+            wrong.push(format!("records: expected {wanted}, got {}", records.len()).into());
         }
         for (place, value) in expect.record.iter().flatten() {
-            let got = records.first().and_then(|record| record.pointer(place));
-            wrong.extend(mismatch(value, got).map(|found| format!("record {place}: {found}")));
+            let got = records.first().and_then(|record| record.pointer(place)).cloned();
+            compare(wrong, &format!("record {place}"), format!("record.{place}"), value, got);
+        }
+    }
+    if let (Some(expected), Some(got)) = (&expect.alerts, &seen.alerts) {
+        if expected.len() != got.len() {
+            let listed = Value::from(got.clone());
+            wrong.push(format!("alerts: expected {}, got {}: {listed}", expected.len(), got.len()).into());
+        }
+        for (i, (places, alert)) in expected.iter().zip(got).enumerate() {
+            for (place, value) in places {
+                let (label, at) = (format!("alert {} {place}", i + 1), format!("alerts[{i}].{place}"));
+                compare(wrong, &label, at, value, alert.pointer(place).cloned());
+            }
         }
     }
     if let Some(counters) = &seen.counters {
         for (name, value) in &expect.counters {
             let got = metrics::sum(counters.iter().map(|(name, n)| (name.as_str(), *n)), name);
             let got = got.map(Value::from);
-            wrong.extend(mismatch(value, got.as_ref()).map(|found| format!("counter {name}: {found}")));
+            compare(wrong, &format!("counter {name}"), format!("counters.{name}"), value, got);
         }
     }
 }
@@ -126,17 +171,18 @@ fn accounts(expect: &Expect, seen: &Seen, wrong: &mut Vec<String>) {
 fn json(
     places: &BTreeMap<String, Value>,
     body: &[u8],
-    what: &str,
-    say: &mut impl FnMut(&str, Option<String>),
+    (label, key): (&str, &str),
+    wrong: &mut Vec<Difference>,
 ) {
     if places.is_empty() {
         return;
     }
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
-        return say(what, Some(format!("no JSON: `{}`", lossy(body))));
+        return wrong.push(format!("{label}: no JSON: `{}`", lossy(body)).into());
     };
     for (place, value) in places {
-        say(&format!("{what} {place}"), mismatch(value, document.pointer(place)));
+        let got = document.pointer(place).cloned();
+        compare(wrong, &format!("{label} {place}"), format!("{key}.{place}"), value, got);
     }
 }
 

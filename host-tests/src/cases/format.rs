@@ -2,7 +2,7 @@
 //! Unknown keys are errors: a mistyped expectation must not pass silently.
 //!
 //! A file has `policies`, `bodies` and `answers` by name, and `cases`. A case has a policy (a name, or the JSON
-//! itself), `change` (merged into the policy), `skip` (runner word → reason) and steps. A step either sets the
+//! itself; without one, the policy that the file is for: `NAME.json` of `NAME.test.json`), `change` (merged into the policy), `skip` (runner word → reason) and steps. A step either sets the
 //! clock (`{"clock": "2026-11-23T08:00:00Z"}`) or makes a call: `call`, `answer` (a name or the answer itself),
 //! `keep` (name → a place in the client's JSON body, for later steps), `times` (one after the other), `together` (all at once), `hang_up` inside `call`, `expect`, and `on` (runner
 //! word → keys that are put over those of `expect`, or `instead` with a whole other one). A string value `"×100 word "` is `word ` a hundred times; in
@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
+    /// For editors.
+    #[serde(default, rename = "$schema")]
+    pub(crate) _schema: String,
     #[serde(default)]
     pub(crate) policies: Map<String, Value>,
     #[serde(default)]
@@ -31,6 +34,7 @@ pub(crate) struct Case {
     /// What went wrong elsewhere, or why it must be so. For readers.
     #[serde(default, rename = "why")]
     pub(crate) _why: String,
+    #[serde(default)]
     pub(crate) policy: Value,
     #[serde(default)]
     pub(crate) change: Value,
@@ -63,6 +67,9 @@ pub(crate) struct Call {
     pub(crate) method: String,
     #[serde(default = "chat_path")]
     pub(crate) path: String,
+    /// Where it goes.
+    #[serde(default = "host")]
+    pub(crate) host: String,
     /// Values are text with `\xNN` for bytes.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
@@ -122,6 +129,9 @@ pub(crate) struct ScriptedAnswer {
     /// There is no upstream.
     #[serde(default)]
     pub(crate) unreachable: bool,
+    /// The upstream has the request for this long before it answers.
+    #[serde(default)]
+    pub(crate) delay_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -178,6 +188,8 @@ pub(crate) struct Expect {
     /// There must be no cost record.
     #[serde(default)]
     pub(crate) no_record: bool,
+    /// The alerts that the call raised, in order: places in each. An empty list: none.
+    pub(crate) alerts: Option<Vec<BTreeMap<String, Value>>>,
     /// By how much counters grew.
     #[serde(default)]
     pub(crate) counters: BTreeMap<String, Value>,
@@ -214,6 +226,10 @@ fn post() -> String {
 
 fn chat_path() -> String {
     "/v1/chat/completions".to_owned()
+}
+
+fn host() -> String {
+    "llm.test".to_owned()
 }
 
 fn model() -> String {

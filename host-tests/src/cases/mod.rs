@@ -2,6 +2,8 @@
 //! in wasmtime, and through a real Envoy. Called by `tests/cases_*.rs`. It must not know any single rule: what is
 //! right stands in the data.
 //!
+//! `tokenstile test` runs the same format beside policies, and `tokenstile explain` one call of it.
+//!
 //! The files in `tests/cases/` are read by [`Suite::load`]; the format is described in `format.rs`.
 
 mod body;
@@ -19,13 +21,14 @@ mod suite;
 mod world;
 
 pub use books::Books;
-pub use native::Native;
+pub use expect::Difference;
+pub use native::{Native, Used};
 pub use real::RealEnvoy;
-pub use seen::{Seen, UpstreamSaw};
-pub use suite::{Outcome, Suite};
+pub use seen::{Seen, UpstreamSaw, Weighed};
+pub use suite::{Outcome, Suite, Walk, Went};
 pub use world::Wasmtime;
 
-use format::{Call, ScriptedAnswer};
+pub(crate) use format::{BodyText, Call, ScriptedAnswer};
 use serde_json::Value;
 
 /// One place in which cases can run.

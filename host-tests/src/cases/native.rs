@@ -1,9 +1,13 @@
 //! Owns the runner over the engine alone, without wasm: the same steps as the filter's shell, on a map. Called by
 //! the tests. What differs from the wasmtime runner is a fault of the shell or of the host.
 
+mod weigh;
+
+pub use weigh::Used;
+
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp;
-use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw};
+use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw, Weighed};
 use crate::host::HeaderMap;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -18,7 +22,7 @@ use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, r
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
-use tokenstile_engine::units::EpochMs;
+use tokenstile_engine::units::{Amount, EpochMs};
 
 /// The engine without a proxy.
 #[derive(Debug, Default)]
@@ -37,13 +41,7 @@ impl Runner for Native {
     }
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {
-        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
-        Ok(Box::new(World {
-            policy: Arc::new(policy),
-            pages: Pages::default(),
-            learned: Rc::default(),
-            now: START,
-        }))
+        Ok(Box::new(World::of(policy)?))
     }
 }
 
@@ -61,13 +59,19 @@ struct World {
     pages: Pages,
     learned: Rc<RefCell<Learned>>,
     now: EpochMs,
+    /// What is put into the ledger before the first call that meets these budgets.
+    used: Vec<(String, Amount)>,
+    /// What the budgets said of the call at hand.
+    weighed: Vec<Weighed>,
+    /// The alerts that are told since the last call.
+    alerts: Vec<Value>,
 }
 
 /// A call that was begun.
 enum Begun {
     /// Not ours, or let through: what the upstream got.
-    Upstream(Option<Exchange>, UpstreamSaw),
-    Replied(Option<Exchange>, Reply),
+    Upstream(Option<Exchange>, UpstreamSaw, Vec<Weighed>),
+    Replied(Option<Exchange>, Reply, Vec<Weighed>),
     /// The client left before all was sent.
     Gone(Exchange),
 }
@@ -81,12 +85,33 @@ impl Run for World {
     fn calls(&mut self, calls: &[Given]) -> Result<Vec<Seen>, String> {
         let begun = calls.iter().map(|given| self.begin(&given.call)).collect::<Result<Vec<_>, _>>()?;
         let given = begun.into_iter().zip(calls);
-        given.map(|(begun, given)| self.finish(begun, given)).collect()
+        given
+            .map(|(begun, given)| {
+                let seen = self.finish(begun, given)?;
+                Ok(Seen { alerts: Some(std::mem::take(&mut self.alerts)), ..seen })
+            })
+            .collect()
     }
 }
 
 impl World {
+    fn of(policy: &Value) -> Result<Self, String> {
+        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        let policy = Arc::new(policy);
+        let (pages, learned) = (Pages::default(), Rc::default());
+        Ok(Self {
+            policy,
+            pages,
+            learned,
+            now: START,
+            used: Vec::new(),
+            weighed: Vec::new(),
+            alerts: Vec::new(),
+        })
+    }
+
     fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
+        self.weighed.clear();
         let sending = Sending::of(call)?;
         let header = |name: &str| sending.headers.first(name);
         let sent = |body| UpstreamSaw {
@@ -98,15 +123,15 @@ impl World {
         let host = header(":authority").unwrap_or_default();
         let path = header(":path").unwrap_or_default();
         if quota::is_asked(&self.policy, path) {
-            return Ok(Begun::Replied(None, self.quota(method, path, &sending.headers, call)?));
+            return Ok(Begun::Replied(None, self.quota(method, path, &sending.headers, call)?, Vec::new()));
         }
         let route = match dialect::recognise(method, host, path) {
             Recognised::Metered(route) => route,
             Recognised::Unknown if self.policy.unknown == Verdict::Deny => {
                 let reply = unknown_endpoint(self.now).ok_or("there is no dialect")?;
-                return Ok(Begun::Replied(None, reply));
+                return Ok(Begun::Replied(None, reply, Vec::new()));
             }
-            _ => return Ok(Begun::Upstream(None, sent(sending.body()))),
+            _ => return Ok(Begun::Upstream(None, sent(sending.body()), Vec::new())),
         };
         let headers: Vec<(Vec<u8>, Vec<u8>)> = sending.headers.clone().into();
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
@@ -126,7 +151,7 @@ impl World {
             Some(pages.get(&hold.key.page).map(|p| p.level(hold, self.now)).unwrap_or_default())
         };
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
-            return Ok(Begun::Replied(Some(exchange), reply));
+            return Ok(Begun::Replied(Some(exchange), reply, Vec::new()));
         }
         let mut next = announced.and_then(too_long).map(|why| exchange.unread(&why, true, self.now));
         if next.is_none() && call.hang_up == Some(HangUp::InRequest) {
@@ -148,9 +173,9 @@ impl World {
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
-                Ok(Begun::Upstream(Some(exchange), saw))
+                Ok(Begun::Upstream(Some(exchange), saw, std::mem::take(&mut self.weighed)))
             }
-            Err(reply) => Ok(Begun::Replied(Some(exchange), reply)),
+            Err(reply) => Ok(Begun::Replied(Some(exchange), reply, std::mem::take(&mut self.weighed))),
         }
     }
 
@@ -183,10 +208,14 @@ impl World {
             next = match next {
                 Next::Reserve => {
                     let full_is_denied = self.policy.table_full == Verdict::Deny;
+                    let (holds, budgets) = (exchange.holds(), exchange.budgets());
+                    self.fill(&holds, &budgets);
+                    let before: Vec<Level> = holds.iter().map(|hold| self.level(hold)).collect();
                     let mut owed = Vec::new();
-                    let answer =
-                        reserve_all(&mut self.pages, &exchange.holds(), self.now, full_is_denied, &mut owed);
+                    let answer = reserve_all(&mut self.pages, &holds, self.now, full_is_denied, &mut owed);
                     let answer = answer.map_err(|error| format!("the map failed: {error:?}"))?;
+                    let refused = answer.as_ref().err().map(|denied| denied.index);
+                    self.weighed = self.weigh(&holds, &budgets, &before, refused);
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
@@ -205,7 +234,12 @@ impl World {
     }
 
     fn settle(&mut self, mut owed: Vec<Owed>) -> Settled {
-        settle_all(&mut self.pages, &mut owed, self.now).0
+        let (settled, alerts) = settle_all(&mut self.pages, &mut owed, self.now);
+        for alert in alerts {
+            let sink = self.policy.sinks.get(alert.sink).map_or("", |sink| &sink.name);
+            self.alerts.push(serde_json::from_str(&alert.line(sink)).unwrap_or_default());
+        }
+        settled
     }
 
     fn finish(&mut self, begun: Begun, given: &Given) -> Result<Seen, String> {
@@ -215,7 +249,7 @@ impl World {
                 let records = Some(vec![self.end(exchange, false)?]);
                 Ok(Seen { ended: "client_gone".to_owned(), records, ..Seen::default() })
             }
-            Begun::Replied(exchange, reply) => {
+            Begun::Replied(exchange, reply, weighed) => {
                 let records = exchange.map(|exchange| self.end(exchange, true)).transpose()?;
                 let mut headers: HeaderMap =
                     reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
@@ -226,11 +260,15 @@ impl World {
                     body: reply.body,
                     ended: "complete".to_owned(),
                     records: Some(records.into_iter().collect()),
+                    weighed,
                     ..Seen::default()
                 })
             }
-            Begun::Upstream(exchange, saw) => {
-                self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)
+            Begun::Upstream(exchange, saw, weighed) => {
+                let delay = i64::try_from(given.answer.delay_ms).unwrap_or(i64::MAX);
+                self.now = self.now.plus_ms(delay);
+                let seen = self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)?;
+                Ok(Seen { weighed, ..seen })
             }
         }
     }

@@ -116,6 +116,7 @@ impl Run for World {
         if hang_up == Some(HangUp::BeforeAnswer) {
             leaving.now.notify_one();
         } else {
+            std::thread::sleep(Duration::from_millis(first.answer.delay_ms));
             self.upstream.may_answer();
         }
         let got =
@@ -136,6 +137,8 @@ impl Run for World {
             ended: got.ended.to_owned(),
             records: alone.then(|| records.clone()),
             counters: alone.then(|| counters.clone()),
+            alerts: None,
+            weighed: Vec::new(),
             problems: Vec::new(),
         };
         Ok(got.into_iter().map(seen).collect())

@@ -1,7 +1,7 @@
 //! Owns the reading of the case files and the way of one case through a runner. Called by the tests.
 
 use super::body::expand;
-use super::expect::differences;
+use super::expect::{Difference, differences};
 use super::format::{Case, File, ScriptedAnswer, Step};
 use super::{Exchange, Run, Runner, Seen};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,28 @@ pub struct Suite {
     bodies: Map<String, Value>,
     answers: Map<String, Value>,
     cases: Vec<Case>,
+    /// The policy of cases that name none.
+    policy: Value,
 }
+
+/// One step of a case as it went.
+#[derive(Clone, Debug)]
+pub struct Went {
+    /// Its place, from 0.
+    pub step: usize,
+    /// The first of its calls.
+    pub exchange: Exchange,
+    /// What each of its calls came to.
+    pub seen: Vec<Seen>,
+    /// What was not as expected.
+    pub found: Vec<Difference>,
+}
+
+/// A case as it went: its calls in order, or why it was left off.
+pub type Walk = Result<Vec<Went>, String>;
+
+/// The first call of a step, what all of them came to, and what is wrong with that.
+type Made = (Exchange, Vec<Seen>, Vec<Difference>);
 
 /// What came of running a suite.
 #[derive(Clone, Debug, Default)]
@@ -42,18 +63,88 @@ impl Suite {
         for path in paths {
             let wrong = |error: String| format!("{}: {error}", path.display());
             let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-            let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-            suite.policies.extend(file.policies);
-            suite.bodies.extend(file.bodies);
-            suite.answers.extend(file.answers);
-            suite.cases.extend(file.cases);
+            suite.add(&text).map_err(wrong)?;
         }
-        let mut names: Vec<&str> = suite.cases.iter().map(|case| case.name.as_str()).collect();
+        suite.unique()
+    }
+
+    /// Reads one file for this policy.
+    ///
+    /// # Errors
+    /// It has an unknown key, or two cases have the same name.
+    pub fn read(text: &str, policy: Value) -> Result<Self, String> {
+        let mut suite = Self { policy, ..Self::default() };
+        suite.add(text)?;
+        suite.unique()
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), String> {
+        let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        self.policies.extend(file.policies);
+        self.bodies.extend(file.bodies);
+        self.answers.extend(file.answers);
+        self.cases.extend(file.cases);
+        Ok(())
+    }
+
+    fn unique(self) -> Result<Self, String> {
+        let mut names: Vec<&str> = self.cases.iter().map(|case| case.name.as_str()).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair.first() == pair.last()) {
-            Some(pair) => Err(format!("two cases are named `{}`", pair.concat())),
-            None => Ok(suite),
+            Some(pair) => Err(format!("two cases are named `{}`", pair.first().unwrap_or(&""))),
+            None => Ok(self),
         }
+    }
+
+    /// The names of the cases, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.cases.iter().map(|case| case.name.as_str())
+    }
+
+    /// Whether some step of the case at this place says what must happen.
+    #[must_use]
+    pub fn expects(&self, case: usize) -> bool {
+        let says = |value: Option<&Value>| {
+            value.is_some_and(|value| value.as_object().is_some_and(|all| !all.is_empty()))
+        };
+        let steps = self.cases.get(case).into_iter().flat_map(|case| &case.steps);
+        steps.into_iter().any(|step| says(step.get("expect")) || says(step.get("on")))
+    }
+
+    /// The policy of the case at this place.
+    ///
+    /// # Errors
+    /// It names one that is not there.
+    pub fn policy_of(&self, case: usize) -> Result<Value, String> {
+        self.policy(self.cases.get(case).ok_or("no such case")?)
+    }
+
+    /// Runs the case at this place to its end, whatever is found.
+    ///
+    /// # Errors
+    /// The case cannot be run: something in it is wrong, or the runner failed.
+    pub fn walk(&self, case: usize, runner: &dyn Runner) -> Result<Walk, String> {
+        let case = self.cases.get(case).ok_or("no such case")?;
+        if let Some(reason) = runner.tags().into_iter().find_map(|tag| case.skip.get(tag)) {
+            return Ok(Err(reason.clone()));
+        }
+        let mut run = runner.begin(&self.policy(case)?)?;
+        let mut walk = Vec::with_capacity(case.steps.len());
+        let mut kept = BTreeMap::new();
+        for (index, step) in case.steps.iter().enumerate() {
+            let wrong = |error: String| format!("step {}: {error}", index + 1);
+            let step = with_kept(step, &kept).map_err(wrong)?;
+            let step = self.step(&step, &runner.tags()).map_err(wrong)?;
+            if let Some(clock) = &step.clock {
+                let at = clock.parse::<jiff::Timestamp>().map_err(|error| wrong(error.to_string()))?;
+                if !run.set_clock(at.as_millisecond()) {
+                    return Ok(Err("it moves the clock, which is real here".to_owned()));
+                }
+            }
+            let made = self.calls(&step, run.as_mut(), &mut kept).map_err(wrong)?;
+            walk.extend(made.map(|(exchange, seen, found)| Went { step: index, exchange, seen, found }));
+        }
+        Ok(Ok(walk))
     }
 
     /// The policy of each case, in order.
@@ -99,7 +190,9 @@ impl Suite {
                     return Ok(Some("it moves the clock, which is real here".to_owned()));
                 }
             }
-            let found = self.calls(&step, run.as_mut(), &mut kept).map_err(wrong)?;
+            let made = self.calls(&step, run.as_mut(), &mut kept).map_err(wrong)?;
+            let found: Vec<String> =
+                made.into_iter().flat_map(|(.., found)| found).map(|found| found.text).collect();
             if !found.is_empty() {
                 return Err(wrong(found.join("\n    ")));
             }
@@ -107,18 +200,19 @@ impl Suite {
         Ok(None)
     }
 
+    /// Makes the calls of a step, if it has any: the first of them, what they came to, and what is wrong with that.
     fn calls(
         &self,
         step: &Step,
         run: &mut dyn Run,
         kept: &mut BTreeMap<String, String>,
-    ) -> Result<Vec<String>, String> {
-        let Some(call) = step.call.clone() else { return Ok(Vec::new()) };
+    ) -> Result<Option<Made>, String> {
+        let Some(call) = step.call.clone() else { return Ok(None) };
         let ok =
             || serde_json::from_value::<ScriptedAnswer>(json!({"status": 200})).map_err(|e| e.to_string());
         let answer = step.answer.clone().map_or_else(ok, Ok)?;
         let exchange = Exchange { call, answer };
-        let mut found = Vec::new();
+        let (mut all, mut found) = (Vec::new(), Vec::new());
         for _ in 0..step.times {
             let seen = run.calls(&vec![exchange.clone(); step.together.unwrap_or(1)])?;
             for seen in &seen {
@@ -130,13 +224,17 @@ impl Suite {
                     kept.insert(name.clone(), text.ok_or_else(missing)?.to_owned());
                 }
             }
-            found.extend(step.expect.decisions.as_ref().and_then(|expected| decisions(expected, &seen)));
+            let decided = step.expect.decisions.as_ref().and_then(|expected| decisions(expected, &seen));
+            found.extend(decided.map(Difference::from));
+            all.extend(seen);
         }
-        Ok(found)
+        Ok(Some((exchange, all, found)))
     }
 
     fn policy(&self, case: &Case) -> Result<Value, String> {
         let mut policy = match &case.policy {
+            Value::Null if self.policy.is_null() => return Err("no policy".to_owned()),
+            Value::Null => self.policy.clone(),
             Value::String(name) => self.policies.get(name).cloned().ok_or(format!("no policy `{name}`"))?,
             inline => inline.clone(),
         };

@@ -3,7 +3,7 @@
 
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp as When;
-use super::seen::records;
+use super::seen::{alerts, records};
 use super::{Exchange, Run, Runner, Seen, UpstreamSaw, filter};
 use crate::host::{self, Driver, Ended, HangUp, Module, Profile, Report, Request, Shared, Vm, VmConfig};
 use serde_json::{Value, json};
@@ -30,6 +30,12 @@ impl Wasmtime {
         // APISIX has no shared data: a second worker would count for itself.
         let workers = if profile == Profile::Apisix { 1 } else { 2 };
         Ok(Self { module: filter::module()?, profile, hold_headers, workers })
+    }
+
+    /// A runner of this filter with so many workers, which on APISIX count each for itself.
+    #[must_use]
+    pub const fn of(module: Module, profile: Profile, hold_headers: bool, workers: usize) -> Self {
+        Self { module, profile, hold_headers, workers: if workers == 0 { 1 } else { workers } }
     }
 }
 
@@ -93,6 +99,7 @@ impl Run for World {
                 let lines: Vec<String> =
                     self.shared.log().since(before.0).iter().map(host::LogLine::text).collect();
                 seen.records = Some(records(lines.iter().map(String::as_str))?);
+                seen.alerts = Some(alerts(lines.iter().map(String::as_str))?);
                 let profile = self.vms[vm].profile();
                 let counted = (profile != Profile::Apisix).then(|| self.shared.metrics().since(&before.1));
                 seen.counters = counted;
@@ -109,6 +116,9 @@ impl World {
         let asked = driver.report(vm).upstream.is_some_and(|sent| sent.complete);
         if asked && exchange.call.hang_up == Some(When::BeforeAnswer) {
             driver.client_gone(vm);
+        }
+        if asked {
+            self.shared.clock().advance(Duration::from_millis(exchange.answer.delay_ms));
         }
         driver.start(vm);
         for _ in 0..TICKS_MAX {
@@ -196,6 +206,8 @@ fn seen(report: &Report, vm: &Vm, exchange: &Exchange) -> Seen {
         upstream,
         records: None,
         counters: None,
+        alerts: None,
+        weighed: Vec::new(),
         problems,
     }
 }

@@ -61,6 +61,15 @@ impl From<Unusable> for Failed {
     }
 }
 
+impl From<super::Failure> for Failed {
+    fn from(failure: super::Failure) -> Self {
+        match failure {
+            super::Failure::Wrong(why) => Self::Wrong(why),
+            super::Failure::Call(why) => Self::Call(why),
+        }
+    }
+}
+
 impl From<String> for Failed {
     fn from(why: String) -> Self {
         Self::Call(why)

@@ -1,18 +1,25 @@
 //! `tokenstile run FILTER.wasm`: drives any proxy-wasm filter with a request and prints what came out.
 //! Called by `main`; it must not know our own plugin.
 
+use super::Failure;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_host::host::{
-    Answer, Driver, FailurePolicy, HeaderMap, Module, Profile, Report, Request, Shared, Vm, VmConfig,
+    Answer, Driver, Error, FailurePolicy, HeaderMap, Module, Profile, Report, Request, Shared, Vm, VmConfig,
 };
 
 /// How many times an exchange that waits is given a tick before it is left alone.
 const TICKS_MAX: u32 = 100;
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile run target/tokenstile.wasm --config policy.json --path /v1/chat/completions --body @body.json
+  tokenstile run target/tokenstile.wasm --config policy.json --profile apisix --workers 2 --json";
+
 /// What to run and with which request.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The filter, a proxy-wasm module (.wasm)
     filter: PathBuf,
@@ -58,8 +65,8 @@ pub(crate) struct Args {
 }
 
 /// Fails if the filter does not load, traps, or leaves a request hanging.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
-    let module = Module::compile(&read(&args.filter)?).map_err(|error| error.to_string())?;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let module = Module::compile(&read(&args.filter)?).map_err(wrong)?;
     let shared = Shared::new();
     shared.clock().follow_machine();
     let configuration = args.config.as_ref().map(read).transpose()?.unwrap_or_default();
@@ -68,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
     config.failure_policy = FailurePolicy::Closed;
     let mut fine = true;
     for worker in 1..=args.workers.max(1) {
-        let mut vm = Vm::new(&module, &shared, config.clone()).map_err(|error| error.to_string())?;
+        let mut vm = Vm::new(&module, &shared, config.clone()).map_err(wrong)?;
         let report = exchange(&mut vm, request(args)?, answer(args)?);
         fine &= report.error.is_none() && report.waiting.is_none();
         if args.json {
@@ -78,6 +85,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
         }
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The filter is.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn wrong(error: Error) -> Failure {
+    Failure::Wrong(error.to_string())
 }
 
 fn read(path: impl AsRef<std::path::Path>) -> Result<Vec<u8>, String> {

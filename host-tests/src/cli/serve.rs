@@ -1,6 +1,7 @@
 //! `tokenstile serve`: the filter in a local proxy, so that a policy can be tried with curl or an SDK.
 //! Called by `main`. It must not know what the policy says: the filter reads it, and refuses it.
 
+use super::Failure;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -19,8 +20,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Lines of the filter's log that are kept in memory.
 const LINES_KEPT: usize = 1000;
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile serve --policy policy.json --upstream http://127.0.0.1:9999 --listen 127.0.0.1:0
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 python my_app.py";
+
 /// What to serve, and where.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The policy, a JSON file.
     #[arg(long, value_name = "FILE")]
@@ -48,7 +55,7 @@ pub(crate) struct Args {
     records: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let server = start(args)?;
     let threads = if args.workers > 1 { format!(" with {} workers", args.workers) } else { String::new() };
     println!("tokenstile listens on {}{threads}; Ctrl-C ends it", server.url());
@@ -58,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start(args: &Args) -> Result<Server, String> {
+fn start(args: &Args) -> Result<Server, Failure> {
     let policy = std::fs::read(&args.policy)
         .map_err(|why| format!("cannot read the policy `{}`: {why}", args.policy.display()))?;
     let mut config = Config::new(super::filter(args.wasm.as_deref())?, policy, args.upstream.clone());
@@ -70,10 +77,10 @@ fn start(args: &Args) -> Result<Server, String> {
     Server::start(&config).map_err(|error| match error {
         serve::Error::Filter(Error::Refused { .. }) => {
             // The filter has said why on the lines above.
-            format!("the filter refuses the policy `{}`", args.policy.display())
+            Failure::Wrong(format!("the filter refuses the policy `{}`", args.policy.display()))
         }
-        serve::Error::Io(why) => format!("cannot listen on `{}`: {why}", args.listen),
-        serve::Error::Filter(other) => other.to_string(),
+        serve::Error::Io(why) => Failure::Call(format!("cannot listen on `{}`: {why}", args.listen)),
+        serve::Error::Filter(other) => Failure::Wrong(other.to_string()),
     })
 }
 

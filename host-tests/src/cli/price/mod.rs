@@ -4,10 +4,10 @@
 mod model;
 mod request;
 
+use super::Failure;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokenstile_engine::policy::Policy;
 use tokenstile_engine::price::{
     PRICES_AS_OF, PRICES_VERSION, Price, ServiceTier, Unit, is_provider, providers,
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The day or time of the call, as 2026-11-30 or 2026-11-30T12:00:00Z; else now
-    #[arg(long, value_name = "DATE", value_parser = time)]
+    #[arg(long, value_name = "DATE", value_parser = super::time)]
     at: Option<EpochMs>,
     /// How it is served
     #[arg(long, value_parser = ["standard", "batch", "flex", "priority", "fast"])]
@@ -111,21 +111,13 @@ struct Answer {
     right: bool,
 }
 
-pub(crate) fn run(args: &Args) -> ExitCode {
-    let answer = answer(args);
-    match answer {
-        Ok(Answer { text, json, right }) => {
-            match args.format {
-                Format::Human => print!("{text}"),
-                Format::Json => println!("{json:#}"),
-            }
-            ExitCode::from(u8::from(!right))
-        }
-        Err(message) => {
-            eprintln!("tokenstile: {message}");
-            ExitCode::from(2)
-        }
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let Answer { text, json, right } = answer(args)?;
+    match args.format {
+        Format::Human => super::say(&text)?,
+        Format::Json => super::say(&format!("{json:#}\n"))?,
     }
+    Ok(ExitCode::from(u8::from(!right)))
 }
 
 fn answer(args: &Args) -> Result<Answer, String> {
@@ -134,7 +126,7 @@ fn answer(args: &Args) -> Result<Answer, String> {
         provider: args.provider.as_deref().or(policy.provider.as_deref()),
         tier: args.tier.as_deref().map(ServiceTier::named),
         place: &args.place,
-        at: args.at.unwrap_or_else(now),
+        at: args.at.unwrap_or_else(super::now),
         usage: args.tokens.usage(),
         policy: &policy,
     };
@@ -144,7 +136,9 @@ fn answer(args: &Args) -> Result<Answer, String> {
         return Err(format!("the price book knows no provider `{name}`; it knows {}", all.join(", ")));
     }
     match (&args.request, &args.model) {
-        (Some(file), _) => request::answer(&read(file)?, args.path.as_deref(), args.host.as_deref(), &asked),
+        (Some(file), _) => {
+            request::answer(&super::read(file)?, args.path.as_deref(), args.host.as_deref(), &asked)
+        }
         (None, Some(model)) => Ok(model::answer(model, &asked)),
         (None, None) => Err("a model or `--request` is needed; see `tokenstile price --help`".to_owned()),
     }
@@ -184,32 +178,7 @@ fn policy(file: Option<&Path>) -> Result<Policy, String> {
     let Some(file) = file else {
         return Policy::parse(br#"{"version": 1, "name": "none"}"#).map_err(|errors| errors.to_string());
     };
-    Policy::parse(&read(file)?).map_err(|errors| format!("`{}`: {errors}", file.display()))
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes);
-        return read.map(|_| bytes).map_err(|error| format!("cannot read standard input: {error}"));
-    }
-    std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
-}
-
-fn time(text: &str) -> Result<EpochMs, String> {
-    let at = match text.parse::<jiff::civil::Date>() {
-        Ok(date) if !text.contains('T') => {
-            date.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
-        }
-        _ => text.parse::<jiff::Timestamp>(),
-    };
-    let wrong = "a day is written as 2026-11-30, a time as 2026-11-30T12:00:00Z";
-    at.map(|at| EpochMs(at.as_millisecond())).map_err(|_| wrong.to_owned())
-}
-
-fn now() -> EpochMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EpochMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    Policy::parse(&super::read(file)?).map_err(|errors| format!("`{}`: {errors}", file.display()))
 }
 
 /// Where the prices come from, in a sentence.

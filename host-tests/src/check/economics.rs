@@ -1,0 +1,296 @@
+//! Owns the worst case: what a request, a user and everyone together can cost at most under a policy, by tier, from its
+//! limits and the prices. Called by `tokenstile check`, which can fail a build by it.
+//!
+//! Only budgets that are enforced, refuse, and are met by every call of the user count. A month has 31 days; a
+//! calendar month touches six weeks at most, and is counted so. What calls in flight use beyond their holds
+//! comes on top: ARCHITECTURE.md says how much that is.
+
+use super::{Sound, models};
+use tokenstile_engine::policy::{
+    Action, Budget, CalendarUnit, Condition, Measure, Over, Policy, RequestLimit, Scope, Window,
+};
+use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
+
+/// What is assumed beside the policy.
+#[derive(Debug, Clone, Default)]
+pub struct Assumed {
+    /// The models that users call; empty: any, and the dearest counts.
+    pub models: Vec<String>,
+    /// How many users there are: by tier, or of all under the empty name.
+    pub users: Vec<(String, u64)>,
+}
+
+/// The worst case.
+#[derive(Debug, Clone)]
+pub struct Economics {
+    /// The model by which tokens are priced: the dearest that may be called.
+    pub dearest: String,
+    /// A call that fills a model's whole context, for each model that was named.
+    pub per_request: Vec<PerRequest>,
+    /// By tier; one row without a name where the policy has none.
+    pub tiers: Vec<TierCost>,
+    /// Everyone together in a month, if the number of users is known or a budget is for all.
+    pub month: Option<NanoUsd>,
+}
+
+/// One call at most.
+#[derive(Debug, Clone)]
+pub struct PerRequest {
+    /// The model.
+    pub model: String,
+    /// Its cost; `None` if nobody says how long its context is.
+    pub usd: Option<NanoUsd>,
+}
+
+/// One tier.
+#[derive(Debug, Clone)]
+pub struct TierCost {
+    /// Its name; empty where the policy has none, or for all that it does not name.
+    pub tier: String,
+    /// A user in a month; `None`: nothing bounds it.
+    pub user_month: Option<NanoUsd>,
+    /// The budgets that bound it.
+    pub rules: Vec<String>,
+}
+
+const DAY_MS: i64 = 86_400_000;
+const MONTH_MS: i64 = 31 * DAY_MS;
+/// Dimensions of which a user has one value at a time. Others (features, traces) multiply.
+const OF_A_USER: [&str; 8] = ["user", "tier", "tenant", "org", "organization", "team", "account", "customer"];
+
+/// Works out the worst case.
+#[must_use]
+pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
+    let worst = Worst::of(&sound.policy, assumed, now);
+    let budgets = || sound.policy.budgets.iter().take(sound.declared);
+    let place = sound.policy.identity.iter().position(|dimension| dimension.name == "tier");
+    let mut names: Vec<String> = budgets().flat_map(|budget| tiers_of(budget, place)).collect();
+    names.extend(assumed.users.iter().map(|(tier, _)| tier.clone()).filter(|tier| !tier.is_empty()));
+    names.sort();
+    names.dedup();
+    names.push(String::new());
+    let row = |tier: String| {
+        let met: Vec<&Budget> =
+            budgets().filter_map(|budget| for_tier(sound, budget, place, &tier)).collect();
+        let bounds_a_user =
+            |budget: &&&Budget| budget.per.iter().all(|scope| is_of_a_user(&sound.policy, *scope));
+        let (user_month, rules) = worst.least(met.iter().filter(bounds_a_user).copied());
+        TierCost { tier, user_month, rules }
+    };
+    let tiers: Vec<TierCost> = names.into_iter().map(row).collect();
+    let everyone = budgets().filter(|budget| budget.per.is_empty() && budget.matches.is_empty());
+    let (of_all, _) = worst.least(everyone);
+    let by_users = by_users(&tiers, &assumed.users);
+    let month = [of_all, by_users].into_iter().flatten().min();
+    Economics { dearest: worst.dearest.clone(), per_request: worst.requests.clone(), tiers, month }
+}
+
+fn by_users(tiers: &[TierCost], users: &[(String, u64)]) -> Option<NanoUsd> {
+    if users.is_empty() {
+        return None;
+    }
+    let cost = |(tier, count): &(String, u64)| {
+        // A number for all, where nobody says which tier they have: the dearest tier.
+        let of_tier =
+            tiers.iter().find(|row| !tier.is_empty() && row.tier == *tier).map(|row| row.user_month);
+        let each = of_tier.unwrap_or_else(|| {
+            let all: Option<Vec<NanoUsd>> = tiers.iter().map(|row| row.user_month).collect();
+            all.and_then(|all| all.into_iter().max())
+        })?;
+        Some(each.0.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)))
+    };
+    let costs: Option<Vec<i64>> = users.iter().map(cost).collect();
+    Some(NanoUsd(costs?.into_iter().fold(0, i64::saturating_add)))
+}
+
+fn tiers_of(budget: &Budget, place: Option<usize>) -> Vec<String> {
+    let matched = budget.matches.iter().filter_map(|condition| match condition {
+        Condition::Dimension(at, value) if Some(*at) == place => Some(value.clone()),
+        _ => None,
+    });
+    let limits = budget.alternatives.iter().filter_map(|other| match other.who.as_slice() {
+        [(at, value)] if Some(*at) == place => Some(value.clone()),
+        _ => None,
+    });
+    matched.chain(limits).collect()
+}
+
+/// The budget as this tier meets it; `None` if not every call of such a user does.
+fn for_tier<'s>(
+    sound: &'s Sound,
+    budget: &'s Budget,
+    place: Option<usize>,
+    tier: &str,
+) -> Option<&'s Budget> {
+    let is_met = budget.matches.iter().all(|condition| match condition {
+        Condition::Dimension(at, value) => Some(*at) == place && value == tier && !tier.is_empty(),
+        _ => false,
+    });
+    let other = budget.alternatives.iter().find(|other| match other.who.as_slice() {
+        [(at, value)] => Some(*at) == place && value == tier && other.until.is_none(),
+        _ => false,
+    });
+    let other = other.and_then(|other| sound.policy.budgets.get(other.budget));
+    is_met.then_some(other.unwrap_or(budget))
+}
+
+fn is_of_a_user(policy: &Policy, scope: Scope) -> bool {
+    let Scope::Dimension(place) = scope else { return false };
+    policy.identity.get(place).is_some_and(|dimension| OF_A_USER.contains(&dimension.name.as_str()))
+}
+
+/// What bounds one side of calls, and by which budget.
+type Half = Option<(NanoUsd, String)>;
+
+/// The dearest that tokens and calls can be.
+struct Worst<'p> {
+    policy: &'p Policy,
+    dearest: String,
+    /// Pico-dollars a token.
+    token: u64,
+    requests: Vec<PerRequest>,
+    now: EpochMs,
+}
+
+impl<'p> Worst<'p> {
+    fn of(policy: &'p Policy, assumed: &Assumed, now: EpochMs) -> Self {
+        let mut worst = Self { policy, dearest: String::new(), token: 0, requests: Vec::new(), now };
+        for model in &assumed.models {
+            let quote = models::quote(policy, model, now);
+            let token = models::dearest_token(&quote.price);
+            if token >= worst.token {
+                worst.token = token;
+                worst.dearest.clone_from(model);
+            }
+            let filled =
+                (quote.capability.context > 0).then(|| pico(token, i128::from(quote.capability.context)));
+            let usd = filled.into_iter().chain(request_limit(policy)).min();
+            worst.requests.push(PerRequest { model: model.clone(), usd });
+        }
+        if assumed.models.is_empty() {
+            let whose = policy
+                .provider
+                .as_deref()
+                .map_or("all models".to_owned(), |of| format!("the models of {of}"));
+            worst.dearest = format!("the dearest of {whose}");
+            worst.token = models::dearest_of_all(policy, now);
+        }
+        worst
+    }
+
+    /// The least of what these budgets let through in a month, and which of them bounds it.
+    fn least<'b>(&self, budgets: impl Iterator<Item = &'b Budget>) -> (Option<NanoUsd>, Vec<String>) {
+        let mut bounds: Vec<(NanoUsd, Vec<String>)> = Vec::new();
+        // Input and output bound money only together.
+        let (mut input, mut output): (Half, Half) = (None, None);
+        for budget in budgets {
+            let Some(month) = self.month(budget) else { continue };
+            let name = budget.name.clone();
+            let half = match budget.meter {
+                Meter::InputTokens => &mut input,
+                Meter::OutputTokens => &mut output,
+                _ => {
+                    bounds.push((month, vec![name]));
+                    continue;
+                }
+            };
+            if half.as_ref().is_none_or(|(least, _)| month < *least) {
+                *half = Some((month, name));
+            }
+        }
+        if let (Some((input, by_input)), Some((output, by_output))) = (input, output) {
+            bounds.push((NanoUsd(input.0.saturating_add(output.0)), vec![by_input, by_output]));
+        }
+        let least = bounds.into_iter().min_by_key(|(usd, _)| *usd);
+        least.map_or((None, Vec::new()), |(usd, rules)| (Some(usd), rules))
+    }
+
+    /// What one subject of a budget can cost in a month.
+    fn month(&self, budget: &Budget) -> Option<NanoUsd> {
+        let cap = budget.cap()?;
+        let (windows, amount) = match &budget.window {
+            Window::Calendar { unit, .. } => (touched(*unit), cap),
+            Window::Rolling { period_ms } => {
+                (MONTH_MS.unsigned_abs().div_ceil(period_ms.unsigned_abs().max(1)), cap)
+            }
+            Window::Bucket { refill, every_ms } => {
+                let refills = MONTH_MS / (*every_ms).max(1);
+                (1, cap.saturating_add(refill.saturating_mul(refills)))
+            }
+            Window::InFlight => return None,
+        };
+        let once = self.once(budget, amount)?;
+        Some(NanoUsd(once.0.saturating_mul(i64::try_from(windows).unwrap_or(i64::MAX))))
+    }
+
+    /// What so much of a budget costs at most.
+    fn once(&self, budget: &Budget, amount: Amount) -> Option<NanoUsd> {
+        match budget.meter {
+            Meter::Usd => Some(NanoUsd(amount)),
+            Meter::Tokens | Meter::InputTokens | Meter::OutputTokens => {
+                let (dear, cheap) = self.split(budget, amount);
+                let usd = |token: u64, amount: Amount| pico(token, i128::from(budget.meter.count(amount)));
+                let cheaper = if cheap > 0 { self.cheaper(budget) } else { 0 };
+                Some(NanoUsd(usd(self.token, dear).0.saturating_add(usd(cheaper, cheap).0)))
+            }
+            Meter::Requests => {
+                let each: Option<Vec<NanoUsd>> = self.requests.iter().map(|request| request.usd).collect();
+                let dearest = each?.into_iter().max()?;
+                let calls = i64::try_from(budget.meter.count(amount)).unwrap_or(i64::MAX);
+                Some(NanoUsd(dearest.0.saturating_mul(calls)))
+            }
+            Meter::RequestsInFlight => None,
+        }
+    }
+
+    /// How much is used before a cheaper model serves, and after. It counts only where the next step refuses: then a
+    /// call that cannot be downgraded is refused.
+    fn split(&self, budget: &Budget, amount: Amount) -> (Amount, Amount) {
+        let mut pairs = budget.ladder.windows(2);
+        let from = pairs.find_map(|pair| match pair {
+            [step, next] if matches!(step.action, Action::Downgrade { .. }) => {
+                matches!(next.action, Action::Deny { .. }).then_some(step.at)
+            }
+            _ => None,
+        });
+        let dear = from.unwrap_or(amount).min(amount);
+        (dear, amount.saturating_sub(dear))
+    }
+
+    /// The dearest token of the models that a budget downgrades to.
+    fn cheaper(&self, budget: &Budget) -> u64 {
+        let lists = budget.ladder.iter().filter_map(|step| match &step.action {
+            Action::Downgrade { list } => self.policy.downgrades.get(*list),
+            _ => None,
+        });
+        let tokens = lists
+            .flat_map(tokenstile_engine::policy::DowngradeList::serving)
+            .map(|model| models::dearest_token(&models::quote(self.policy, model, self.now).price));
+        tokens.max().unwrap_or(self.token)
+    }
+}
+
+/// The most that any call may cost, where the policy says so for all.
+fn request_limit(policy: &Policy) -> Option<NanoUsd> {
+    let for_all = |limit: &&RequestLimit| {
+        let refuses = matches!(limit.over, Over::Deny { .. }) && limit.measure == Measure::Usd;
+        !limit.shadow && limit.matches.is_empty() && refuses
+    };
+    let least = policy.request_limits.iter().filter(for_all).map(|limit| limit.limit).min()?;
+    Some(NanoUsd(i64::try_from(least).unwrap_or(i64::MAX)))
+}
+
+/// The most windows of a kind that a month touches.
+const fn touched(unit: CalendarUnit) -> u64 {
+    match unit {
+        // With the hour that comes twice.
+        CalendarUnit::Hour => 31 * 24 + 1,
+        CalendarUnit::Day => 31,
+        CalendarUnit::Week => 6,
+        CalendarUnit::Month | CalendarUnit::BillingMonth { .. } => 1,
+    }
+}
+
+fn pico(token: u64, tokens: i128) -> NanoUsd {
+    NanoUsd(i64::try_from(i128::from(token).saturating_mul(tokens) / 1_000).unwrap_or(i64::MAX))
+}

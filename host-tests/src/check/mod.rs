@@ -1,0 +1,130 @@
+//! Owns the check of a policy before it ships: every mistake at its place in the file, what is right and yet not meant,
+//! the policy in plain sentences, and what it can cost at most. Called by `tokenstile check`. What is wrong is the
+//! engine's word; this must not know any rule of its own about that.
+
+mod economics;
+mod jsonc;
+mod mistakes;
+mod models;
+mod sentences;
+mod warnings;
+
+pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
+pub(crate) use models::words;
+pub(crate) use sentences::condition;
+pub use sentences::sentences;
+
+use std::ops::Range;
+use tokenstile_engine::policy::Policy;
+use tokenstile_engine::units::EpochMs;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The filter refuses the policy.
+    Error,
+    /// It takes it, and does something else than was probably meant.
+    Warning,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A word for its kind, such as `unknown-model`.
+    pub code: &'static str,
+    /// The JSON path, such as `budgets[0].ladder[1].at`.
+    pub path: String,
+    /// Where it stands in the text, in bytes.
+    pub span: Range<usize>,
+    /// What it is.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+/// A policy that was looked at.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was found, errors first, then in the order of the file.
+    pub findings: Vec<Finding>,
+    /// The policy, if nothing is wrong.
+    pub policy: Option<Sound>,
+}
+
+/// A policy without mistakes.
+#[derive(Debug)]
+pub struct Sound {
+    /// As it runs.
+    pub policy: Policy,
+    /// As it was written.
+    pub document: serde_json::Value,
+    /// Strict JSON, as the filter takes it.
+    pub strict: String,
+    /// The number of budgets that it names; the compiled ones behind them are other limits of these.
+    pub declared: usize,
+}
+
+/// JSON with comments and trailing commas as strict JSON of the same length.
+///
+/// # Errors
+/// It is neither; the line is named.
+pub fn strict(text: &str) -> Result<String, String> {
+    let wrong = |(span, message): (Range<usize>, String)| {
+        let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
+        format!("line {line}: {}", lower(&message))
+    };
+    jsonc::read(text).map(|source| source.strict).map_err(wrong)
+}
+
+/// Where the value at a path such as `cases[0].name` stands in a text, if it does.
+#[must_use]
+pub fn span(text: &str, path: &str) -> Option<Range<usize>> {
+    let source = jsonc::read(text).ok()?;
+    let (node, _, whole) = source.root.find(path);
+    whole.then(|| node.span.clone())
+}
+
+/// Looks at a policy.
+#[must_use]
+pub fn check(text: &str, now: EpochMs) -> Checked {
+    let source = match jsonc::read(text) {
+        Ok(source) => source,
+        Err((span, message)) => {
+            let help = Some("a policy is JSON; comments and trailing commas are taken here too".to_owned());
+            let (severity, path) = (Severity::Error, String::new());
+            let finding = Finding { severity, code: "not-json", path, span, message: lower(&message), help };
+            return Checked { findings: vec![finding], policy: None };
+        }
+    };
+    let mut findings = mistakes::find(&source);
+    let policy = Policy::parse(source.strict.as_bytes()).ok();
+    let policy = policy.filter(|_| findings.is_empty()).map(|policy| Sound {
+        policy,
+        document: serde_json::from_str(&source.strict).unwrap_or_default(),
+        declared: source.root.member("budgets").map_or(0, |budgets| budgets.value.items().len()),
+        strict: source.strict.clone(),
+    });
+    if let Some(sound) = &policy {
+        findings.extend(warnings::find(&source.root, sound, now));
+    }
+    findings.sort_by_key(|finding| (finding.severity, finding.span.start));
+    Checked { findings, policy }
+}
+
+fn lower(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Where a finding at this path is shown: the value if it is short, else its key or its first bracket.
+fn shown(root: &jsonc::Node, path: &str, at_key: bool) -> Range<usize> {
+    let (node, member, whole) = root.find(path);
+    let long = !matches!(node.kind, jsonc::Kind::Scalar);
+    match member {
+        Some(member) if at_key || long || !whole => member.key.clone(),
+        None if long => node.span.start..node.span.start + 1,
+        _ => node.span.clone(),
+    }
+}

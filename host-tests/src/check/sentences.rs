@@ -1,0 +1,265 @@
+//! Owns a policy in plain sentences, for those who must agree to it and read no JSON. Called by `tokenstile check`.
+
+use super::Sound;
+use serde_json::Value;
+use tokenstile_engine::policy::{
+    Action, Arm, Bound, Bounds, Budget, CalendarUnit, Condition, Effort, Measure, NewModel, Over, Policy,
+    Scope, Setting, Step, Verdict, Window,
+};
+use tokenstile_engine::units::{Amount, Meter};
+
+/// What the policy says, a sentence or two a line.
+#[must_use]
+pub fn sentences(sound: &Sound) -> Vec<String> {
+    let mut said = Vec::new();
+    for dimension in &sound.policy.identity {
+        let sources = sound.document.pointer(&format!("/identity/{}", dimension.name));
+        let sources = sources.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        said.push(format!("The {} is {}.", dimension.name, sources.collect::<Vec<_>>().join(", else ")));
+    }
+    said.extend(rules(sound));
+    let declared = sound.policy.budgets.iter().take(sound.declared);
+    said.extend(declared.map(|budget| self::budget(sound, budget)));
+    said.extend(who(sound, "overrides", |one| {
+        let budget = one.get("budget").and_then(Value::as_str).unwrap_or_default();
+        format!(
+            "another limit of `{budget}`: {}",
+            one.get("limit").map(ToString::to_string).unwrap_or_default()
+        )
+    }));
+    said.extend(who(sound, "exempt", |_| "no limit at all".to_owned()));
+    said.push(failures(sound));
+    said
+}
+
+fn budget(sound: &Sound, budget: &Budget) -> String {
+    let tiers = budget.alternatives.iter().filter_map(|other| {
+        let (_, value) = other.who.first().filter(|_| other.who.len() == 1 && other.until.is_none())?;
+        let limit = sound.policy.budgets.get(other.budget)?;
+        Some(format!("{} for {value}", budget.meter.display(limit.limit)))
+    });
+    let tiers: Vec<String> = tiers.collect();
+    let tiers = if tiers.is_empty() { String::new() } else { format!(" ({})", tiers.join(", ")) };
+    let steps: Vec<String> = budget.ladder.iter().map(|step| self::step(sound, step, budget.meter)).collect();
+    let shadow = if budget.shadow { " It is in shadow: this is written down, and not done." } else { "" };
+    format!(
+        "`{}`: {}{} {}{tiers}{}. {}.{shadow}",
+        budget.name,
+        subject(sound, budget),
+        if budget.meter == Meter::RequestsInFlight { " has" } else { " may use" },
+        amount(budget.meter, budget.limit),
+        window(budget),
+        upper(&steps.join("; "))
+    )
+}
+
+fn amount(meter: Meter, amount: Amount) -> String {
+    match meter {
+        Meter::RequestsInFlight => format!("{} requests at once", meter.display(amount)),
+        _ => format!("{}{}", meter.display(amount), meter.unit_text()),
+    }
+}
+
+fn subject(sound: &Sound, budget: &Budget) -> String {
+    let name = |scope: &Scope| match scope {
+        Scope::Dimension(place) => {
+            sound.policy.identity.get(*place).map_or("", |dimension| &dimension.name).to_owned()
+        }
+        Scope::Model => "model".to_owned(),
+        Scope::Provider => "provider".to_owned(),
+    };
+    let whom = match budget.per.as_slice() {
+        [] => "everyone together".to_owned(),
+        scopes => format!("each {}", scopes.iter().map(name).collect::<Vec<_>>().join(" and ")),
+    };
+    let written = sound.document.get("budgets").and_then(Value::as_array).into_iter().flatten();
+    let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(&budget.name));
+    let pattern = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
+    let conditions = budget.matches.iter().map(|one| condition(&sound.policy, one, pattern));
+    let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() { whom } else { format!("{whom}, in calls of {},", conditions.join(" and ")) }
+}
+
+/// What a call must be.
+pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&str>) -> String {
+    let range = |bounds: &Bounds| match (bounds.min, bounds.max) {
+        (min, u64::MAX) => format!("{min} or more"),
+        (min, max) => format!("{min} to {max}"),
+    };
+    match condition {
+        Condition::Dimension(place, value) => {
+            let name = policy.identity.get(*place).map_or("", |dimension| &dimension.name);
+            format!("{name} {value}")
+        }
+        Condition::Model(_) => format!("the model {}", model.unwrap_or("matches")),
+        Condition::Provider(name) => format!("the provider {name}"),
+        Condition::Dialect(name) => format!("the dialect {name}"),
+        Condition::Stream(true) => "a streamed answer".to_owned(),
+        Condition::Stream(false) => "an answer that is not streamed".to_owned(),
+        Condition::Time(_) => "certain hours".to_owned(),
+        Condition::Uses(features) => super::words(*features).join(" and "),
+        Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
+        Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
+    }
+}
+
+/// Blocks and limits on single requests.
+fn rules(sound: &Sound) -> Vec<String> {
+    let policy = &sound.policy;
+    let whom = |matches: &[Condition], key: &str, name: &str| {
+        let written = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+        let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(name));
+        let model = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
+        let all: Vec<String> = matches.iter().map(|one| condition(policy, one, model)).collect();
+        if all.is_empty() { "any call".to_owned() } else { format!("a call of {}", all.join(" and ")) }
+    };
+    let shadow =
+        |shadow: bool| if shadow { " It is in shadow: this is written down, and not done." } else { "" };
+    let blocks = policy.blocks.iter().map(|block| {
+        let whom = whom(&block.matches, "blocks", &block.name);
+        format!(
+            "`{}`: {whom} is stopped, whatever is left of any budget.{}",
+            block.name,
+            shadow(block.shadow)
+        )
+    });
+    let limits = policy.request_limits.iter().map(|limit| {
+        let whom = whom(&limit.matches, "request_limits", &limit.name);
+        let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
+        let of = match limit.measure {
+            Measure::PromptTokens => "a prompt of more than",
+            Measure::OutputTokens => "an answer of more than",
+            Measure::Usd => "a cost of more than",
+        };
+        let then = match &limit.over {
+            Over::Deny { .. } => "is refused",
+            Over::Confirm(_) => "needs to be confirmed",
+            Over::Clamp => "is shortened to that",
+        };
+        format!("`{}`: {whom} with {of} {most} {then}.{}", limit.name, shadow(limit.shadow))
+    });
+    let routes = policy.routes.iter().map(|route| {
+        let whom = whom(&route.matches, "routes", &route.name);
+        let what = match &route.split {
+            Some(split) => {
+                let arm = |arm: &Arm| format!("{} ({} of 1,000)", arm.name, arm.weight);
+                let arms: Vec<String> = split.arms.iter().map(arm).collect();
+                format!("is part of an experiment: {}", arms.join(", "))
+            }
+            None => setting(&route.set, route.forbid.is_empty()),
+        };
+        format!("`{}`: {whom} {what}.{}", route.name, shadow(route.shadow))
+    });
+    blocks.chain(limits).chain(routes).collect()
+}
+
+/// What a route chooses.
+fn setting(set: &Setting, may_all: bool) -> String {
+    let model = set.model.as_ref().map(|model| match model {
+        NewModel::Named(model) => format!("is served by {}", model.to),
+        NewModel::Listed(_) => "is served by a cheaper model".to_owned(),
+    });
+    let bound = set.max_output_tokens.map(|tokens| format!("has an answer of {tokens} tokens at most"));
+    let headers = set.headers.iter().map(|(name, value)| format!("goes with {name}: {value}"));
+    let forbid = (!may_all).then(|| "is not served by certain models in the place of its own".to_owned());
+    model.into_iter().chain(bound).chain(headers).chain(forbid).collect::<Vec<_>>().join(", ")
+}
+
+fn window(budget: &Budget) -> String {
+    let length = |ms: i64| {
+        let (n, unit) = match ms {
+            _ if ms % 86_400_000 == 0 => (ms / 86_400_000, "days"),
+            _ if ms % 3_600_000 == 0 => (ms / 3_600_000, "hours"),
+            _ if ms % 60_000 == 0 => (ms / 60_000, "minutes"),
+            _ if ms % 1_000 == 0 => (ms / 1_000, "seconds"),
+            _ => (ms, "milliseconds"),
+        };
+        if n == 1 { unit.trim_end_matches('s').to_owned() } else { format!("{n} {unit}") }
+    };
+    match &budget.window {
+        Window::Calendar { unit, zone } => {
+            let unit = match unit {
+                CalendarUnit::Hour => "an hour".to_owned(),
+                CalendarUnit::Day => "a day".to_owned(),
+                CalendarUnit::Week => "a week".to_owned(),
+                CalendarUnit::Month => "a month".to_owned(),
+                CalendarUnit::BillingMonth { day } => format!("a month from day {day}"),
+            };
+            format!(" {unit} ({})", zone.iana_name().unwrap_or("UTC"))
+        }
+        Window::Rolling { period_ms } => format!(" in any {}", length(*period_ms)),
+        Window::Bucket { refill, every_ms } => {
+            format!(" at once, and {} come back every {}", amount(budget.meter, *refill), length(*every_ms))
+        }
+        Window::InFlight => String::new(),
+    }
+}
+
+fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
+    let percent = |per_mille: u32| {
+        if per_mille.is_multiple_of(10) {
+            format!("{}%", per_mille / 10)
+        } else {
+            format!("{}.{}%", per_mille / 10, per_mille % 10)
+        }
+    };
+    let at = percent(step.per_mille);
+    let shadow = if step.shadow { " (in shadow)" } else { "" };
+    let sink = step.alert.and_then(|place| sound.policy.sinks.get(place));
+    let told = sink.map(|sink| format!(", and {} is told", sink.name)).unwrap_or_default();
+    let what = match &step.action {
+        Action::Warn { .. } => return format!("from {at} on the caller is told{told}{shadow}"),
+        Action::Clamp { bound, effort } => clamp(*bound, *effort),
+        Action::Downgrade { list } => {
+            let list = sound.policy.downgrades.get(*list);
+            let models = list.map(|list| list.serving().collect::<std::collections::BTreeSet<_>>());
+            let models = models.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" or ");
+            format!("{models} answers instead")
+        }
+        Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
+        Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
+        Action::Confirm(_) => "calls need to be confirmed".to_owned(),
+        Action::Alert => return format!("at {at} nothing changes{told}{shadow}"),
+        Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
+        Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
+    };
+    format!("beyond {at} {what}{told}{shadow}")
+}
+
+fn clamp(bound: Option<Bound>, effort: Option<Effort>) -> String {
+    let bound = bound.map(|bound| match bound {
+        Bound::Tokens(tokens) => format!("answers end at {tokens} tokens"),
+        Bound::Remaining { .. } => "answers end where the budget does".to_owned(),
+    });
+    let effort = effort.map(|_| "models reason less".to_owned());
+    bound.into_iter().chain(effort).collect::<Vec<_>>().join(" and ")
+}
+
+fn who(sound: &Sound, key: &str, what: impl Fn(&Value) -> String) -> Vec<String> {
+    let all = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+    let one = |one: &Value| {
+        let matches = one.get("match").and_then(Value::as_object).into_iter().flatten();
+        let whom = matches.map(|(name, value)| format!("{name} {}", value.as_str().unwrap_or_default()));
+        let until =
+            one.get("until").and_then(Value::as_str).map(|day| format!(", until {day}")).unwrap_or_default();
+        format!("For {}: {}{until}.", whom.collect::<Vec<_>>().join(" and "), what(one))
+    };
+    all.map(one).collect()
+}
+
+/// What happens in the cases that no budget decides.
+fn failures(sound: &Sound) -> String {
+    let word =
+        |verdict: Verdict| if verdict == Verdict::Allow { "lets calls through" } else { "refuses calls" };
+    format!(
+        "If the filter itself fails, it {}; a body that cannot be read: it {}; a path that it does not know: it {}.",
+        word(sound.policy.on_error),
+        word(sound.policy.opaque),
+        word(sound.policy.unknown)
+    )
+}
+
+fn upper(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,180 @@
+//! `tokenstile check`: what is wrong with a policy, what it means, and what it can cost at most. Called by `main`. It
+//! owns the question and the verdict; what is found is `tokenstile_host::check`'s, how it is shown is `show`'s.
+
+mod show;
+
+use super::Failure;
+use super::format::Format;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokenstile_engine::units::{EpochMs, NanoUsd};
+use tokenstile_host::check::{self, Assumed, Checked, Economics, Severity};
+
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile check policies/demo.json
+  tokenstile check --deny-warnings --format github policies/*.json
+  tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
+  tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
+  tokenstile check --print-json policy.jsonc > policy.json
+
+Exit status: 0 if all are right, 1 if one is not or can cost too much, 2 for a mistake in the call or a file that
+cannot be read.";
+
+/// What to look at.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Policies; `-` is standard input. Scenarios (`*.test.json`) among them are left to `tokenstile test`. Comments and trailing commas are taken; the filter itself takes none
+    #[arg(required = true, value_name = "POLICY")]
+    policies: Vec<PathBuf>,
+    /// How to say it
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    /// Fail on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Print the policy as the filter takes it, without comments, and nothing else
+    #[arg(long)]
+    print_json: bool,
+    /// Only what is wrong: not what the policy says and costs
+    #[arg(long, short)]
+    quiet: bool,
+    /// The day of the check, as 2026-11-30 or 2026-11-30T12:00:00Z; else now
+    #[arg(long, value_name = "DATE", value_parser = super::time)]
+    at: Option<EpochMs>,
+    #[command(flatten)]
+    gate: Gate,
+}
+
+/// What a policy may cost.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Worst case")]
+struct Gate {
+    /// A model that users call; may be repeated. Without it the dearest of all counts
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<String>,
+    /// How many users there are: N, or by tier as `free=9000,pro=300`
+    #[arg(long, value_name = "N|TIER=N,…", value_delimiter = ',', value_parser = users)]
+    users: Vec<(String, u64)>,
+    /// Fail if one call can cost more
+    #[arg(long, value_name = "USD", value_parser = usd, requires = "model")]
+    max_usd_per_request: Option<NanoUsd>,
+    /// Fail if a user of any tier can cost more in a month
+    #[arg(long, value_name = "USD", value_parser = usd)]
+    max_usd_per_user_month: Option<NanoUsd>,
+    /// Fail if everyone together can cost more in a month
+    #[arg(long, value_name = "USD", value_parser = usd)]
+    max_usd_month: Option<NanoUsd>,
+}
+
+/// One policy and what came of it.
+struct Looked {
+    file: String,
+    text: String,
+    checked: Checked,
+    economics: Option<Economics>,
+    /// What can cost too much.
+    exceeded: Vec<String>,
+    seconds: f64,
+}
+
+impl Looked {
+    fn count(&self, severity: Severity) -> usize {
+        self.checked.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    fn is_right(&self, deny_warnings: bool) -> bool {
+        let warned = deny_warnings && self.count(Severity::Warning) > 0;
+        self.checked.policy.is_some() && self.exceeded.is_empty() && !warned
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    // `policies/*.json` has the scenarios among them.
+    let is_policy = |file: &&PathBuf| {
+        let name = file.to_string_lossy();
+        !name.ends_with(".test.json") && !name.ends_with(".test.jsonc")
+    };
+    let looked =
+        args.policies.iter().filter(is_policy).map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
+    if looked.is_empty() {
+        return Err(Failure::Call(
+            "these are scenarios and no policies; `tokenstile test` runs them".to_owned(),
+        ));
+    }
+    let right = looked.iter().all(|one| one.is_right(args.deny_warnings));
+    if args.print_json && right {
+        let strict = looked.iter().filter_map(|one| one.checked.policy.as_ref());
+        for sound in strict {
+            super::say(&format!("{:#}\n", sound.document))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = match args.format {
+        Format::Human => show::human(&looked, args.quiet),
+        Format::Json => show::json(&looked, args.deny_warnings),
+        Format::Junit => show::junit(&looked, args.deny_warnings),
+        Format::Github => show::github(&looked),
+    };
+    super::say(&text)?;
+    Ok(ExitCode::from(u8::from(!right)))
+}
+
+fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
+    let begun = std::time::Instant::now();
+    let name =
+        if file == std::path::Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() };
+    let text = String::from_utf8(super::read(file)?)
+        .map_err(|error| Failure::Wrong(format!("`{name}`: no text: {error}")))?;
+    let now = args.at.unwrap_or_else(super::now);
+    let checked = check::check(&text, now);
+    let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };
+    let economics = checked.policy.as_ref().map(|sound| check::economics(sound, &assumed, now));
+    let exceeded = economics.as_ref().map(|economics| args.gate.exceeded(economics)).unwrap_or_default();
+    Ok(Looked { file: name, text, checked, economics, exceeded, seconds: begun.elapsed().as_secs_f64() })
+}
+
+impl Gate {
+    /// What can cost more than it may.
+    fn exceeded(&self, economics: &Economics) -> Vec<String> {
+        let over = |worst: Option<NanoUsd>, most: NanoUsd| worst.is_none_or(|worst| worst > most);
+        let said = |worst: Option<NanoUsd>| worst.map_or("any amount".to_owned(), |worst| worst.to_string());
+        let mut exceeded = Vec::new();
+        if let Some(most) = self.max_usd_per_request {
+            for request in economics.per_request.iter().filter(|request| over(request.usd, most)) {
+                let cost = said(request.usd);
+                exceeded.push(format!("one call to `{}` can cost {cost}; {most} is the most", request.model));
+            }
+        }
+        if let Some(most) = self.max_usd_per_user_month {
+            for tier in economics.tiers.iter().filter(|tier| over(tier.user_month, most)) {
+                let whose =
+                    if tier.tier.is_empty() { "any".to_owned() } else { format!("the `{}`", tier.tier) };
+                let cost = said(tier.user_month);
+                exceeded
+                    .push(format!("a user of {whose} tier can cost {cost} in a month; {most} is the most"));
+            }
+        }
+        if let Some(most) = self.max_usd_month.filter(|most| over(economics.month, *most)) {
+            let help = if economics.month.is_none() && self.users.is_empty() {
+                " (say how many `--users` there are)"
+            } else {
+                ""
+            };
+            let cost = said(economics.month);
+            exceeded.push(format!("everyone together can cost {cost} in a month{help}; {most} is the most"));
+        }
+        exceeded
+    }
+}
+
+fn usd(text: &str) -> Result<NanoUsd, String> {
+    NanoUsd::parse(text).ok_or_else(|| "write dollars, such as 20 or 0.50".to_owned())
+}
+
+fn users(text: &str) -> Result<(String, u64), String> {
+    let (tier, count) = text.split_once('=').unwrap_or(("", text));
+    let count = count.parse().map_err(|_| "write a number, or TIER=NUMBER".to_owned())?;
+    Ok((tier.to_owned(), count))
+}

@@ -1,0 +1,187 @@
+//! How a look at policies is shown, in each format. Called by `mod.rs`.
+
+use super::super::format::{self, Case};
+use super::Looked;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use tokenstile_engine::units::NanoUsd;
+use tokenstile_host::check::{Finding, Severity, sentences};
+
+/// As a compiler shows it; then the policy in sentences and its worst case.
+pub(super) fn human(looked: &[Looked], quiet: bool) -> String {
+    let mut out = String::new();
+    for one in looked {
+        for finding in &one.checked.findings {
+            let _ = writeln!(out, "{}\n", Renderer::styled().render(&report(one, finding)));
+        }
+        if let Some(sound) = one.checked.policy.as_ref().filter(|_| !quiet) {
+            let _ = writeln!(out, "{} says:", one.file);
+            for sentence in sentences(sound) {
+                let _ = writeln!(out, "  - {sentence}");
+            }
+            out.push_str(&worst_case(one));
+        }
+        for exceeded in &one.exceeded {
+            let group = Level::ERROR.primary_title(format!("{}: {exceeded}", one.file));
+            let _ = writeln!(out, "{}", Renderer::styled().render(&[Group::with_title(group)]));
+        }
+        let _ = writeln!(out, "{}: {}", one.file, verdict(one));
+    }
+    out
+}
+
+fn verdict(one: &Looked) -> String {
+    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let errors = one.count(Severity::Error) + one.exceeded.len();
+    match (errors, one.count(Severity::Warning)) {
+        (0, 0) => "ok".to_owned(),
+        (0, warnings) => format!("ok, with {}", plural(warnings, "warning")),
+        (errors, 0) => plural(errors, "error"),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}
+
+fn report<'a>(one: &'a Looked, finding: &'a Finding) -> Vec<Group<'a>> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    // A mark needs a place; at the end of the file there is none.
+    let end = one.text.len();
+    let span = finding.span.start.min(end)..finding.span.end.min(end);
+    let snippet = Snippet::source(&one.text)
+        .path(&one.file)
+        .annotation(AnnotationKind::Primary.span(span).label(finding.path.as_str()));
+    let title = match finding.severity {
+        Severity::Error => level.primary_title(&finding.message),
+        Severity::Warning => level.primary_title(&finding.message).id(finding.code),
+    };
+    let group = title.element(snippet);
+    match &finding.help {
+        Some(help) => vec![group.element(Level::HELP.message(help))],
+        None => vec![group],
+    }
+}
+
+fn worst_case(one: &Looked) -> String {
+    let Some(economics) = &one.economics else { return String::new() };
+    let cost = |usd: Option<NanoUsd>| usd.map_or("without a bound".to_owned(), cents);
+    let mut out = format!("At most, with every token at the price of {}:\n", economics.dearest);
+    for request in &economics.per_request {
+        let _ =
+            writeln!(out, "  - a call to {} that fills its context: {}", request.model, cost(request.usd));
+    }
+    for tier in &economics.tiers {
+        let whose = match (tier.tier.as_str(), economics.tiers.len()) {
+            ("", 1) => "a user".to_owned(),
+            ("", _) => "a user of any other tier".to_owned(),
+            (name, _) => format!("a user of tier {name}"),
+        };
+        let by =
+            if tier.rules.is_empty() { String::new() } else { format!(" (by {})", tier.rules.join(" and ")) };
+        let _ = writeln!(out, "  - {whose} in a month: {}{by}", cost(tier.user_month));
+    }
+    if economics.month.is_some() {
+        let _ = writeln!(out, "  - everyone together in a month: {}", cost(economics.month));
+    }
+    out
+}
+
+/// Whole cents: a worst case is no bill.
+fn cents(usd: NanoUsd) -> String {
+    const CENT: i64 = NanoUsd::DOLLAR / 100;
+    if usd.0 < CENT {
+        return usd.to_string();
+    }
+    NanoUsd(usd.0.saturating_add(CENT - 1) / CENT * CENT).to_string()
+}
+
+/// Line and column of a byte, both from 1; columns count characters.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
+    let finding = |one: &Looked, finding: &Finding| {
+        let ((line, column), (end_line, end_column)) =
+            (place(&one.text, finding.span.start), place(&one.text, finding.span.end));
+        json!({
+            "severity": word(finding.severity), "code": finding.code, "path": finding.path, "message": finding.message,
+            "help": finding.help, "line": line, "column": column, "end_line": end_line, "end_column": end_column,
+        })
+    };
+    let usd = |usd: Option<NanoUsd>| usd.map(|NanoUsd(nano)| nano as f64 / NanoUsd::DOLLAR as f64);
+    let policy = |one: &Looked| {
+        let findings: Vec<Value> = one.checked.findings.iter().map(|found| finding(one, found)).collect();
+        let worst_case = one.economics.as_ref().map(|economics| {
+            let request = |one: &tokenstile_host::check::PerRequest| json!({"model": one.model, "usd": usd(one.usd)});
+            let tier = |one: &tokenstile_host::check::TierCost| {
+                json!({"tier": one.tier, "usd_per_user_month": usd(one.user_month), "rules": one.rules})
+            };
+            json!({
+                "priced_as": economics.dearest,
+                "requests": economics.per_request.iter().map(request).collect::<Vec<_>>(),
+                "tiers": economics.tiers.iter().map(tier).collect::<Vec<_>>(),
+                "usd_month": usd(economics.month),
+            })
+        });
+        json!({
+            "file": one.file, "ok": one.is_right(deny_warnings), "findings": findings, "exceeded": one.exceeded,
+            "says": one.checked.policy.as_ref().map(sentences), "worst_case": worst_case,
+        })
+    };
+    let policies: Vec<Value> = looked.iter().map(policy).collect();
+    format!("{:#}\n", json!({ "policies": policies }))
+}
+
+fn line(one: &Looked, finding: &Finding) -> String {
+    let (line, column) = place(&one.text, finding.span.start);
+    let help = finding.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    format!("{}:{line}:{column}: {}: {}{help}", one.file, word(finding.severity), finding.message)
+}
+
+pub(super) fn junit(looked: &[Looked], deny_warnings: bool) -> String {
+    let case = |one: &Looked| {
+        let lines = one.checked.findings.iter().map(|finding| line(one, finding));
+        let text: Vec<String> = lines.chain(one.exceeded.iter().cloned()).collect();
+        let failure = (!one.is_right(deny_warnings)).then(|| (verdict(one), text.join("\n")));
+        Case {
+            class: "check".to_owned(),
+            name: one.file.clone(),
+            seconds: one.seconds,
+            failure,
+            skipped: None,
+        }
+    };
+    format::junit("tokenstile check", &looked.iter().map(case).collect::<Vec<_>>())
+}
+
+pub(super) fn github(looked: &[Looked]) -> String {
+    let mut out = String::new();
+    for one in looked {
+        for finding in &one.checked.findings {
+            let ((line, column), (end_line, end_column)) =
+                (place(&one.text, finding.span.start), place(&one.text, finding.span.end));
+            let places = [("line", line), ("col", column), ("endLine", end_line), ("endColumn", end_column)];
+            let help = finding.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
+            let title = if finding.path.is_empty() { finding.code } else { &finding.path };
+            let text = format!("{}{help}", finding.message);
+            out.push_str(&format::annotation(word(finding.severity), &one.file, &places, title, &text));
+        }
+        for exceeded in &one.exceeded {
+            out.push_str(&format::annotation("error", &one.file, &[("line", 1)], "worst case", exceeded));
+        }
+    }
+    out
+}

@@ -1,0 +1,129 @@
+//! `tokenstile init`: a policy to begin with, its scenarios, what puts it into a proxy, and a step that checks it in CI.
+//! Called by `main`. It owns what is written and that nothing is overwritten; the texts are the files beside it.
+
+use super::Failure;
+use super::schema::SCHEMA;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile init acme
+  tokenstile init acme-mesh --proxy istio --ci gitlab
+  tokenstile init acme-kong --proxy kong --ci none --name acme
+
+The policy is in shadow mode: it decides and writes down, and restricts nobody until `mode` is `enforce`.
+
+Exit status: 0 if all was written, 2 if a file was there already or cannot be written.";
+
+/// What to write, and where.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The folder; it is made if it is not there
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The policy's name; without it the folder's
+    #[arg(long)]
+    name: Option<String>,
+    /// The proxy that it is for
+    #[arg(long, value_enum, default_value = "envoy")]
+    proxy: Proxy,
+    /// Where it is checked
+    #[arg(long, value_enum, default_value = "github")]
+    ci: Ci,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Proxy {
+    /// Envoy's http filter
+    Envoy,
+    /// Istio's WasmPlugin
+    Istio,
+    /// Kong up to 3.9, by its declarative configuration
+    Kong,
+    /// APISIX, by its configuration and a route
+    Apisix,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Ci {
+    /// A workflow of GitHub Actions
+    Github,
+    /// A job of GitLab CI
+    Gitlab,
+    /// Hooks of pre-commit
+    PreCommit,
+    /// Nothing
+    None,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let files = files(args);
+    if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
+        return Err(Failure::Call(format!("`{}` is there already; nothing was written", taken.display())));
+    }
+    for (path, text) in &files {
+        write(path, text)?;
+        super::say(&format!("{}\n", path.display()))?;
+    }
+    let folder = args.folder.display();
+    eprintln!(
+        "tokenstile: what next?\n  tokenstile check {folder}/policy.json\n  tokenstile test {folder} --native --coverage\n\
+         It is in shadow mode: put it into the proxy, look at the records, and enforce it then."
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn files(args: &Args) -> Vec<(PathBuf, String)> {
+    let named = || args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name =
+        args.name.clone().or_else(named).filter(|name| name != ".").unwrap_or_else(|| "acme".to_owned());
+    let policy = include_str!("policy.json").replace("NAME", &name);
+    let (proxy, snippet) = match args.proxy {
+        Proxy::Envoy => ("envoy-filter.yaml", include_str!("envoy.yaml")),
+        Proxy::Istio => ("wasmplugin.yaml", include_str!("istio.yaml")),
+        Proxy::Kong => ("kong.yaml", include_str!("kong.yaml")),
+        Proxy::Apisix => ("apisix.yaml", include_str!("apisix.yaml")),
+    };
+    let mut files = vec![
+        ("policy.json", policy.clone()),
+        ("policy.test.json", include_str!("policy.test.json").to_owned()),
+        ("policy.schema.json", SCHEMA.to_owned()),
+        (proxy, with_policy(snippet, &policy)),
+    ];
+    match args.ci {
+        Ci::Github => files.push((".github/workflows/policy.yml", include_str!("github.yml").to_owned())),
+        Ci::Gitlab => files.push((".gitlab-ci.yml", include_str!("gitlab.yml").to_owned())),
+        Ci::PreCommit => files.push((".pre-commit-config.yaml", include_str!("pre-commit.yml").to_owned())),
+        Ci::None => {}
+    }
+    files.into_iter().map(|(name, text)| (args.folder.join(name), text)).collect()
+}
+
+/// Puts the policy where a snippet has the line `POLICY`, as far to the right as that line.
+fn with_policy(snippet: &str, policy: &str) -> String {
+    let mut out = String::new();
+    for line in snippet.lines() {
+        match line.strip_suffix("POLICY") {
+            Some(indent) if indent.trim().is_empty() => {
+                // The schema stands beside the policy, and not beside the proxy's configuration.
+                for line in policy.lines().filter(|line| !line.contains("\"$schema\"")) {
+                    out += &format!("{indent}{line}\n");
+                }
+            }
+            _ => out += &format!("{line}\n"),
+        }
+    }
+    out
+}
+
+/// Writes a file that is not there, whole or not at all.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let wrong = |error: std::io::Error| format!("cannot write `{}`: {error}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(wrong)?;
+    }
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(wrong)
+}

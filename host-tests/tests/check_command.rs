@@ -1,0 +1,307 @@
+//! `tokenstile check`, from outside: what it finds, where, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Exit status and standard output of a check of this text.
+fn check(args: &[&str], policy: &str) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+    command.args(["check", "-", "--at", "2026-11-22"]).args(args).env("NO_COLOR", "1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(policy.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// What was found: code, line, column, and message with its help.
+fn found(policy: &str) -> Vec<(String, u64, u64, String)> {
+    let (_, out) = check(&["--format", "json"], policy);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |one: &Value| {
+        let (line, column) = (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap());
+        (text(&one["code"]), line, column, format!("{} | {}", text(&one["message"]), text(&one["help"])))
+    };
+    report["policies"][0]["findings"].as_array().unwrap().iter().map(one).collect()
+}
+
+/// A policy whose budgets are these.
+fn with(rest: &str) -> String {
+    format!(
+        "{{\"version\": 1, \"name\": \"t\", \"identity\": {{\"user\": [\"api_key\"], \"tier\": [\"header:x-tier\"]}},\n{rest}}}"
+    )
+}
+
+const FINE: &str = r#""budgets": [{"name": "b", "per": ["user"], "limit": {"tokens": 500}, "window": {"calendar": "day"}, "ladder": [{"at": "100%", "deny": {}}]}]"#;
+
+#[test]
+fn what_is_right_is_right_also_with_comments() {
+    let commented = format!("// mine\n{}", with(&FINE.replace("}]}]", "}],}, /* more later */]")));
+    for policy in [with(FINE), commented.clone()] {
+        assert_eq!(found(&policy), [], "{policy}");
+        assert_eq!(check(&["--deny-warnings", "-q"], &policy), (0, "<stdin>: ok\n".to_owned()));
+    }
+    let (status, strict) = check(&["--print-json"], &commented);
+    assert_eq!(status, 0);
+    assert!(serde_json::from_str::<Value>(&strict).unwrap()["budgets"].is_array(), "{strict}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_at_its_place() {
+    let policy = r#"{
+  "version": 1,
+  "name": "t",
+  "modes": "enforce",
+  "on_error": "alow",
+  "identity": {"user": ["api_key"]},
+  "budgets": [
+    {"name": "b", "per": ["usr"], "limit": {"tokens": "500"}, "window": {"calendar": "day", "timezone": "Europe/Berln"},
+     "ladder": [{"at": "90%", "downgrade": "economy"}, {"at": "100", "deny": {}}]}
+  ],
+  "downgrades": {"economi": []}
+}"#;
+    let all = found(policy);
+    let expected = [
+        (4, 3, "unknown field `modes` | did you mean `mode`? known here: "),
+        (5, 15, "unknown value `alow` | did you mean `allow`? known here: "),
+        (
+            8,
+            27,
+            "unknown dimension `usr`; `user` are declared in `identity`, and `model` and `provider` always | did you mean `user`?",
+        ),
+        (8, 55, "invalid value type: expected "),
+        (
+            8,
+            105,
+            "unknown time zone `Europe/Berln`; use an IANA name such as `Europe/Berlin` | did you mean `Europe/Berlin`?",
+        ),
+        (9, 44, "no list `economy` in `downgrades` | did you mean `economi`?"),
+        (9, 63, "`100` is no percentage; write it like `90%` | "),
+    ];
+    for (line, column, message) in expected {
+        let is = |(code, at_line, at_column, said): &&(String, u64, u64, String)| {
+            code == "invalid" && (*at_line, *at_column) == (line, column) && said.starts_with(message)
+        };
+        assert_eq!(all.iter().filter(is).count(), 1, "{line}:{column}: {message}\n{all:#?}");
+    }
+    assert_eq!(all.len(), expected.len(), "{all:#?}");
+    let (status, shown) = check(&[], policy);
+    assert_eq!(status, 1);
+    assert!(shown.contains("error: unknown field `modes`\n"), "{shown}");
+    assert!(shown.contains(" --> <stdin>:4:3\n"), "{shown}");
+    assert!(shown.contains("4 |   \"modes\": \"enforce\",\n  |   ^^^^^^^"), "{shown}");
+    assert!(shown.ends_with("<stdin>: 7 errors\n"), "{shown}");
+}
+
+#[test]
+fn what_is_no_json_is_told_with_its_place() {
+    let all = found("{\"version\": 1,\n \"name\" \"t\"}");
+    assert_eq!((all.len(), all[0].0.as_str(), all[0].1), (1, "not-json", 2), "{all:?}");
+    let all = found("{\"version\": 1,\n \"name\": \"t\", \"name\": \"u\",\n \"budgets\": []}");
+    assert_eq!((all[0].1, all[0].2), (2, 15), "{all:?}");
+    assert!(all[0].3.starts_with("this key stands twice"), "{all:?}");
+}
+
+/// Each is taken by the filter, and does something else than it seems to.
+#[test]
+fn what_was_probably_not_meant_is_warned_of() {
+    let budget =
+        |change: &str| with(&FINE.replace("\"per\": [\"user\"]", &format!("\"per\": [\"user\"], {change}")));
+    let ladder = |steps: &str| with(&FINE.replace("{\"at\": \"100%\", \"deny\": {}}", steps));
+    let second = |change: &str| {
+        let other = FINE.trim_start_matches("\"budgets\": [").trim_end_matches(']').replace("\"b\"", "\"c\"");
+        let (from, to) = change.split_once(" → ").unwrap();
+        with(&format!("{}, {}]", FINE.trim_end_matches(']'), other.replace(from, to)))
+    };
+    let downgrade = |from: &str, to: &str| {
+        let steps = "{\"at\": \"90%\", \"downgrade\": \"e\"}, {\"at\": \"100%\", \"deny\": {}}";
+        let list = format!("\"downgrades\": {{\"e\": [{{\"from\": \"{from}\", \"to\": \"{to}\"}}]}},\n");
+        with(&(list + &FINE.replace("{\"at\": \"100%\", \"deny\": {}}", steps)))
+    };
+    let more = |rest: &str| with(&format!("{FINE},\n{rest}"));
+    let warned = [
+        (with("\"budgets\": []"), "no-worst-case", "no budget: "),
+        (ladder("{\"at\": \"100%\", \"warn\": {}}"), "no-worst-case", "no budget ever refuses"),
+        (
+            ladder("{\"at\": \"100%\", \"warn\": {}}, {\"at\": \"100%\", \"deny\": {}}"),
+            "hidden-step",
+            "hardly ever seen",
+        ),
+        (
+            ladder(
+                "{\"at\": \"90%\", \"warn\": {}}, {\"at\": \"90%\", \"warn\": {}}, {\"at\": \"100%\", \"deny\": {}}",
+            ),
+            "hidden-step",
+            "never seen",
+        ),
+        (
+            budget("\"match\": {\"model\": \"gpt-4p\"}"),
+            "unknown-model",
+            "no price is known for `gpt-4p` | did you mean `gpt-4",
+        ),
+        (budget("\"match\": {\"model\": \"gpt4-*\"}"), "unknown-model", "no price is known for `gpt4-*`"),
+        (
+            budget("\"match\": {\"tier\": \"free\"}, \"tiers\": {\"pro\": {\"tokens\": 9}}"),
+            "dead-rule",
+            "never used: this budget is for the tier `free` alone",
+        ),
+        (second("500 → 900"), "dead-rule", "never refuses: `b` is for the same calls"),
+        (
+            downgrade("gpt-4o", "gpt-4o-mni"),
+            "unknown-model",
+            "no price is known for `gpt-4o-mni` | did you mean `gpt-4o-mini`?",
+        ),
+        (downgrade("gpt-4o-mini", "gpt-4o"), "useless-downgrade", "saves nothing: "),
+        (
+            downgrade("gpt-4o", "gpt-3.5-turbo"),
+            "shorter-context",
+            "`gpt-3.5-turbo` takes 16,385 tokens at once, `gpt-4o` takes 128,000",
+        ),
+        (downgrade("o3", "o3-mini"), "lost-capability", "`o3-mini` cannot take images, files, and `o3` can"),
+        (
+            more("\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]}"),
+            "dead-rule",
+            "nothing uses this list",
+        ),
+        (
+            more("\"exempt\": [{\"match\": {\"user\": \"a\"}, \"until\": \"2026-11-21\"}]"),
+            "dead-rule",
+            "over: ",
+        ),
+        (
+            more(
+                "\"exempt\": [{\"match\": {\"tier\": \"a\"}}, {\"match\": {\"tier\": \"a\", \"user\": \"b\"}}]",
+            ),
+            "dead-rule",
+            "never used: one before it",
+        ),
+        (
+            more(
+                "\"request_limits\": [{\"name\": \"x\", \"limit\": {\"usd\": \"2\"}, \"over\": {\"deny\": {}}}, {\"name\": \"y\", \"limit\": {\"usd\": \"3\"}, \"over\": {\"deny\": {}}}]",
+            ),
+            "dead-rule",
+            "never met: `x` before it",
+        ),
+        (
+            more("\"blocks\": [{\"name\": \"x\", \"match\": {\"tier\": \"a\"}, \"until\": \"2026-11-21\"}]"),
+            "dead-rule",
+            "over: it stops nothing",
+        ),
+        (
+            more("\"blocks\": [{\"name\": \"x\", \"match\": {\"model\": \"gpt-4oo\"}}]"),
+            "unknown-model",
+            "no price is known for `gpt-4oo` | did you mean `gpt-4o`?",
+        ),
+        (
+            more("\"prices\": {\"aliases\": {\"chat\": \"gpt-4oo\"}}"),
+            "unknown-model",
+            "no price is known for `gpt-4oo`",
+        ),
+        (
+            with(FINE).replace("\"header:x-tier\"", "\"value:free\", \"header:x-tier\""),
+            "dead-source",
+            "this source is never asked",
+        ),
+        (
+            with(&FINE.replace("\"per\"", "\"match\": {\"tier\": \"pro\"}, \"per\""))
+                .replace("header:x-tier", "value:free"),
+            "dead-rule",
+            "no call meets this: `tier` is always `free`",
+        ),
+    ];
+    for (policy, code, message) in warned {
+        let all = found(&policy);
+        assert_eq!(all.len(), 1, "{code}: {message}: {all:#?}\n{policy}");
+        assert!(all[0].0 == code && all[0].3.starts_with(message), "{code}: {message}: {all:#?}\n{policy}");
+        assert_eq!(check(&["-q"], &policy).0, 0);
+        assert_eq!(check(&["-q", "--deny-warnings"], &policy).0, 1);
+    }
+}
+
+#[test]
+fn a_shadowed_rule_of_a_list_is_warned_of() {
+    let policy = with(&format!(
+        "\"downgrades\": {{\"e\": [{{\"from\": \"gpt-4*\", \"to\": \"gpt-4o-mini\"}}, {{\"from\": \"gpt-4o\", \"to\": \"gpt-4.1-nano\"}}]}},\n{}",
+        FINE.replace(
+            "{\"at\": \"100%\", \"deny\": {}}",
+            "{\"at\": \"90%\", \"downgrade\": \"e\"}, {\"at\": \"100%\", \"deny\": {}}"
+        )
+    ));
+    assert!(found(&policy).iter().any(|one| one.0 == "shadowed-rule"), "{:#?}", found(&policy));
+}
+
+#[test]
+fn the_worst_case_can_fail_a_build() {
+    // 500 tokens a day at gpt-4o's $10 a million output: half a cent a day, 31 days.
+    let policy = with(FINE);
+    let model = ["-q", "--model", "gpt-4o"];
+    let fails = |more: &[&str]| check(&[&model, more].concat(), &policy);
+    assert_eq!(fails(&["--max-usd-per-user-month", "0.155"]).0, 0);
+    let (status, said) = fails(&["--max-usd-per-user-month", "0.15"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("a user of any tier can cost $0.155 in a month; $0.15 is the most"), "{said}");
+    assert_eq!(fails(&["--users", "1000", "--max-usd-month", "155"]).0, 0);
+    assert_eq!(fails(&["--users", "1001", "--max-usd-month", "155"]).0, 1);
+    assert_eq!(fails(&["--max-usd-month", "155"]).0, 1);
+    // 128,000 tokens at $10 a million.
+    assert_eq!(fails(&["--max-usd-per-request", "1.28"]).0, 0);
+    assert_eq!(fails(&["--max-usd-per-request", "1.27"]).0, 1);
+    let shadow = policy.replacen("\"version\"", "\"mode\": \"shadow\", \"version\"", 1);
+    assert_eq!(check(&["-q", "--model", "gpt-4o", "--max-usd-per-user-month", "1000"], &shadow).0, 1);
+}
+
+/// What is used beyond a downgrade is as dear as the cheaper model, where the next step refuses.
+#[test]
+fn a_downgrade_lowers_the_worst_case() {
+    let policy = with(
+        "\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]}, \"budgets\": [{\"name\": \"b\", \"match\": \
+         {\"tier\": \"pro\"}, \"per\": [\"user\"], \"limit\": {\"tokens\": 1000000}, \"window\": {\"calendar\": \"month\"}, \"ladder\": \
+         [{\"at\": \"100%\", \"downgrade\": \"e\"}, {\"at\": \"200%\", \"deny\": {}}]}]",
+    );
+    let (_, out) = check(&["--format", "json", "--model", "gpt-4o"], &policy);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let tiers = &report["policies"][0]["worst_case"]["tiers"];
+    // A million at $10 and a million at $0.60; whoever has no tier has no budget.
+    assert_eq!(tiers[0]["tier"], "pro", "{tiers}");
+    assert_eq!(tiers[0]["usd_per_user_month"], 10.6, "{tiers}");
+    assert_eq!(tiers[1]["usd_per_user_month"], Value::Null, "{tiers}");
+}
+
+#[test]
+fn ci_systems_get_their_formats() {
+    let wrong = with(FINE).replace("\"version\": 1", "\"version\": 2");
+    let (status, out) = check(&["--format", "github"], &wrong);
+    assert_eq!(status, 1);
+    assert_eq!(
+        out,
+        "::error file=<stdin>,line=1,col=13,endLine=1,endColumn=14,title=version::unknown version `2`; this release reads 1\n"
+    );
+    let (status, out) = check(&["--format", "junit"], &wrong);
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("failures=\"1\"") && out.contains("&lt;stdin&gt;:1:13: error: unknown version"),
+        "{out}"
+    );
+}
+
+/// 0 right, 1 wrong, 2 usage or files, whatever the command.
+#[test]
+fn exit_codes_are_the_same_everywhere() {
+    let ends = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(args).output().unwrap();
+        assert!(output.stdout.is_empty() || output.status.success(), "{args:?} talks on standard output");
+        output.status.code().unwrap()
+    };
+    assert_eq!(ends(&["schema"]), 0);
+    assert_eq!(ends(&["check"]), 2);
+    for command in ["check", "price --request", "run", "serve --upstream http://127.0.0.1:9 --policy"] {
+        let args: Vec<&str> = command.split(' ').chain(["no/such/file"]).collect();
+        assert_eq!(ends(&args), 2, "{command}");
+    }
+    assert_eq!(ends(&["run", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]), 1);
+    assert_eq!(ends(&["completions", "bash"]), 0);
+    assert_eq!(ends(&["man"]), 0);
+}

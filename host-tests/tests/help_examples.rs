@@ -1,0 +1,120 @@
+//! Every command's `--help` has examples, and every example works: each is run by a shell, in a folder that has the
+//! files which they name.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tokenstile_host::cases::filter;
+
+const POLICY: &str = r#"{
+  "version": 1, "name": "acme", // comments are taken
+  "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier", "value:free"]},
+  "prices": {"aliases": {"chat-prod": "gpt-4o"}},
+  "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 10000}, "window": {"calendar": "day"},
+               "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "deny": {}}]}]
+}
+"#;
+const BODY: &str =
+    r#"{"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}"#;
+
+/// Commands that serve until they are ended.
+const SERVERS: [&str; 2] = ["serve", "upstream"];
+/// Commands with examples of another package, which has its own tests of them; and clap's own.
+const ELSEWHERE: [&str; 4] = ["help", "replay", "suggest", "report"];
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help_examples");
+    let _ = std::fs::remove_dir_all(&folder);
+    for inner in [
+        "policies",
+        "target",
+        ".local/share/bash-completion/completions",
+        ".zfunc",
+        ".config/fish/completions",
+    ] {
+        std::fs::create_dir_all(folder.join(inner)).unwrap();
+    }
+    for entry in
+        std::fs::read_dir(filter::root().join("policies")).unwrap().map(|entry| entry.unwrap().path())
+    {
+        std::fs::copy(&entry, folder.join("policies").join(entry.file_name().unwrap())).unwrap();
+    }
+    std::fs::copy(filter::path().unwrap(), folder.join("target/tokenstile.wasm")).unwrap();
+    let strict = POLICY.replace(" // comments are taken", "");
+    let request =
+        format!("{{\"path\": \"/v1/messages\", \"headers\": {{\"x-user-id\": \"ann\"}}, \"body\": {BODY}}}");
+    let message =
+        format!("POST /v1/messages HTTP/1.1\r\nhost: api.anthropic.com\r\nx-user-id: ann\r\n\r\n{BODY}");
+    for (name, text) in [
+        ("policy.json", strict.as_str()),
+        ("policy.jsonc", POLICY),
+        ("body.json", BODY),
+        ("request.json", &request),
+        ("request.http", &message),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    folder
+}
+
+fn help(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(args).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A shell that finds `tokenstile`.
+fn shell(folder: &Path, line: &str) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_tokenstile")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", line])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("HOME", folder)
+        .env_remove("TOKENSTILE_WASM");
+    command
+}
+
+#[test]
+fn every_example_of_every_command_works() {
+    let folder = folder();
+    let overview = help(&[]);
+    let commands = overview.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<&str> =
+        commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names.into_iter().filter(|name| !ELSEWHERE.contains(name)) {
+        let text = help(&[name]);
+        let examples = text.split("Examples:\n").nth(1).unwrap_or_default();
+        let examples: Vec<&str> =
+            examples.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+        assert!(!examples.is_empty(), "`tokenstile {name} --help` has no example");
+        for example in examples.into_iter().filter(|example| example.starts_with("tokenstile ")) {
+            if SERVERS.contains(&name) {
+                serves(&folder, example);
+            } else {
+                let output = shell(&folder, example).output().unwrap();
+                let told = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(
+                    output.status.success(),
+                    "{example}\n{told}\n{}",
+                    String::from_utf8_lossy(&output.stdout)
+                );
+            }
+        }
+    }
+}
+
+/// A server says where it listens, and is ended then.
+fn serves(folder: &Path, example: &str) {
+    let mut child = shell(folder, &format!("exec {example}")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("http://127.0.0.1:"), "{example}: {line}");
+}

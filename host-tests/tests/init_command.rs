@@ -1,0 +1,86 @@
+//! `tokenstile init`, from outside: what it writes is right, whole and never over what is there.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn tokenstile(folder: &Path, args: &[&str]) -> (i32, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(args).current_dir(folder).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init_command");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn what_it_writes_is_right_for_every_proxy() {
+    let folder = folder();
+    let snippets = [
+        ("envoy", "envoy-filter.yaml"),
+        ("istio", "wasmplugin.yaml"),
+        ("kong", "kong.yaml"),
+        ("apisix", "apisix.yaml"),
+    ];
+    for (proxy, snippet) in snippets {
+        let name = format!("acme-{proxy}");
+        let (status, told) = tokenstile(&folder, &["init", &name, "--proxy", proxy]);
+        assert_eq!(status, 0, "{told}");
+        let (status, told) =
+            tokenstile(&folder, &["check", "--deny-warnings", &format!("{name}/policy.json")]);
+        assert_eq!(status, 0, "{told}");
+        let args = ["test", &name, "--native", "--coverage", "--min-coverage", "100"];
+        let (status, told) = tokenstile(&folder, &args);
+        assert_eq!(status, 0, "{told}");
+        let text = std::fs::read_to_string(folder.join(&name).join(snippet)).unwrap();
+        assert!(text.contains(&format!("\"name\": \"{name}\"")) && !text.contains("POLICY"), "{text}");
+        assert!(folder.join(&name).join(".github/workflows/policy.yml").exists());
+        // The policy in the snippet is the policy beside it, but for the schema that is not there.
+        let from = text.find('{').filter(|_| proxy != "apisix").or_else(|| text.find("{\n")).unwrap();
+        let from = text.get(from..).unwrap().find("{\n").map_or(from, |at| from + at);
+        let inner = text.get(from..).unwrap().trim_end().trim_end_matches("#END");
+        let inner: serde_json::Value = serde_json::from_str(inner).unwrap();
+        let beside = std::fs::read_to_string(folder.join(&name).join("policy.json")).unwrap();
+        let mut beside: serde_json::Value = serde_json::from_str(&beside).unwrap();
+        beside.as_object_mut().unwrap().remove("$schema");
+        assert_eq!(inner, beside);
+    }
+    steps_of_ci(&folder);
+    let (status, told) = tokenstile(&folder, &["init", "acme-envoy", "--proxy", "istio"]);
+    assert!(status == 2 && told.contains("is there already; nothing was written"), "{told}");
+    assert!(!folder.join("acme-envoy/wasmplugin.yaml").exists());
+}
+
+/// What the files for CI run is run, where they would run it.
+fn steps_of_ci(folder: &Path) {
+    for (ci, file, steps) in [
+        ("github", ".github/workflows/policy.yml", 2),
+        ("gitlab", ".gitlab-ci.yml", 2),
+        ("pre-commit", ".pre-commit-config.yaml", 2),
+    ] {
+        let name = format!("ci-{ci}");
+        let (status, told) = tokenstile(folder, &["init", &name, "--ci", ci]);
+        assert_eq!(status, 0, "{told}");
+        let text = std::fs::read_to_string(folder.join(&name).join(file)).unwrap();
+        let lines = text
+            .lines()
+            .filter_map(|line| line.split_once(": tokenstile ").or_else(|| line.split_once("- tokenstile ")));
+        let commands: Vec<&str> =
+            lines.filter(|(before, _)| !before.contains('#')).map(|(_, rest)| rest).collect();
+        assert_eq!(commands.len(), steps, "{text}");
+        for command in commands {
+            // pre-commit gives the names of the files that have changed.
+            let files = if command.ends_with("--quiet") { " policy.json" } else { "" };
+            let line = format!("'{}' {command}{files}", env!("CARGO_BIN_EXE_tokenstile"));
+            let output =
+                Command::new("sh").args(["-c", &line]).current_dir(folder.join(&name)).output().unwrap();
+            assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the command makes of cost records: `report`, `focus`, `ab` and `reconcile`, each as a user calls it.
+
+mod lines;
+mod report;
