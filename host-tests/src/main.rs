@@ -38,6 +38,8 @@ enum Command {
     Suggest(Box<cli::suggest::Args>),
     /// Say what was spent, by whom and on what, from cost records.
     Report(cli::report::Args),
+    /// Write cost records as rows of FOCUS, the format of cloud bills.
+    Focus(cli::focus::Args),
     /// Print the policy's JSON Schema.
     Schema(cli::schema::Args),
     /// Print a completion script for a shell.
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cli::explain::run(&args),
         Command::Init(args) => cli::init::run(&args),
         Command::Report(args) => cli::report::run(&args),
+        Command::Focus(args) => cli::focus::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
         Command::Replay(args) => Ok(cli::replay::run(&args)),

@@ -13,6 +13,7 @@ use tokenstile_host::host::Module;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod focus;
 pub(crate) mod format;
 pub(crate) mod init;
 pub(crate) mod manual;

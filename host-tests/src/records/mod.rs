@@ -5,10 +5,12 @@
 //! Money is counted in whole billionths of a dollar; nothing is rounded before it is printed.
 
 pub mod dimension;
+pub mod focus;
 pub mod forecast;
 pub mod money;
 pub mod record;
 pub mod report;
+mod sku;
 mod table;
 pub mod tally;
 

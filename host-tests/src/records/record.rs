@@ -95,8 +95,49 @@ pub struct Usage {
     pub cache_read: u64,
     /// Of the input, written to a cache.
     pub cache_write: u64,
+    /// Of the written, kept for an hour.
+    pub cache_write_1h: u64,
+    /// Of the input, audio.
+    pub input_audio: u64,
+    /// Of the input, images.
+    pub input_image: u64,
+    /// Of the input, video.
+    pub input_video: u64,
+    /// Audio read from a cache.
+    pub cache_read_audio: u64,
+    /// Images read from a cache.
+    pub cache_read_image: u64,
+    /// Of the output, reasoning.
+    pub reasoning: u64,
+    /// Of the output, audio.
+    pub output_audio: u64,
+    /// Of the output, images.
+    pub output_image: u64,
+    /// Searches that the provider made.
+    pub web_searches: u64,
     /// `reported`, `counted`, `estimated` or `none`.
     pub source: String,
+}
+
+impl From<&Usage> for tokenstile_engine::usage::Usage {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write: usage.cache_write,
+            cache_write_1h: usage.cache_write_1h,
+            input_audio: usage.input_audio,
+            input_image: usage.input_image,
+            input_video: usage.input_video,
+            cache_read_audio: usage.cache_read_audio,
+            cache_read_image: usage.cache_read_image,
+            reasoning: usage.reasoning,
+            output_audio: usage.output_audio,
+            output_image: usage.output_image,
+            web_searches: usage.web_searches,
+        }
+    }
 }
 
 impl Record {

@@ -1,4 +1,5 @@
 //! What the command makes of cost records: `report`, `focus`, `ab` and `reconcile`, each as a user calls it.
 
+mod focus;
 mod lines;
 mod report;
