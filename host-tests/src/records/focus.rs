@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
 
 /// The columns, in the order of the specification's names; ours begin with `x_`, as it asks.
-pub const COLUMNS: [&str; 36] = [
+pub const COLUMNS: [&str; 38] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -27,10 +27,12 @@ pub const COLUMNS: [&str; 36] = [
     "ChargeFrequency",
     "ChargePeriodEnd",
     "ChargePeriodStart",
+    "CommitmentDiscountStatus",
     "ConsumedQuantity",
     "ConsumedUnit",
     "ContractedCost",
     "EffectiveCost",
+    "InvoiceId",
     "InvoiceIssuerName",
     "ListCost",
     "PricingCategory",
@@ -150,17 +152,17 @@ fn key(record: &Record, hour: Timestamp, item: &Item) -> Key {
 }
 
 /// One row, in the order of [`COLUMNS`].
-fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 36] {
+fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
     let time = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let day = key.hour.to_zoned(TimeZone::UTC).date().first_of_month();
     let midnight = |day: jiff::civil::Date| day.strftime("%Y-%m-%dT00:00:00Z").to_string();
     let next = day.checked_add(1.month()).unwrap_or(day);
     let end = key.hour + SignedDuration::from_hours(1);
     let unit = if key.is_each { "Units" } else { "Tokens" }.to_owned();
-    let (cost, quantity) = (exact(sums.cost), sums.quantity.to_string());
+    let (cost, quantity) = (exact(sums.cost), format!("{}.0", sums.quantity));
     let (sku, provider) = (format!("{}/{}", key.provider, key.model), key.provider.clone());
     let meter = key.meter.replace('_', " ");
-    // All four costs are one: prices of the book are the provider's public ones, and nothing is paid ahead.
+    // Nothing here is on an invoice, and nothing was committed to. All four costs are one: prices of the book are the provider's public ones, and nothing is paid ahead.
     [
         cost.clone(),
         account.to_owned(),
@@ -175,10 +177,12 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 36] {
         "Usage-Based".to_owned(),
         time(end),
         time(key.hour),
+        String::new(),
         quantity.clone(),
         unit.clone(),
         cost.clone(),
         cost.clone(),
+        String::new(),
         provider.clone(),
         cost,
         "Standard".to_owned(),
