@@ -12,13 +12,16 @@ pub struct Dimension {
 
 #[derive(Debug, Clone)]
 enum What {
-    Field(fn(&Record) -> String),
+    Field(Field),
     Arm(String),
     Identity(String),
 }
 
+/// Reads a field.
+type Field = fn(&Record) -> String;
+
 /// Fields that spend can be divided by; every other name is a dimension of the policy's `identity`.
-const FIELDS: &[(&str, fn(&Record) -> String)] = &[
+const FIELDS: &[(&str, Field)] = &[
     ("model", |record| record.model().to_owned()),
     ("model_requested", |record| record.model_requested.clone()),
     ("provider", |record| record.provider.clone()),

@@ -53,7 +53,7 @@ fn weights(record: &Record) -> Vec<(Unit, u64, u128)> {
         answered: "",
         tier: ServiceTier::Standard,
         place: "",
-        at: EpochMs(record.time.map_or(0, |time| time.as_millisecond())),
+        at: EpochMs(record.time.map_or(0, jiff::Timestamp::as_millisecond)),
     });
     let mut weights = Vec::new();
     if quote.known {
