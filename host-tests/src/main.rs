@@ -40,6 +40,8 @@ enum Command {
     Report(cli::report::Args),
     /// Write cost records as rows of FOCUS, the format of cloud bills.
     Focus(cli::focus::Args),
+    /// Compare the arms of an experiment, with what is certain of the difference.
+    Ab(cli::ab::Args),
     /// Print the policy's JSON Schema.
     Schema(cli::schema::Args),
     /// Print a completion script for a shell.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Init(args) => cli::init::run(&args),
         Command::Report(args) => cli::report::run(&args),
         Command::Focus(args) => cli::focus::run(&args),
+        Command::Ab(args) => cli::ab::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
         Command::Replay(args) => Ok(cli::replay::run(&args)),

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::host::Module;
 
+pub(crate) mod ab;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;

@@ -4,6 +4,7 @@
 //!
 //! Money is counted in whole billionths of a dollar; nothing is rounded before it is printed.
 
+pub mod ab;
 pub mod dimension;
 pub mod focus;
 pub mod forecast;
