@@ -1,5 +1,5 @@
-//! What was spent, by whom and on what, from the filter's cost records. Called by `tokenstile report`, `focus`, `ab`
-//! and `reconcile`. It owns what records come to; how files of them are read stands in [`crate::replay::trace`], what
+//! What was spent, by whom and on what, from the filter's cost records. Called by `tokenstile report`, `focus` and `ab`.
+//! It owns what records come to; how files of them are read stands in [`crate::replay::trace`], what
 //! their fields mean in the engine's `exchange/record.rs`. It knows neither policy nor proxy.
 //!
 //! Money is counted in whole billionths of a dollar; nothing is rounded before it is printed.
