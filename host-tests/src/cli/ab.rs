@@ -8,8 +8,17 @@ use std::process::ExitCode;
 use tokenstile_host::records::ab::Builder;
 use tokenstile_host::records::{Record, read};
 
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile ab --experiment cheap-for-chat envoy.log
+  tokenstile ab --experiment cheap-for-chat --subject user --weights control=500,cheap=500 --json records.ndjson
+
+Exit status: 0 if the arms can be compared, 1 if subjects did not come in the shares of the split or some lines cannot
+be read, 2 for a mistake in the call, a file that cannot be read, or no such experiment.";
+
 /// What is asked.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Cost records: a proxy's log, or their JSON alone; also packed by gzip or zstd
     #[arg(required = true, value_name = "RECORDS")]

@@ -9,7 +9,7 @@ use tokenstile_host::records::{Record, read};
 const EXAMPLES: &str = "\
 Examples:
   tokenstile focus envoy.log > focus.csv
-  tokenstile focus --billing-account acme-prod records.ndjson.zst > focus.csv
+  tokenstile focus --billing-account acme-prod records.ndjson > focus.csv
 
 One row for each hour (UTC), model, kind of token and set of identity dimensions, which are the Tags. The sum of
 BilledCost is the sum of the records' cost_nano_usd.

@@ -11,8 +11,8 @@ use tokenstile_host::records::{Record, Seen, read};
 const EXAMPLES: &str = "\
 Examples:
   tokenstile report envoy.log
-  tokenstile report --by feature,model --format csv records.ndjson.zst > spend.csv
-  kubectl logs deploy/envoy | tokenstile report --by day -
+  tokenstile report --by feature,model --format csv records.ndjson > spend.csv
+  tokenstile report --by day - < envoy.log
 
 Dimensions are those of the policy's `identity`, and: model, model_requested, provider, dialect, rule, decision,
 ending, policy, day, hour, arm, arm:ROUTE. A dimension that has the name of one of these is `identity:NAME`.
