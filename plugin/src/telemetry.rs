@@ -100,7 +100,17 @@ impl Metrics {
         self.add("unpriced_requests", &[("dialect", record.dialect)], u64::from(!record.priced));
         self.add("skipped_steps", &[], record.skipped.len() as u64);
         self.timed(record);
-        host::log(Level::Info, &format!("tokenstile-record {}", record.to_json()));
+        self.write(&record.to_json());
+    }
+
+    /// Where the policy wants it. Envoy shows the property to its access log as filter state `wasm.tokenstile_record`.
+    fn write(&self, record: &str) {
+        if self.policy.records_to_log {
+            host::log(Level::Info, &format!("tokenstile-record {record}"));
+        }
+        if self.policy.records_to_filter_state {
+            let _ = host::set_property("tokenstile_record", record.as_bytes());
+        }
     }
 
     /// Tokens and money, by the model that was paid.

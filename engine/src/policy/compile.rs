@@ -126,6 +126,8 @@ impl Compiler<'_> {
             confirmations,
             budgets,
             declared,
+            records_to_log: document.records.log,
+            records_to_filter_state: document.records.filter_state,
             metric_labels,
             metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),

@@ -108,6 +108,10 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
     declared: usize,
+    /// Whether cost records go to the proxy's log.
+    pub records_to_log: bool,
+    /// Whether they go to the filter state of their stream, for the proxy's access log.
+    pub records_to_filter_state: bool,
     /// The dimensions that are labels of metrics: places in `identity`.
     pub metric_labels: Vec<usize>,
     /// How many values of such a label each worker tells apart.

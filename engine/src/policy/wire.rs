@@ -80,6 +80,24 @@ pub(super) struct Document {
     pub(super) budgets: Vec<Budget>,
     #[deserr(default)]
     pub(super) metrics: Metrics,
+    #[deserr(default)]
+    pub(super) records: Records,
+}
+
+/// Where cost records go.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct Records {
+    #[deserr(default = true)]
+    pub(super) log: bool,
+    #[deserr(default)]
+    pub(super) filter_state: bool,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { log: true, filter_state: false }
+    }
 }
 
 /// What metrics are told apart by, beside what is of a bounded number by itself.

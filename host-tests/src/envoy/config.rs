@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The labels of the filter's metrics, which Envoy takes out of their names; `feature` is a test's own.
 const LABELS: [&str; 10] =
@@ -29,6 +29,8 @@ pub struct Options {
     pub upstream_http2: bool,
     /// Filters in front of ours, as Envoy's configuration has them.
     pub filters_before: Vec<Value>,
+    /// A file for the access log, and the format of its lines.
+    pub access_log: Option<(PathBuf, String)>,
     /// Other clusters by name, for what the filter calls itself.
     pub clusters: Vec<(String, SocketAddr)>,
     /// Listeners are read from a file that may change: [`Envoy::change`](super::Envoy::change).
@@ -49,6 +51,7 @@ impl Options {
             buffer_limit_bytes: 1 << 20,
             upstream_http2: false,
             filters_before: Vec::new(),
+            access_log: None,
             clusters: Vec::new(),
             changeable: false,
             retries: 0,
@@ -111,6 +114,11 @@ impl Options {
             "@type": type_url("filters.network.http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": "llm",
             "http_filters": filters,
+            "access_log": self.access_log.iter().map(|(path, format)| json!({
+                "name": "envoy.access_loggers.file",
+                "typed_config": {"@type": type_url("access_loggers.file.v3.FileAccessLog"), "path": path,
+                    "log_format": {"text_format_source": {"inline_string": format}}},
+            })).collect::<Vec<_>>(),
             "route_config": {"virtual_hosts": [{"name": "llm", "domains": ["*"], "routes": [
                 {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s",
                     "retry_policy": {"retry_on": "5xx", "num_retries": self.retries}}},

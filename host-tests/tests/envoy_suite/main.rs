@@ -6,6 +6,7 @@
 //! says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod access_log;
 mod alerts;
 mod bodies;
 mod client;
