@@ -36,6 +36,12 @@ enum Command {
     Replay(Box<cli::replay::Args>),
     /// Suggest budgets from past traffic, as a policy in shadow mode.
     Suggest(Box<cli::suggest::Args>),
+    /// Say what was spent, by whom and on what, from cost records.
+    Report(cli::report::Args),
+    /// Write cost records as rows of FOCUS, the format of cloud bills.
+    Focus(cli::focus::Args),
+    /// Compare the arms of an experiment, with what is certain of the difference.
+    Ab(cli::ab::Args),
     /// Print the policy's JSON Schema.
     Schema(cli::schema::Args),
     /// Print a completion script for a shell.
@@ -56,6 +62,9 @@ fn main() -> ExitCode {
         Command::Test(args) => cli::test::run(&args),
         Command::Explain(args) => cli::explain::run(&args),
         Command::Init(args) => cli::init::run(&args),
+        Command::Report(args) => cli::report::run(&args),
+        Command::Focus(args) => cli::focus::run(&args),
+        Command::Ab(args) => cli::ab::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
         Command::Replay(args) => Ok(cli::replay::run(&args)),

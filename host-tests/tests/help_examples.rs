@@ -22,7 +22,23 @@ const BODY: &str =
 /// Commands that serve until they are ended.
 const SERVERS: [&str; 2] = ["serve", "upstream"];
 /// Commands with examples of another package, which has its own tests of them; and clap's own.
-const ELSEWHERE: [&str; 4] = ["help", "replay", "suggest", "report"];
+const ELSEWHERE: [&str; 3] = ["help", "replay", "suggest"];
+
+/// Cost records of four users in two arms, as `report`, `focus` and `ab` read them.
+fn records() -> String {
+    let record = |user: usize| {
+        let arm = if user.is_multiple_of(2) { "control" } else { "cheap" };
+        serde_json::json!({
+            "id": user.to_string(), "time": "2026-11-20T10:00:00Z", "dialect": "openai-chat", "provider": "openai",
+            "identity": {"user": format!("u{user}"), "feature": "chat"}, "arms": {"cheap-for-chat": arm},
+            "model_requested": "gpt-4o", "ending": "complete", "cost_nano_usd": 3_500_000 + user, "priced": true,
+            "usage": {"input": 1000, "output": 100, "source": "reported"}, "price": "openai/gpt-4o",
+        })
+        .to_string()
+            + "\n"
+    };
+    (0..4).map(record).collect()
+}
 
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help_examples");
@@ -48,6 +64,8 @@ fn folder() -> PathBuf {
     let message =
         format!("POST /v1/messages HTTP/1.1\r\nhost: api.anthropic.com\r\nx-user-id: ann\r\n\r\n{BODY}");
     for (name, text) in [
+        ("records.ndjson", records().as_str()),
+        ("envoy.log", records().replace("{\"arms", "[info] tokenstile-record {\"arms").as_str()),
         ("policy.json", strict.as_str()),
         ("policy.jsonc", POLICY),
         ("body.json", BODY),

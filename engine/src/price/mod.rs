@@ -269,24 +269,31 @@ impl Price {
     /// rate where it has one, and its whole for the rest, as genai-prices does.
     #[must_use]
     pub fn cost(&self, usage: Usage) -> NanoUsd {
+        let mut pico = 0_u128;
+        self.charges(usage, |_, count, rate| {
+            pico = pico.saturating_add(u128::from(count).saturating_mul(u128::from(rate)));
+        });
+        NanoUsd(i64::try_from(pico.saturating_add(500) / 1_000).unwrap_or(i64::MAX))
+    }
+
+    /// What is charged by itself: the unit, how many of it, and its rate in pico-dollars.
+    pub fn charges(&self, usage: Usage, mut charge: impl FnMut(Unit, u64, u64)) {
         let mut left = [0_u64; UNITS];
         for &unit in Unit::ALL {
             if let Some(place) = left.get_mut(unit as usize) {
                 *place = unit.count(&usage);
             }
         }
-        let mut pico = 0_u128;
         for unit in PARTS_FIRST {
             let Some(rate) = self.rate(unit, usage.input) else { continue };
             let count = left.get(unit as usize).copied().unwrap_or(0);
-            pico = pico.saturating_add(u128::from(count).saturating_mul(u128::from(rate)));
+            charge(unit, count, rate);
             for &whole in unit.wholes() {
                 if let Some(place) = left.get_mut(whole as usize) {
                     *place = place.saturating_sub(count);
                 }
             }
         }
-        NanoUsd(i64::try_from(pico.saturating_add(500) / 1_000).unwrap_or(i64::MAX))
     }
 }
 

@@ -10,14 +10,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::host::Module;
 
+pub(crate) mod ab;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod focus;
 pub(crate) mod format;
 pub(crate) mod init;
 pub(crate) mod manual;
 pub(crate) mod price;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -15,7 +15,7 @@ pub mod recording;
 mod records;
 mod time;
 
-pub use open::{Fields, Format, Progress, Setting, open};
+pub use open::{Fields, Format, Progress, Setting, open, records as cost_records};
 pub use order::{Ordered, Timing};
 
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Opens a trace: whatever it is packed by, whatever its format. It owns the guess; the formats have a file each.
 
 use super::overlay::Overlay;
-use super::{Read, Reads, access, counts, har, recording, records};
+use super::{Bad, Read, Reads, access, counts, har, recording, records};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read as _};
@@ -83,15 +84,8 @@ const BUFFER: usize = 1 << 20;
 /// # Errors
 /// It cannot be opened or unpacked, or nobody knows its format.
 pub fn open(path: &Path, setting: &Setting, progress: &Progress) -> Result<Reads, String> {
-    let name = path.display().to_string();
+    let (name, mut text) = opened(path, progress)?;
     let failed = |error: io::Error| format!("cannot read `{name}`: {error}");
-    let raw: Box<dyn io::Read + Send> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(failed)?)
-    };
-    let mut text =
-        unpacked(BufReader::with_capacity(BUFFER, Watched(raw, progress.clone()))).map_err(failed)?;
     let mut start = Vec::new();
     text.by_ref().take(LOOK).read_to_end(&mut start).map_err(failed)?;
     let format = match setting.format {
@@ -108,6 +102,31 @@ pub fn open(path: &Path, setting: &Setting, progress: &Progress) -> Result<Reads
         Format::Har => har::read(name, text),
         Format::Csv => counts::read(name, text, setting)?,
     })
+}
+
+/// Opens a file of cost records and reads each as a type of the caller's; `None` is another's line.
+///
+/// # Errors
+/// It cannot be opened or unpacked.
+pub fn records<T: DeserializeOwned + 'static>(
+    path: &Path,
+    progress: &Progress,
+) -> Result<impl Iterator<Item = Result<Option<T>, Bad>>, String> {
+    let (name, text) = opened(path, progress)?;
+    Ok(lines_as(name, text, |line| records::whole(line).map(Ok), Err))
+}
+
+fn opened(path: &Path, progress: &Progress) -> Result<(String, Text), String> {
+    let name = path.display().to_string();
+    let failed = |error: io::Error| format!("cannot read `{name}`: {error}");
+    let raw: Box<dyn io::Read + Send> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
+    let raw = BufReader::with_capacity(BUFFER, Watched(raw, progress.clone()));
+    let text = unpacked(raw).map_err(failed)?;
+    Ok((name, text))
 }
 
 fn unpacked(mut packed: impl BufRead + Send + 'static) -> io::Result<Text> {
@@ -150,17 +169,22 @@ fn guess(start: &[u8]) -> Option<Format> {
 }
 
 /// A trace of lines, of which each is a call or none.
-fn lines(
+fn lines(name: String, text: Text, read: impl FnMut(&[u8]) -> Result<Read, String> + 'static) -> Reads {
+    lines_as(name, text, read, Read::Bad)
+}
+
+fn lines_as<T: 'static>(
     name: String,
     mut text: Text,
-    mut read: impl FnMut(&[u8]) -> Result<Read, String> + 'static,
-) -> Reads {
+    mut read: impl FnMut(&[u8]) -> Result<T, String> + 'static,
+    bad_line: fn(Bad) -> T,
+) -> Box<dyn Iterator<Item = T>> {
     let (mut line, mut number, mut over) = (Vec::new(), 0_u64, false);
     Box::new(std::iter::from_fn(move || {
         while !over {
             line.clear();
             number += 1;
-            let bad = |why: String| Read::Bad(super::Bad { place: format!("{name}:{number}"), why });
+            let bad = |why: String| bad_line(Bad { place: format!("{name}:{number}"), why });
             match text.read_until(b'\n', &mut line) {
                 Ok(0) => over = true,
                 Ok(_) if line.trim_ascii().is_empty() => {}

@@ -3,6 +3,7 @@
 
 use super::{Call, Counted, Read, Used, time};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -96,16 +97,27 @@ impl Numbers<'_> {
     }
 }
 
+/// The record of a line, if it is one.
+pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
+    match memchr::memmem::find(line, MARK) {
+        Some(at) => line.get(at + MARK.len() - 1..),
+        None => line.starts_with(b"{").then_some(line),
+    }
+}
+
+/// A whole record of a line, as a type of the caller's.
+pub(super) fn whole<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
+    let Some(json) = json(line) else { return Ok(None) };
+    let record = serde_json::Deserializer::from_slice(json).into_iter::<T>().next();
+    record.transpose().map_err(|error| format!("no cost record: {error}"))
+}
+
 /// Reads lines of a log; what is no record is another's line.
 pub(super) fn reader() -> impl FnMut(&[u8]) -> Result<Read, String> {
     // Names come again and again: each is kept once.
     let mut names = Names::default();
     move |line| {
-        let json = match memchr::memmem::find(line, MARK) {
-            Some(at) => line.get(at + MARK.len() - 1..).unwrap_or_default(),
-            None if line.starts_with(b"{") => line,
-            None => return Ok(Read::Left("other lines of the log")),
-        };
+        let Some(json) = json(line) else { return Ok(Read::Left("other lines of the log")) };
         let mut values = serde_json::Deserializer::from_slice(json).into_iter::<Line<'_>>();
         let line = values.next().ok_or("there is no record")?;
         call(&line.map_err(|error| format!("no cost record: {error}"))?, &mut names).map(Read::Call)

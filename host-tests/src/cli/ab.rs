@@ -1,0 +1,66 @@
+//! `tokenstile ab`: the arms of an experiment compared. Called by `main`; the statistics are
+//! `tokenstile_host::records::ab`.
+
+use super::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokenstile_host::records::ab::Builder;
+use tokenstile_host::records::{Record, read};
+
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile ab --experiment cheap-for-chat envoy.log
+  tokenstile ab --experiment cheap-for-chat --subject user --weights control=500,cheap=500 --json records.ndjson
+
+Exit status: 0 if the arms can be compared, 1 if subjects did not come in the shares of the split or some lines cannot
+be read, 2 for a mistake in the call, a file that cannot be read, or no such experiment.";
+
+/// What is asked.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Cost records: a proxy's log, or their JSON alone; also packed by gzip or zstd
+    #[arg(required = true, value_name = "RECORDS")]
+    records: Vec<PathBuf>,
+    /// The route that splits
+    #[arg(long, value_name = "ROUTE")]
+    experiment: String,
+    /// The dimension that it splits by
+    #[arg(long, default_value = "user", value_name = "DIMENSION")]
+    subject: String,
+    /// The shares of the arms, as `control=900,cheap=100`; else all are alike
+    #[arg(long, value_delimiter = ',', value_name = "ARM=WEIGHT")]
+    weights: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let mut weights = BTreeMap::new();
+    for weight in &args.weights {
+        let wrong = || format!("`{weight}` is no weight; write it as `arm=500`");
+        let (arm, share) = weight.split_once('=').ok_or_else(wrong)?;
+        let share = share.parse::<f64>().ok().filter(|share| share.is_finite() && *share > 0.0);
+        weights.insert(arm.to_owned(), share.ok_or_else(wrong)?);
+    }
+    let (mut builder, mut routes) = (Builder::new(&args.experiment, &args.subject), BTreeSet::new());
+    let seen = read(&args.records, |record: Record| {
+        routes.extend(record.arms.keys().cloned());
+        builder.add(&record);
+    })?;
+    if !routes.contains(&args.experiment) {
+        let routes: Vec<String> = routes.into_iter().collect();
+        let known = if routes.is_empty() { "none".to_owned() } else { routes.join(", ") };
+        return Err(format!("no record is in experiment `{}`; there is {known}", args.experiment).into());
+    }
+    if builder.without_subject > 0 {
+        let (calls, subject) = (builder.without_subject, &args.subject);
+        eprintln!("tokenstile: {calls} records of the experiment have no `{subject}` and are left out");
+    }
+    let experiment = builder.finish(&weights)?;
+    super::say(&if args.json { format!("{:#}\n", experiment.json()) } else { experiment.text() })?;
+    let status = super::report::tell(&seen);
+    Ok(if experiment.is_mismatched() { ExitCode::from(1) } else { status })
+}

@@ -1,0 +1,77 @@
+//! `tokenstile report`: what was spent, by whom and on what. Called by `main`. It owns the question; the sums are
+//! `tokenstile_host::records`.
+
+use super::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokenstile_host::records::dimension::Dimension;
+use tokenstile_host::records::report::Builder;
+use tokenstile_host::records::{Record, Seen, read};
+
+const EXAMPLES: &str = "\
+Examples:
+  tokenstile report envoy.log
+  tokenstile report --by feature,model --format csv records.ndjson > spend.csv
+  tokenstile report --by day - < envoy.log
+
+Dimensions are those of the policy's `identity`, and: model, model_requested, provider, dialect, rule, decision,
+ending, policy, day, hour, arm, arm:ROUTE. A dimension that has the name of one of these is `identity:NAME`.
+
+Exit status: 0 if all records were read, 1 if some lines cannot be read (the sums are without them), 2 for a mistake
+in the call, a file that cannot be read, or no record.";
+
+/// What is asked.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Cost records: a proxy's log, or their JSON alone; also packed by gzip or zstd; `-` is standard input
+    #[arg(required = true, value_name = "RECORDS")]
+    records: Vec<PathBuf>,
+    /// Divide by these
+    #[arg(long, value_delimiter = ',', default_value = "model", value_name = "DIMENSIONS")]
+    by: Vec<String>,
+    /// Show so many rows, and the others as one (text alone)
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    top: usize,
+    /// How to say it
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table and sentences
+    Human,
+    /// A line a row, dollars as exact decimals
+    Csv,
+    /// One JSON object, dollars as whole billionths
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let mut builder = Builder::new(args.by.iter().map(|name| Dimension::named(name)).collect());
+    let seen = read(&args.records, |record: Record| builder.add(&record))?;
+    let report = builder.finish()?;
+    let text = match args.format {
+        Format::Human => report.text(args.top, None),
+        Format::Csv => report.csv()?,
+        Format::Json => format!("{:#}\n", report.json(&seen)),
+    };
+    super::say(&text)?;
+    Ok(tell(&seen))
+}
+
+/// Says on standard error what is not in the sums.
+pub(crate) fn tell(seen: &Seen) -> ExitCode {
+    const SHOWN: usize = 5;
+    if seen.duplicates > 0 {
+        eprintln!("tokenstile: {} records came more than once and are counted once", seen.duplicates);
+    }
+    for bad in seen.bad.iter().take(SHOWN) {
+        eprintln!("tokenstile: {}: {}", bad.place, bad.why);
+    }
+    if seen.bad.len() > SHOWN {
+        eprintln!("tokenstile: and {} more lines that cannot be read", seen.bad.len() - SHOWN);
+    }
+    ExitCode::from(u8::from(!seen.bad.is_empty()))
+}

@@ -1,0 +1,263 @@
+//! `tokenstile ab`: the arms of an experiment compared. It owns the statistics.
+//!
+//! Subjects were assigned, and not calls; the calls of one subject are alike. A mean by call is therefore the ratio of
+//! two sums over subjects, R = Σy/Σn, of which the variance is k/(k−1) · Σ(y − R·n)² / (Σn)² over k subjects (the delta
+//! method: Deng, Knoblich and Lu, 2018, <https://arxiv.org/abs/1803.06336>). A difference lies with 95% within
+//! t · √(v₁ + v₂), where t is Student's quantile with k₁ + k₂ − 2 degrees of freedom. Whether subjects came in the shares
+//! of the split is judged by the chi-squared test (Fabijan et al., 2019, <https://doi.org/10.1145/3292500.3330722>).
+
+use super::Record;
+use super::dimension::Dimension;
+use serde_json::{Value, json};
+use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
+use std::collections::BTreeMap;
+
+/// What is measured of a call.
+type Measure = fn(&Record) -> f64;
+
+/// What is compared by call.
+pub const MEASURES: [(&str, Measure); 6] = [
+    ("cost_nano_usd", |record| float(record.cost_nano_usd)),
+    ("output_tokens", |record| record.usage.output as f64),
+    ("duration_ms", |record| float(record.duration_ms)),
+    ("errors", |record| flag(record.ending == "error")),
+    ("refusals", |record| flag(record.ending == "refused")),
+    ("hang_ups", |record| flag(record.ending == "cut")),
+];
+
+/// Below this, the shares of subjects are not those of the split.
+pub const MISMATCH_P: f64 = 0.001;
+
+#[expect(clippy::cast_precision_loss, reason = "statistics")]
+fn float(number: i64) -> f64 {
+    number as f64
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+/// Calls of one subject, and the sums of what is measured.
+#[derive(Debug, Clone, Default)]
+struct Subject {
+    calls: f64,
+    sums: [f64; MEASURES.len()],
+}
+
+/// Gathers an experiment.
+#[derive(Debug)]
+pub struct Builder {
+    route: String,
+    subject: Dimension,
+    /// Calls of the experiment of which the subject is not known.
+    pub without_subject: u64,
+    arms: BTreeMap<String, BTreeMap<String, Subject>>,
+}
+
+/// A difference of means, and how far it is certain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// The difference.
+    pub of: f64,
+    /// With 95% it lies so far around.
+    pub margin: f64,
+}
+
+/// One arm.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Its name.
+    pub name: String,
+    /// Its subjects.
+    pub subjects: usize,
+    /// Their calls.
+    pub calls: f64,
+    /// By call, in the order of [`MEASURES`]: the mean and its variance.
+    pub means: Vec<(f64, f64)>,
+}
+
+/// An experiment: the first arm is what the others are compared with.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its arms.
+    pub arms: Vec<Arm>,
+    /// How probable such shares of subjects are, if the split is as it says.
+    pub shares_p: Option<f64>,
+}
+
+impl Builder {
+    /// Of this route's experiment, with subjects by this dimension.
+    #[must_use]
+    pub fn new(route: &str, subject: &str) -> Self {
+        Self {
+            route: route.to_owned(),
+            subject: Dimension::named(subject),
+            without_subject: 0,
+            arms: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a call, if it is in the experiment.
+    pub fn add(&mut self, record: &Record) {
+        let Some(arm) = record.arms.get(&self.route) else { return };
+        let name = self.subject.of(record);
+        if name.is_empty() {
+            self.without_subject += 1;
+            return;
+        }
+        let subject = self.arms.entry(arm.clone()).or_default().entry(name).or_default();
+        subject.calls += 1.0;
+        for (sum, (_, measure)) in subject.sums.iter_mut().zip(MEASURES) {
+            *sum += measure(record);
+        }
+    }
+
+    /// Compares; `weights` are the shares of the arms by name, else all are alike.
+    ///
+    /// # Errors
+    /// There are not two arms with two subjects each, or an arm has no weight.
+    pub fn finish(self, weights: &BTreeMap<String, f64>) -> Result<Experiment, String> {
+        if self.arms.values().filter(|subjects| subjects.len() > 1).count() < 2 {
+            return Err(format!("experiment `{}` has not two arms with two subjects each", self.route));
+        }
+        let share = |name: &str| if weights.is_empty() { Some(1.0) } else { weights.get(name).copied() };
+        let counts: Result<Vec<(f64, f64)>, String> = self
+            .arms
+            .iter()
+            .map(|(name, subjects)| {
+                let share = share(name).ok_or_else(|| format!("arm `{name}` has no weight"))?;
+                Ok((subjects.len() as f64, share))
+            })
+            .collect();
+        let shares_p = mismatch(&counts?);
+        let arms = self.arms.into_iter().map(|(name, subjects)| arm(name, &subjects)).collect();
+        Ok(Experiment { arms, shares_p })
+    }
+}
+
+fn arm(name: String, subjects: &BTreeMap<String, Subject>) -> Arm {
+    let k = subjects.len() as f64;
+    let calls: f64 = subjects.values().map(|subject| subject.calls).sum();
+    let mean = |measure: usize| {
+        let y = |subject: &Subject| subject.sums.get(measure).copied().unwrap_or_default();
+        let ratio = subjects.values().map(y).sum::<f64>() / calls;
+        let squares: f64 = subjects.values().map(|s| (y(s) - ratio * s.calls).powi(2)).sum();
+        (ratio, k / (k - 1.0) * squares / calls.powi(2))
+    };
+    let means = (0..MEASURES.len()).map(mean).collect();
+    Arm { name, subjects: subjects.len(), calls, means }
+}
+
+/// The chi-squared test of counts against shares.
+fn mismatch(counts: &[(f64, f64)]) -> Option<f64> {
+    let all: f64 = counts.iter().map(|(count, _)| count).sum();
+    let shares: f64 = counts.iter().map(|(_, share)| share).sum();
+    let statistic: f64 = counts
+        .iter()
+        .map(|(count, share)| (count - all * share / shares).powi(2) / (all * share / shares))
+        .sum();
+    ChiSquared::new(counts.len() as f64 - 1.0).ok().map(|law| law.sf(statistic))
+}
+
+impl Experiment {
+    /// How an arm differs from the first, in a measure by its place in [`MEASURES`].
+    #[must_use]
+    pub fn difference(&self, arm: &Arm, measure: usize) -> Option<Difference> {
+        let first = self.arms.first()?;
+        let ((a, v), (b, w)) = (*first.means.get(measure)?, *arm.means.get(measure)?);
+        let freedom = (first.subjects + arm.subjects).checked_sub(2)? as f64;
+        let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975);
+        Some(Difference { of: b - a, margin: t * (v + w).sqrt() }).filter(|d| d.margin.is_finite())
+    }
+
+    /// Whether subjects came in other shares than the split says: then nothing else here can be trusted.
+    #[must_use]
+    pub fn is_mismatched(&self) -> bool {
+        self.shares_p.is_some_and(|p| p < MISMATCH_P)
+    }
+
+    /// As one JSON object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let arm = |arm: &Arm| {
+            let measures = MEASURES.iter().enumerate().map(|(i, (name, _))| {
+                let difference = self.difference(arm, i).map(|d| json!({"of": d.of, "margin": d.margin}));
+                ((*name).to_owned(), json!({"mean": arm.means.get(i).map(|m| m.0), "difference": difference}))
+            });
+            let measures: serde_json::Map<String, Value> = measures.collect();
+            json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures})
+        };
+        json!({"arms": self.arms.iter().map(arm).collect::<Vec<_>>(), "level": 0.95,
+            "shares_p": self.shares_p, "shares_mismatch": self.is_mismatched()})
+    }
+
+    /// In sentences.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if self.is_mismatched() {
+            text += "Subjects did not come in the shares of the split: do not trust what follows; find out why first.\n";
+        }
+        for arm in &self.arms {
+            text += &format!("{}: {} subjects, {} requests\n", arm.name, arm.subjects, arm.calls);
+            for (i, (name, _)) in MEASURES.iter().enumerate() {
+                let mean = arm.means.get(i).map_or(0.0, |mean| mean.0);
+                text += &format!("  {name} by request: {mean:.4}");
+                if let Some(d) =
+                    self.difference(arm, i).filter(|_| self.arms.first().is_some_and(|f| f.name != arm.name))
+                {
+                    let sure = if d.of.abs() > d.margin { "a difference" } else { "no certain difference" };
+                    text += &format!(", {:+.4} ± {:.4}: {sure}", d.of, d.margin);
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Builder, Record};
+    use rand::{RngExt as _, SeedableRng as _};
+    use std::collections::BTreeMap;
+
+    /// Subjects with a habit of their own, so that calls are far from independent; the arms differ by 100.
+    fn simulated(seed: u64) -> super::Experiment {
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut builder = Builder::new("r", "user");
+        for user in 0..200_u32 {
+            let arm = if user % 2 == 0 { "a" } else { "b" };
+            let habit = random.random_range(0..2_000_i64);
+            for _ in 0..random.random_range(1..30) {
+                let mut record =
+                    Record { cost_nano_usd: habit + random.random_range(0..500), ..Record::default() };
+                record.cost_nano_usd += if arm == "b" { 100 } else { 0 };
+                record.arms.insert("r".to_owned(), arm.to_owned());
+                record.identity.insert("user".to_owned(), user.to_string());
+                builder.add(&record);
+            }
+        }
+        builder.finish(&BTreeMap::new()).unwrap()
+    }
+
+    /// 95% of 1,000 intervals are 950, with a deviation of 7: four of them are allowed.
+    #[test]
+    fn the_interval_holds_the_truth_as_often_as_it_says() {
+        let holds = |seed: &u64| {
+            let experiment = simulated(*seed);
+            let difference = experiment.difference(&experiment.arms[1], 0).unwrap();
+            (difference.of - 100.0).abs() <= difference.margin
+        };
+        let held = (0..1_000).filter(holds).count();
+        assert!((922..=978).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn shares_that_the_split_did_not_make_are_seen() {
+        let p = |a: f64, b: f64| super::mismatch(&[(a, 1.0), (b, 1.0)]).unwrap();
+        // 100²/500 twice is 40; 10²/500 twice is 0.4, of which the p is 0.5271.
+        assert!(p(600.0, 400.0) < super::MISMATCH_P);
+        assert!((p(510.0, 490.0) - 0.5271).abs() < 0.0001);
+    }
+}

@@ -1,0 +1,158 @@
+//! The cost record as it is read back. It owns the fields that exports need, and what a record's time is; the type
+//! that writes them is the engine's. Fields that a record has and this type does not know are left alone.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What one call came to. What every record has is required, but for what older ones had not yet.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Record {
+    /// Unique to the call.
+    #[serde(default)]
+    pub id: String,
+    /// When it began.
+    pub time: Option<jiff::Timestamp>,
+    /// From its first header to its end.
+    #[serde(default)]
+    pub duration_ms: i64,
+    /// From its first header to the first bytes of the answer's body.
+    pub time_to_first_chunk_ms: Option<i64>,
+    /// The policy's name.
+    #[serde(default)]
+    pub policy: String,
+    /// The API spoken.
+    pub dialect: String,
+    /// Who serves, as the price book names it.
+    #[serde(default)]
+    pub provider: String,
+    /// Who pays, by dimension.
+    #[serde(default)]
+    pub identity: BTreeMap<String, String>,
+    /// The model asked for.
+    pub model_requested: String,
+    /// The model sent upstream.
+    #[serde(default)]
+    pub model_served: String,
+    /// The model that the answer names.
+    #[serde(default)]
+    pub model_answered: String,
+    /// What was decided.
+    #[serde(default)]
+    pub decision: String,
+    /// The budget or rule that decided.
+    pub rule: Option<String>,
+    /// Experiments, and the arm of each.
+    #[serde(default)]
+    pub arms: BTreeMap<String, String>,
+    /// What was used beyond steps of overage.
+    #[serde(default)]
+    pub overage: Vec<Overage>,
+    /// Why the body was not read.
+    pub unread: Option<String>,
+    /// What failed in the filter or its host.
+    pub failure: Option<String>,
+    /// The HTTP status; 0 if no answer began.
+    #[serde(default)]
+    pub status: u16,
+    /// `complete`, `cut`, `error`, `refused` or `abandoned`.
+    pub ending: String,
+    /// What was used.
+    pub usage: Usage,
+    /// What it cost by the price book.
+    pub cost_nano_usd: i64,
+    /// What the model asked for would have cost more.
+    #[serde(default)]
+    pub savings_nano_usd: i64,
+    /// Whether the price book knows the model.
+    pub priced: bool,
+    /// Whose price it is.
+    #[serde(default)]
+    pub price: String,
+    /// The day of the price facts.
+    #[serde(default)]
+    pub prices_as_of: String,
+}
+
+/// What a call used beyond a step of overage.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Overage {
+    /// The budget.
+    pub rule: String,
+    /// What is charged for it.
+    pub charge_nano_usd: i64,
+}
+
+/// Tokens: totals include their parts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// All input.
+    pub input: u64,
+    /// All output.
+    pub output: u64,
+    /// Of the input, read from a cache.
+    pub cache_read: u64,
+    /// Of the input, written to a cache.
+    pub cache_write: u64,
+    /// Of the written, kept for an hour.
+    pub cache_write_1h: u64,
+    /// Of the input, audio.
+    pub input_audio: u64,
+    /// Of the input, images.
+    pub input_image: u64,
+    /// Of the input, video.
+    pub input_video: u64,
+    /// Audio read from a cache.
+    pub cache_read_audio: u64,
+    /// Images read from a cache.
+    pub cache_read_image: u64,
+    /// Of the output, reasoning.
+    pub reasoning: u64,
+    /// Of the output, audio.
+    pub output_audio: u64,
+    /// Of the output, images.
+    pub output_image: u64,
+    /// Searches that the provider made.
+    pub web_searches: u64,
+    /// `reported`, `counted`, `estimated` or `none`.
+    pub source: String,
+}
+
+impl From<&Usage> for tokenstile_engine::usage::Usage {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write: usage.cache_write,
+            cache_write_1h: usage.cache_write_1h,
+            input_audio: usage.input_audio,
+            input_image: usage.input_image,
+            input_video: usage.input_video,
+            cache_read_audio: usage.cache_read_audio,
+            cache_read_image: usage.cache_read_image,
+            reasoning: usage.reasoning,
+            output_audio: usage.output_audio,
+            output_image: usage.output_image,
+            web_searches: usage.web_searches,
+        }
+    }
+}
+
+impl Record {
+    /// The model that was paid for.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        [&self.model_served, &self.model_requested]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .map_or("", |name| name)
+    }
+
+    /// The sum of what is charged beyond steps of overage.
+    #[must_use]
+    pub fn overage_nano_usd(&self) -> i128 {
+        self.overage.iter().map(|line| i128::from(line.charge_nano_usd)).sum()
+    }
+}

@@ -1,0 +1,184 @@
+//! `tokenstile report`: sums by dimensions, what a unit costs, and a forecast. It owns what is summed; `table` how it
+//! is shown to people.
+
+use super::dimension::{self, Dimension};
+use super::forecast::{Forecast, forecast};
+use super::money::{Nano, each};
+use super::tally::{Tally, whole};
+use super::{Record, Seen, table};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// One row: the values of its dimensions, and the sums.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// By the order of dimensions.
+    pub key: Vec<String>,
+    /// Its sums.
+    pub tally: Tally,
+}
+
+/// What one of something costs: a user, a conversation.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The dimension.
+    pub name: String,
+    /// So many values it has.
+    pub count: u64,
+    /// What each of them costs in the mean.
+    pub cost: Nano,
+    /// What half of them cost at most.
+    pub median: Nano,
+}
+
+/// What records come to.
+#[derive(Debug)]
+pub struct Report {
+    /// By what it is divided.
+    pub by: Vec<Dimension>,
+    /// By cost, the highest first; in the order of time if the first dimension is one.
+    pub rows: Vec<Row>,
+    /// Of all.
+    pub total: Tally,
+    /// What one of each dimension of identity costs.
+    pub units: Vec<Unit>,
+    /// The month of the last call.
+    pub forecast: Option<Forecast>,
+    /// From the first call to the last.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+/// Sums records up.
+#[derive(Debug)]
+pub struct Builder {
+    by: Vec<Dimension>,
+    met: Vec<bool>,
+    rows: HashMap<Vec<String>, Tally>,
+    identity: BTreeMap<String, HashMap<String, Nano>>,
+    days: BTreeMap<Date, Nano>,
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Builder {
+    /// By these dimensions.
+    #[must_use]
+    pub fn new(by: Vec<Dimension>) -> Self {
+        let met = vec![false; by.len()];
+        Self { by, met, rows: HashMap::new(), identity: BTreeMap::new(), days: BTreeMap::new(), span: None }
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, record: &Record) {
+        for (met, dimension) in self.met.iter_mut().zip(&self.by) {
+            *met |= dimension.is_in(record);
+        }
+        let key = self.by.iter().map(|dimension| dimension.of(record)).collect();
+        self.rows.entry(key).or_default().add(record);
+        let cost = Nano::from(record.cost_nano_usd);
+        for (name, value) in record.identity.iter().filter(|(_, value)| !value.is_empty()) {
+            let values = self.identity.entry(name.clone()).or_default();
+            *values.entry(value.clone()).or_default() += cost;
+        }
+        if let Some(time) = record.time {
+            *self.days.entry(time.to_zoned(TimeZone::UTC).date()).or_default() += cost;
+            let (first, last) = self.span.unwrap_or((time, time));
+            self.span = Some((first.min(time), last.max(time)));
+        }
+    }
+
+    /// The report.
+    ///
+    /// # Errors
+    /// A dimension is in no record.
+    pub fn finish(self) -> Result<Report, String> {
+        if let Some((_, missing)) = self.met.iter().zip(&self.by).find(|(met, _)| !**met) {
+            let mut known: Vec<&str> = dimension::fields().collect();
+            known.extend(self.identity.keys().map(String::as_str));
+            return Err(format!("no record has `{}`; there are {}", missing.name, known.join(", ")));
+        }
+        let mut total = Tally::default();
+        self.rows.values().for_each(|row| total.merge(row));
+        let mut rows: Vec<Row> = self.rows.into_iter().map(|(key, tally)| Row { key, tally }).collect();
+        let by_time = self.by.first().is_some_and(Dimension::is_time);
+        rows.sort_by(|a, b| {
+            let by_cost = || b.tally.cost.cmp(&a.tally.cost);
+            let first = if by_time { a.key.first().cmp(&b.key.first()) } else { by_cost() };
+            first.then_with(by_cost).then_with(|| a.key.cmp(&b.key))
+        });
+        let forecast = self.span.and_then(|(_, last)| forecast(&self.days, last));
+        let units = self.identity.into_iter().filter_map(unit).collect();
+        Ok(Report { by: self.by, rows, total, units, forecast, span: self.span })
+    }
+}
+
+fn unit((name, values): (String, HashMap<String, Nano>)) -> Option<Unit> {
+    let mut costs: Vec<Nano> = values.into_values().collect();
+    costs.sort_unstable();
+    let count = costs.len() as u64;
+    let cost = each(costs.iter().sum(), count)?;
+    let median = *costs.get(costs.len().saturating_sub(1) / 2)?;
+    Some(Unit { name, count, cost, median })
+}
+
+impl Report {
+    /// For people: so many rows, and what the others come to.
+    #[must_use]
+    pub fn text(&self, top: usize, width: Option<u16>) -> String {
+        table::text(self, top, width)
+    }
+
+    /// As CSV, every row, dollars as exact decimals.
+    ///
+    /// # Errors
+    /// None that a text has.
+    pub fn csv(&self) -> Result<String, String> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let names = self.by.iter().map(|by| by.name.as_str());
+        let columns = Tally::default().columns();
+        let head: Vec<&str> = names.chain(columns.iter().map(|(name, _)| *name)).collect();
+        csv.write_record(head).map_err(|error| error.to_string())?;
+        for row in &self.rows {
+            let values = row.tally.columns().into_iter().map(|(_, value)| value);
+            csv.write_record(row.key.iter().cloned().chain(values)).map_err(|error| error.to_string())?;
+        }
+        let bytes = csv.into_inner().map_err(|error| error.to_string())?;
+        String::from_utf8(bytes).map_err(|error| error.to_string())
+    }
+
+    /// As one JSON object; dollars are whole billionths.
+    #[must_use]
+    pub fn json(&self, seen: &Seen) -> Value {
+        let row = |row: &Row| {
+            let key = self.by.iter().zip(&row.key);
+            let key: Map<String, Value> =
+                key.map(|(by, value)| (by.name.clone(), value.clone().into())).collect();
+            json!({"by": key, "sums": row.tally.json()})
+        };
+        let unit = |unit: &Unit| {
+            json!({"of": unit.name, "count": unit.count, "cost_nano_usd": whole(unit.cost),
+                "median_nano_usd": whole(unit.median)})
+        };
+        json!({
+            "from": self.span.map(|(first, _)| first.to_string()),
+            "to": self.span.map(|(_, last)| last.to_string()),
+            "records": seen.records,
+            "duplicates": seen.duplicates,
+            "unreadable": seen.bad.len(),
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "total": self.total.json(),
+            "units": self.units.iter().map(unit).collect::<Vec<_>>(),
+            "forecast": self.forecast.as_ref().map(|forecast| json!({
+                "month": forecast.month,
+                "spent_nano_usd": whole(forecast.spent),
+                "expected_nano_usd": whole(forecast.expected),
+                "low_nano_usd": whole(forecast.low),
+                "high_nano_usd": whole(forecast.high),
+                "level": 0.95,
+                "days": forecast.days,
+            })),
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! What of a call's cost each kind of token has. It owns the split; rates are the price book's.
+
+use super::Record;
+use super::money::Nano;
+use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier, Unit};
+use tokenstile_engine::units::EpochMs;
+
+/// One kind of token of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// As the price book names it; `tokens` if no rates are known.
+    pub(super) meter: &'static str,
+    /// How many.
+    pub(super) quantity: u64,
+    /// Counted each (searches, calls), and not in tokens.
+    pub(super) is_each: bool,
+    /// What they cost.
+    pub(super) cost: Nano,
+}
+
+/// Splits a call's cost by the rates of its price, so that the parts sum up to it. A service tier multiplies all
+/// tokens' rates alike, and so does not matter; where no rates are known, all tokens are one item.
+pub(super) fn items(record: &Record) -> Vec<Item> {
+    let cost = Nano::from(record.cost_nano_usd);
+    let weighted = weights(record);
+    let all: u128 = weighted.iter().map(|(_, _, weight)| *weight).sum();
+    let whole = i128::try_from(all).unwrap_or(0);
+    if whole == 0 {
+        let quantity = record.usage.input + record.usage.output;
+        return vec![Item { meter: "tokens", quantity, is_each: false, cost }];
+    }
+    let mut items: Vec<Item> = weighted
+        .into_iter()
+        .map(|(unit, quantity, weight)| {
+            let weight = i128::try_from(weight).unwrap_or(0);
+            let cost = cost.saturating_mul(weight).div_euclid(whole);
+            Item { meter: unit.name(), quantity, is_each: unit.is_each(), cost }
+        })
+        .collect();
+    // What rounding leaves, less than a billionth a part, goes to the dearest.
+    let left = cost - items.iter().map(|item| item.cost).sum::<Nano>();
+    if let Some(dearest) = items.iter_mut().max_by_key(|item| item.cost) {
+        dearest.cost += left;
+    }
+    items
+}
+
+fn weights(record: &Record) -> Vec<(Unit, u64, u128)> {
+    let Some((provider, model)) = record.price.split_once('/') else { return Vec::new() };
+    let quote = Prices::default().quote(&PriceQuery {
+        provider: Some(provider),
+        requested: model,
+        answered: "",
+        tier: ServiceTier::Standard,
+        place: "",
+        at: EpochMs(record.time.map_or(0, jiff::Timestamp::as_millisecond)),
+    });
+    let mut weights = Vec::new();
+    if quote.known {
+        quote.price.charges((&record.usage).into(), |unit, count, rate| {
+            if count > 0 {
+                weights.push((unit, count, u128::from(count) * u128::from(rate)));
+            }
+        });
+    }
+    weights
+}

@@ -1,0 +1,126 @@
+//! A report for people: a table, and a few sentences. It owns their looks, and calculates nothing but shares.
+
+use super::forecast::DAYS_MIN;
+use super::money::{Nano, dollars, each, percent};
+use super::report::{Report, Row};
+use super::tally::Tally;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::fmt::Write as _;
+use tokenstile_engine::units::grouped;
+
+const SUMS: [&str; 8] =
+    ["requests", "cost", "share", "per request", "savings", "overage", "cached", "refused"];
+
+pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
+    let mut text = String::new();
+    if let Some((first, last)) = report.span {
+        let form = "%Y-%m-%d %H:%M";
+        let calls = grouped(report.total.requests);
+        let _ = writeln!(
+            text,
+            "{calls} calls from {} to {} UTC cost {}.\n",
+            first.strftime(form),
+            last.strftime(form),
+            dollars(report.total.cost)
+        );
+    }
+    let _ = writeln!(text, "{}\n", table(report, top, width));
+    for unit in &report.units {
+        let _ = writeln!(
+            text,
+            "{} {}: {} each in the mean, {} in the median.",
+            grouped(unit.count),
+            plural(&unit.name, unit.count),
+            dollars(unit.cost),
+            dollars(unit.median)
+        );
+    }
+    text.push_str(&forecast(report));
+    text.push_str(&doubts(&report.total));
+    text
+}
+
+fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = width {
+        table.set_width(width);
+    }
+    let names = report.by.iter().map(|by| by.name.as_str());
+    table.set_header(names.chain(SUMS));
+    let all = report.total.cost;
+    let shown = report.rows.len().min(top);
+    let (first, others) = report.rows.split_at(shown);
+    for Row { key, tally } in first {
+        let key = key.iter().map(|value| if value.is_empty() { "–" } else { value }.to_owned());
+        table.add_row(key.chain(sums(tally, all)).collect::<Vec<_>>());
+    }
+    let last = |name: String| {
+        let blanks = report.by.iter().skip(1).map(|_| String::new());
+        std::iter::once(name).chain(blanks)
+    };
+    if !others.is_empty() {
+        let mut tally = Tally::default();
+        others.iter().for_each(|row| tally.merge(&row.tally));
+        let name = format!("{} others", grouped(others.len() as u64));
+        table.add_row(last(name).chain(sums(&tally, all)).collect::<Vec<_>>());
+    }
+    table.add_row(last("total".to_owned()).chain(sums(&report.total, all)).collect::<Vec<_>>());
+    for column in table.column_iter_mut().skip(report.by.len()) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn sums(tally: &Tally, all: Nano) -> [String; 8] {
+    let some = |nano: Nano| if nano == 0 { "–".to_owned() } else { dollars(nano) };
+    [
+        grouped(tally.requests),
+        dollars(tally.cost),
+        percent(tally.cost, all),
+        each(tally.cost, tally.requests).map_or_else(String::new, dollars),
+        some(tally.savings),
+        some(tally.overage),
+        percent(tally.cache_read.into(), tally.input.into()),
+        grouped(tally.refused),
+    ]
+}
+
+fn plural(name: &str, count: u64) -> String {
+    match name {
+        name if count == 1 => name.to_owned(),
+        name => format!("{name}s"),
+    }
+}
+
+fn forecast(report: &Report) -> String {
+    match &report.forecast {
+        Some(forecast) => format!(
+            "{} will come to {} ({} to {} with 95%), by the mean and the spread of {} whole days; {} of it is spent.\n",
+            forecast.month,
+            dollars(forecast.expected),
+            dollars(forecast.low),
+            dollars(forecast.high),
+            forecast.days,
+            dollars(forecast.spent)
+        ),
+        None => format!("No forecast of the month: it takes {DAYS_MIN} whole days.\n"),
+    }
+}
+
+/// What of the sums is not certain.
+fn doubts(total: &Tally) -> String {
+    let mut text = String::new();
+    if total.unpriced > 0 {
+        let calls = grouped(total.unpriced);
+        let _ = writeln!(text, "The price of {calls} calls is not known: their cost is a ceiling.");
+    }
+    if total.not_reported > 0 {
+        let calls = grouped(total.not_reported);
+        let _ = writeln!(
+            text,
+            "The usage of {calls} calls was counted or estimated, not stated by the provider."
+        );
+    }
+    text
+}

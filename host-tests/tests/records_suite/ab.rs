@@ -1,0 +1,41 @@
+//! `tokenstile ab`, as a user calls it; its statistics are tested beside them.
+
+use crate::lines::{json_of, log, record, says, tokenstile};
+use serde_json::{Value, json};
+
+/// 40 subjects with two calls each; `b` costs 1,000 more by call.
+fn records() -> Vec<Value> {
+    let call = |i: u64| {
+        let (user, arm) = (i % 40, if i.is_multiple_of(2) { "a" } else { "b" });
+        let cost = 5_000 + user / 2 * 10 + if arm == "b" { 1_000 } else { 0 };
+        let more =
+            json!({"identity": {"user": format!("u{user}")}, "arms": {"cheap": arm}, "cost_nano_usd": cost});
+        record(&format!("{i}"), &more)
+    };
+    (0..80).map(call).collect()
+}
+
+#[test]
+fn arms_are_compared_by_subject() {
+    let ab = ["ab", "--experiment", "cheap", "--json", "-"];
+    let said = json_of(&ab, &log(&records()), 0);
+    let b = &said["arms"][1];
+    assert_eq!((&b["subjects"], &b["requests"]), (&json!(20), &json!(80.0 / 2.0)));
+    let cost = &b["by_request"]["cost_nano_usd"];
+    assert_eq!((&cost["mean"], &cost["difference"]["of"]), (&json!(6_095.0), &json!(1_000.0)));
+    // Costs of subjects are 0 to 190 in steps of 10 in both arms: their variance is 3,500, that of a mean of 20 of
+    // them 175; Student's quantile with 38 degrees of freedom is 2.02439, and 2.02439 · √350 is 37.8729.
+    let margin = cost["difference"]["margin"].as_f64().unwrap();
+    assert!((margin - 37.8729).abs() < 0.001, "{margin}");
+    let text = says(&ab[..3].iter().copied().chain(["-"]).collect::<Vec<_>>(), &log(&records()), 0);
+    assert!(text.contains("+1000.0000 ± 37.87"), "{text}");
+}
+
+#[test]
+fn shares_that_are_not_the_splits_end_with_1_and_an_unknown_experiment_with_2() {
+    let skewed = ["ab", "--experiment", "cheap", "--weights", "a=900,b=100", "--json", "-"];
+    assert_eq!(json_of(&skewed, &log(&records()), 1)["shares_mismatch"], true);
+    let output = tokenstile(&["ab", "--experiment", "dear", "-"], &log(&records()));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is cheap"));
+}

@@ -1,0 +1,124 @@
+//! `tokenstile focus`, judged by FOCUS's own validator.
+
+use crate::lines::{log, record, repository, says};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const WEEK: &str = "examples/replay/week.log.gz";
+
+/// The validator brings the rules of 1.2 along. Its numpy has no wheel after Python 3.12, and newer pyarrows want a
+/// newer one.
+const REQUIREMENTS: [&str; 3] = ["focus-validator==2.2.1", "numpy==1.26.4", "pyarrow==17.0.0"];
+
+/// The rules that the validator says are broken and are not: an InvoiceId must be null without an invoice (004), or
+/// not null with one (005); both are tried on all rows, and the rule above them, one of the two, is kept.
+const ALTERNATIVES: [&str; 1] = ["InvoiceId-C-005-C"];
+
+fn rows(csv: &str) -> Vec<std::collections::HashMap<String, String>> {
+    csv::Reader::from_reader(csv.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+fn nano(text: &str) -> i64 {
+    text.replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn rows_sum_up_to_the_records_kind_by_kind() {
+    let cached = json!({
+        "usage": {"input": 1000, "cache_read": 400, "output": 100, "source": "reported"},
+        "cost_nano_usd": 3_000_001, "savings_nano_usd": 5, "identity": {"user": "ada", "team": ""},
+        "overage": [{"rule": "r", "charge_nano_usd": 9}],
+    });
+    let unknown =
+        json!({"price": "", "priced": false, "cost_nano_usd": 77, "time": "2026-11-20T11:59:59.999Z"});
+    let refused = json!({"ending": "refused", "cost_nano_usd": 0, "usage": {"input": 0, "output": 0, "source": "none"}});
+    let text = log(&[record("a", &cached), record("b", &unknown), record("c", &refused)]);
+    let rows = rows(&says(&["focus", "-"], &text, 0));
+    let column = |name: &str| rows.iter().map(|row| row[name].as_str()).collect::<Vec<_>>();
+    assert_eq!(column("SkuMeter"), ["cache read", "input", "output", "tokens"]);
+    assert_eq!(column("ConsumedQuantity"), ["400.0", "600.0", "100.0", "1100.0"]);
+    assert_eq!(column("BilledCost"), ["0.000500000", "0.001500001", "0.001000000", "0.000000077"]);
+    assert_eq!(column("ChargePeriodStart")[2..], ["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"]);
+    assert_eq!(column("Tags"), [r#"{"user":"ada"}"#; 4]);
+    assert_eq!(column("x_SavingsCost").into_iter().map(nano).sum::<i64>(), 5);
+    assert_eq!(column("x_OverageCost").into_iter().map(nano).sum::<i64>(), 9);
+}
+
+#[test]
+fn the_rows_of_a_week_are_as_the_report_has_them_and_the_validator_accepts_them() {
+    let csv = says(&["focus", WEEK], "", 0);
+    let sum: i64 = rows(&csv).iter().map(|row| nano(&row["BilledCost"])).sum();
+    let report = crate::lines::json_of(&["report", "--format", "json", WEEK], "", 0);
+    assert_eq!(report["total"]["cost_nano_usd"], sum);
+    assert_eq!(broken(&csv, "focus-good.csv"), ALTERNATIVES);
+    // The validator judges: each of these is seen.
+    let dollars = broken(&csv.replace(",USD,", ",dollars,"), "focus-dollars.csv");
+    assert!(dollars.iter().any(|rule| rule.starts_with("BillingCurrency-")), "{dollars:?}");
+    let category = broken(&csv.replace(",Generative AI,", ",Magic,"), "focus-category.csv");
+    assert!(category.iter().any(|rule| rule.starts_with("ServiceSubcategory-")), "{category:?}");
+}
+
+/// The rules that it breaks.
+fn broken(csv: &str, name: &str) -> Vec<String> {
+    let venv = venv();
+    let file = repository("target").join(name);
+    std::fs::write(&file, csv).unwrap();
+    let packages = venv.join("lib/python3.12/site-packages");
+    let mut validator = Command::new(venv.join("bin/focus-validator"));
+    validator.args(["--validate-version", "1.2.0.1", "--block-download", "--focus-dataset", "CostAndUsage"]);
+    let supported = "TAGGING_SUPPORTED,USAGE_MEASUREMENT_SUPPORTED,ACCOUNT_NAMING_SUPPORTED";
+    validator.args(["--applicability-criteria", supported, "--data-file"]).arg(&file);
+    // It reads its table of currencies from where it stands, and ends with 0 whatever it found.
+    let text = said(&validator.current_dir(packages).output().unwrap());
+    assert!(text.contains("| Pass: "), "it has judged: {text}");
+    let failed = text.lines().filter(|line| line.contains(": FAIL "));
+    failed.map(|line| line.split([' ', ':']).nth(1).unwrap().to_owned()).collect()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn venv() -> PathBuf {
+    let venv = repository("target/focus-venv");
+    let installed = venv.join("installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS.join("\n")) {
+        return venv;
+    }
+    std::fs::create_dir_all(repository("target")).unwrap();
+    println!("installing FOCUS's validator into {} …", venv.display());
+    let made = Command::new(python()).args(["-m", "venv", "--clear"]).arg(&venv).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary=numpy,pyarrow",
+    ]);
+    let output = pip.args(REQUIREMENTS).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    std::fs::write(installed, REQUIREMENTS.join("\n")).unwrap();
+    venv
+}
+
+/// Python 3.12: `$PYTHON`, or the first of the usual names (pyenv's own folder as well).
+fn python() -> PathBuf {
+    let new = |python: &PathBuf| {
+        let says = Command::new(python)
+            .args(["-c", "import sys; sys.exit(sys.version_info[:2] != (3, 12))"])
+            .output();
+        says.is_ok_and(|output| output.status.success())
+    };
+    let named = std::env::var_os("PYTHON").map(PathBuf::from);
+    let usual = ["python3.12", "python3"].map(PathBuf::from);
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv")));
+    let folders = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()).into_iter().flatten();
+    let own = folders.filter_map(Result::ok).map(|folder| folder.path().join("bin/python3"));
+    let found = named.into_iter().chain(usual).chain(own).find(new);
+    found.expect("FOCUS's validator needs Python 3.12; name one by $PYTHON")
+}

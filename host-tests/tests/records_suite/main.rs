@@ -1,0 +1,8 @@
+//! What the command makes of cost records: `report`, `focus` and `ab`, each as a user calls it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod ab;
+mod focus;
+mod lines;
+mod report;
