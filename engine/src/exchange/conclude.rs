@@ -448,14 +448,18 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
     let (message, language) = state.message(template, told);
-    // In flight a call counts as one: there is no shorter one, and another will end.
-    if kind == RefusalKind::Rate && needed > cap && budget.meter != Meter::RequestsInFlight {
+    // Where calls are counted there is no shorter one, and where nothing is left there will be something.
+    let could_be_shorter = match kind {
+        RefusalKind::Rate => budget.meter != Meter::RequestsInFlight,
+        _ => state.remaining() > 0 && !matches!(budget.meter, Meter::Requests | Meter::RequestsInFlight),
+    };
+    if needed > cap && could_be_shorter {
         return never_fits(state, needed, cap);
     }
     Refusal { language, budget: Some(state), ..Refusal::other(kind, message) }
 }
 
-/// More than a full bucket holds: waiting does not help, so no time is named and no retry asked for.
+/// More than a full bucket or a whole window holds: waiting does not help, so no time is named and no retry asked for.
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
     let message = format!(

