@@ -7,7 +7,7 @@ use crate::ledger::{Denied, Level, WindowRule};
 use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
-use crate::usage::Served;
+use crate::usage::{Served, Usage};
 
 /// What was decided and why.
 #[derive(Debug, Default)]
@@ -349,7 +349,14 @@ impl Exchange {
 
     /// What sentences say of this call.
     pub(super) fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
-        Told { budget, needed, model: self.asked_model(), accepted: &self.accepted, now }
+        let prompt = match budget.meter {
+            Meter::Tokens | Meter::InputTokens | Meter::Usd => {
+                let usage = Usage { input: self.prompt_tokens, ..Usage::default() };
+                held(budget.meter, usage, self.asked_quote().price.cost(usage))
+            }
+            Meter::OutputTokens | Meter::Requests | Meter::RequestsInFlight => 0,
+        };
+        Told { budget, needed, prompt, model: self.asked_model(), accepted: &self.accepted, now }
     }
 
     /// The store refused a hold.
@@ -449,11 +456,12 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     let template = if state.remaining() == 0 { exhausted } else { short };
     let (message, language) = state.message(template, told);
     // Where calls are counted there is no shorter one, and where nothing is left there will be something.
-    let could_be_shorter = match kind {
-        RefusalKind::Rate => budget.meter != Meter::RequestsInFlight,
-        _ => state.remaining() > 0 && !matches!(budget.meter, Meter::Requests | Meter::RequestsInFlight),
+    // Of a window's quota the prompt alone decides: an answer may end where the rest does.
+    let never = match kind {
+        RefusalKind::Rate => needed > cap && budget.meter != Meter::RequestsInFlight,
+        _ => told.prompt > cap && state.remaining() > 0,
     };
-    if needed > cap && could_be_shorter {
+    if never {
         return never_fits(state, needed, cap);
     }
     Refusal { language, budget: Some(state), ..Refusal::other(kind, message) }
