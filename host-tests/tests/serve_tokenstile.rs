@@ -161,7 +161,7 @@ fn a_filter_that_is_not_there_is_an_error_that_says_how_to_build_it() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("cargo xtask build"), "{said}");
 }
 
