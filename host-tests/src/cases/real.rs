@@ -131,7 +131,7 @@ impl Run for World {
         let alone = got.len() == 1;
         let seen = |got: Got| Seen {
             status: got.status,
-            upstream: if decision(&got) == "deny" && !alone { None } else { upstream.next() },
+            upstream: if is_answered_here(&got) && !alone { None } else { upstream.next() },
             headers: got.headers,
             body: got.body,
             ended: got.ended.to_owned(),
@@ -189,6 +189,11 @@ impl World {
 
 fn decision(got: &Got) -> String {
     got.headers.text("x-tokenstile-decision").unwrap_or_default()
+}
+
+/// The filter has answered it itself.
+fn is_answered_here(got: &Got) -> bool {
+    matches!(decision(got).as_str(), "deny" | "confirm")
 }
 
 /// A client that left says nothing of it; of the others the filter has told its decision.
