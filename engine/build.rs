@@ -64,6 +64,7 @@ fn main() {
     std::fs::write(Path::new(&out).join("book.bin"), pack(&book, &able)).expect("OUT_DIR can be written");
     let weights = std::fs::read_to_string("weights.txt").expect("engine/weights.txt is in the repository");
     println!("cargo::rerun-if-changed=weights.txt");
+    println!("cargo::rerun-if-changed=src/dialect/feature_names.in");
     std::fs::write(Path::new(&out).join("weights.rs"), tables(&weights)).expect("OUT_DIR can be written");
     println!("cargo::rustc-env=TOKENSTILE_PRICES_AS_OF={}", text_of(&book["as_of"]));
     println!("cargo::rustc-env=TOKENSTILE_PRICES_VERSION={}", text_of(&book["version"]));
@@ -230,19 +231,9 @@ fn packed_price(entry: &Map<String, Value>) -> Vec<u8> {
     out
 }
 
-/// The bit of `Features` (`src/dialect/facts.rs`).
+/// The bit of `Features` (`src/dialect/features.rs`).
 fn feature(name: &str) -> u8 {
-    const FEATURES: &[&str] = &[
-        "tools",
-        "vision",
-        "audio",
-        "files",
-        "json_schema",
-        "reasoning",
-        "logprobs",
-        "server_tools",
-        "video",
-    ];
+    const FEATURES: &[&str] = &include!("src/dialect/feature_names.in");
     place(FEATURES, name)
 }
 

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod price;
 pub mod quota;
 pub mod refusal;
+mod secret;
 mod split;
 pub mod units;
 pub mod usage;

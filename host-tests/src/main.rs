@@ -67,8 +67,8 @@ fn main() -> ExitCode {
         Command::Ab(args) => cli::ab::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),
-        Command::Replay(args) => Ok(cli::replay::run(&args)),
-        Command::Suggest(args) => Ok(cli::suggest::run(&args)),
+        Command::Replay(args) => cli::replay::run(&args),
+        Command::Suggest(args) => cli::suggest::run(&args),
         Command::Price(args) => cli::price::run(&args),
         Command::Upstream(args) => cli::upstream::run(&args),
     };

@@ -160,7 +160,7 @@ fn what_was_probably_not_meant_is_warned_of() {
             "shorter-context",
             "`gpt-3.5-turbo` takes 16,385 tokens at once, `gpt-4o` takes 128,000",
         ),
-        (downgrade("o3", "o3-mini"), "lost-capability", "`o3-mini` cannot take images, files, and `o3` can"),
+        (downgrade("o3", "o3-mini"), "lost-capability", "`o3-mini` lacks vision, files, which `o3` has"),
         (
             more("\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]}"),
             "dead-rule",
@@ -219,6 +219,26 @@ fn what_was_probably_not_meant_is_warned_of() {
         assert_eq!(check(&["-q"], &policy).0, 0);
         assert_eq!(check(&["-q", "--deny-warnings"], &policy).0, 1);
     }
+}
+
+/// The names in `can` are those of the warning.
+#[test]
+fn a_capability_that_the_policy_vouches_for_is_not_warned_of() {
+    let list = |can: &str| {
+        let rule = format!("{{\"from\": \"o3\", \"to\": \"o3-mini\"{can}}}");
+        with(&format!(
+            "\"downgrades\": {{\"e\": [{rule}]}},\n{}",
+            FINE.replace(
+                "{\"at\": \"100%\", \"deny\": {}}",
+                "{\"at\": \"90%\", \"downgrade\": \"e\"}, {\"at\": \"100%\", \"deny\": {}}"
+            )
+        ))
+    };
+    let lost = |can: &str| found(&list(can)).into_iter().filter(|one| one.0 == "lost-capability").count();
+    assert_eq!(
+        (lost(""), lost(", \"can\": [\"vision\"]"), lost(", \"can\": [\"vision\", \"files\"]")),
+        (1, 1, 0)
+    );
 }
 
 #[test]

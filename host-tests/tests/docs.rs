@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use tokenstile_engine::dialect::DIALECTS;
+use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
 const DOCUMENTS: [&str; 7] = [
@@ -220,4 +221,13 @@ fn every_test_of_the_field_failures_exists() {
         }
     }
     assert!(seen >= 40, "{seen} tests: is the pattern still right?");
+}
+
+#[test]
+fn the_answers_page_names_every_decision() {
+    let answers = file("docs/answers.md");
+    let row = answers.lines().find(|line| line.starts_with("| `x-tokenstile-decision` |")).unwrap();
+    for decision in Decision::ALL {
+        assert!(row.contains(&format!("`{}`", decision.name())), "{row}");
+    }
 }

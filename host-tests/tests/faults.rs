@@ -73,7 +73,7 @@ impl fmt::Display for Fault {
 
 fn policy(scene: Scene, ground: Ground) -> Value {
     let provider = if scene == Scene::Asked { "openai" } else { "mistral" };
-    json!({
+    let mut policy = json!({
         "provider": provider,
         "version": 1, "name": "faults", "hold_headers": ground.hold_headers, "on_error": ground.on_error,
         // No proxy here has verified a token: the property is asked for, and the header decides.
@@ -88,7 +88,11 @@ fn policy(scene: Scene, ground: Ground) -> Value {
              "ladder": [{"at": "1%", "alert": "oncall"}, {"at": "90%", "warn": {"repeat": "once"}},
                 {"at": "100%", "downgrade": "economy"}, {"at": "150%", "deny": {}, "alert": "oncall"}]},
         ],
-    })
+    });
+    if scene == Scene::Downgrade {
+        policy["routes"] = json!([{"name": "pool", "set": {"headers": {"x-pool": "cheap", "x-new": "1"}}}]);
+    }
+    policy
 }
 
 fn request(user: &str) -> Request {
@@ -101,6 +105,7 @@ fn post(user: &str, body: String) -> Request {
         .header("content-type", "application/json")
         .header("accept-encoding", "gzip")
         .header("x-user-id", user)
+        .header("x-pool", "mine")
 }
 
 /// A request for a stream without `stream_options`, and the same with them.
@@ -307,6 +312,9 @@ fn judge(fault: Fault, report: &Report) -> Vec<String> {
     if passed && leaked && deny && fault.repeat == Repeat::Once {
         wrong.push("a header went upstream that must not".to_owned());
     }
+    if fault.repeat == Repeat::Once {
+        wrong.extend(routed_by_halves(report));
+    }
     let sent = report.upstream.as_ref().map(|sent| sent.body.clone()).unwrap_or_default();
     if fault.scene == Scene::Asked {
         if passed && sent != streaming(false).as_bytes() && sent != streaming(true).as_bytes() {
@@ -324,6 +332,21 @@ fn judge(fault: Fault, report: &Report) -> Vec<String> {
         wrong.push(format!("the upstream got `{}`", String::from_utf8_lossy(&sent)));
     }
     wrong
+}
+
+/// What a route sets is there as a whole, and the answer says so, or everything is as the client sent it.
+fn routed_by_halves(report: &Report) -> Option<String> {
+    let sent = report.upstream.as_ref()?;
+    let header = |name: &str| sent.headers.text(name).unwrap_or_default();
+    let got = (header("x-pool"), header("x-new"));
+    let told = report.client.headers.text("x-tokenstile-decision").unwrap_or_default();
+    let expected = match told.as_str() {
+        "allow" | "warn" => ("mine", ""),
+        "route" => ("cheap", "1"),
+        _ => return None,
+    };
+    ((got.0.as_str(), got.1.as_str()) != expected)
+        .then(|| format!("the answer says `{told}`, and the upstream got {got:?}"))
 }
 
 /// All loops on one ground.

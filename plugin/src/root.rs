@@ -63,6 +63,8 @@ pub(crate) struct Root {
     /// The period of the ticks; 0 without.
     ticking: u32,
     last_now: Option<EpochMs>,
+    /// The same to the nanosecond, as far as the host tells it.
+    last_ns: u64,
     /// Calls that this VM has seen.
     calls: u32,
 }
@@ -100,6 +102,7 @@ impl Root {
             outbox: Outbox::default(),
             ticking: 0,
             last_now: None,
+            last_ns: 0,
             calls: 0,
         }
     }
@@ -126,8 +129,7 @@ impl Root {
     /// A name for a call that no other call has: two workers are told apart by the nanosecond.
     pub(crate) fn call_id(&mut self, context: u32) -> String {
         self.calls = self.calls.wrapping_add(1);
-        let time = clock().unwrap_or_else(|_| self.last_now.map_or(0, |now| now.0.unsigned_abs()));
-        format!("{time:x}-{context:x}-{:x}", self.calls)
+        format!("{:x}-{context:x}-{:x}", self.last_ns, self.calls)
     }
 
     /// Whether a request may stay paused with nothing to come: APISIX's worker crashes on one, and a host
@@ -148,9 +150,11 @@ impl Root {
     /// The time. A host whose call fails once keeps the last one known.
     pub(crate) fn now(&mut self) -> Option<EpochMs> {
         let from_call = clock().ok().filter(|ns| *ns != 0);
-        let from_call = from_call.and_then(|ns| i64::try_from(ns / 1_000_000).ok());
-        let now = from_call.or_else(nginx_time).map(EpochMs);
+        let from_call_ms = from_call.and_then(|ns| i64::try_from(ns / 1_000_000).ok());
+        let now = from_call_ms.or_else(nginx_time).map(EpochMs);
         self.last_now = now.or(self.last_now);
+        let in_ns = |ms: EpochMs| ms.0.unsigned_abs().saturating_mul(1_000_000);
+        self.last_ns = from_call.or_else(|| now.map(in_ns)).unwrap_or(self.last_ns);
         self.last_now
     }
 

@@ -334,23 +334,41 @@ impl Stream {
 
     /// Carries out the edits, or leaves everything as it was.
     fn apply(&mut self, edits: &Edits) -> Result<(), String> {
+        let mut before = Vec::new();
+        let mut done = self.set_headers(edits, &mut before);
+        if done.is_ok() && !edits.body.is_empty() {
+            done = self.replace_body(edits);
+        }
+        if done.is_err() {
+            for (name, value) in before {
+                let _ = match value {
+                    Some(value) => host::set_header(Map::RequestHeaders, name, &value),
+                    None => host::remove_header(Map::RequestHeaders, name),
+                };
+            }
+        }
+        done
+    }
+
+    /// Sets the path and the headers; `before` gets what each was.
+    fn set_headers<'e>(
+        &self,
+        edits: &'e Edits,
+        before: &mut Vec<(&'e str, Option<Vec<u8>>)>,
+    ) -> Result<(), String> {
         if !edits.path.is_empty() {
             let path = dialect::splice(&self.path, &edits.path);
             host::set_header(Map::RequestHeaders, ":path", &path)
                 .map_err(|status| format!("replacing the path answered status {status}"))?;
+            before.push((":path", Some(self.path.clone())));
         }
         for (name, value) in &edits.headers {
+            let old = host::header(Map::RequestHeaders, name).ok().filter(|old| !old.is_empty());
             host::set_header(Map::RequestHeaders, name, value.as_bytes())
                 .map_err(|status| format!("setting `{name}` answered status {status}"))?;
+            before.push((name, old));
         }
-        if edits.body.is_empty() {
-            return Ok(());
-        }
-        let replaced = self.replace_body(edits);
-        if replaced.is_err() && !edits.path.is_empty() {
-            let _ = host::set_header(Map::RequestHeaders, ":path", &self.path);
-        }
-        replaced
+        Ok(())
     }
 
     fn replace_body(&mut self, edits: &Edits) -> Result<(), String> {

@@ -58,17 +58,27 @@ impl Desk {
     }
 
     fn begin(&mut self, user: &str) -> (Exchange, Next) {
+        self.ask(user, "hi")
+    }
+
+    fn ask(&mut self, user: &str, prompt: &str) -> (Exchange, Next) {
         let route = recognise(b"POST", b"api.openai.com", b"/v1/chat/completions").metered().unwrap();
         let headers = [(b"x-user-id".to_vec(), user.as_bytes().to_vec())];
         let identity = Identity::of(&self.policy, Head { headers: &headers, ..Head::default() });
         let mut call = Exchange::new(self.policy.clone(), route, identity, self.now);
-        let body = br#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}"#;
-        let mut next = call.body(body, false, self.now);
-        if next == Next::Reserve {
-            let got = reserve_all(&mut self.store, &call.holds(), self.now, true, &mut Vec::new()).unwrap();
-            next = call.reserved(&got, self.now);
+        let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": prompt}]}).to_string();
+        let mut next = call.body(body.as_bytes(), false, self.now);
+        loop {
+            next = match next {
+                Next::Reserve => {
+                    let holds = call.holds();
+                    let got = reserve_all(&mut self.store, &holds, self.now, true, &mut Vec::new()).unwrap();
+                    call.reserved(&got, self.now)
+                }
+                Next::Count => call.count(body.as_bytes(), self.now),
+                done => return (call, done),
+            };
         }
-        (call, next)
     }
 
     /// A call that uses so many tokens, or is refused: what its answer warns of, and the alerts of it.
@@ -134,6 +144,21 @@ fn the_first_refusal_is_an_alert_although_the_limit_is_not_used() {
     let mut desk = Desk::new(daily(json!([{"at": "95%", "alert": "finops"}, {"at": "100%", "deny": {}}])));
     assert!(desk.thresholds("ana", 930).is_empty());
     assert!(desk.thresholds("ana", 0).is_empty());
+}
+
+/// Anybody can ask for too much, at any time: nothing is used by it, and what is told later must not be silenced.
+#[test]
+fn a_call_that_never_fits_is_no_alert_and_silences_none() {
+    let ladder = json!([{"at": "80%", "alert": "finops"}, {"at": "100%", "deny": {}, "alert": "oncall"}]);
+    let mut desk = Desk::new(daily(ladder));
+    for prompt in ["word ".repeat(1001), "word ".repeat(5000)] {
+        let (mut call, next) = desk.ask("ana", &prompt);
+        assert!(matches!(next, Next::Reply(_)), "{next:?}");
+        call.end(true, desk.now);
+        assert!(desk.book(&mut call).is_empty());
+    }
+    assert_eq!(desk.thresholds("ana", 850), ["finops 80%"]);
+    assert_eq!(desk.thresholds("ana", 300), ["oncall 100%"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cohere;
 mod counter;
 mod edit;
 mod facts;
+mod features;
 mod gemini;
 mod ollama;
 mod openai;
@@ -21,7 +22,8 @@ mod target;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
-pub use facts::{Facts, Features, ModelAt, Opaque, Room, StreamUsage};
+pub use facts::{Facts, ModelAt, Opaque, Room, StreamUsage};
+pub use features::Features;
 pub use parts::{Parts, PromptPart};
 pub use prompt::PromptCount;
 pub use target::Target;

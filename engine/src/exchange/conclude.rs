@@ -3,6 +3,7 @@
 use super::climb::{Climb, Delay, Reach, Serve};
 use super::plan::{Planned, held};
 use super::{Decision, Exchange, Next, State};
+use crate::alert::Owed;
 use crate::ledger::{Denied, Level, WindowRule};
 use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
@@ -233,14 +234,11 @@ impl Exchange {
         }
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
-            let alert = deny_alert(budget).and_then(|at| self.alerted(planned, reserved.before, at));
+            let told = self.told(budget, planned.hold.amount, now);
+            let alert = self.alert_of_refusal(&told, planned, reserved.before);
+            let refusal = refusal(&told, planned, reserved.before, deny);
             self.owed.extend(alert);
-            return Some(refusal(
-                &self.told(budget, planned.hold.amount, now),
-                planned,
-                reserved.before,
-                deny,
-            ));
+            return Some(refusal);
         }
         if let Some(confirm) = climb.confirm {
             let missing = held.saturating_sub(budget.limit).max(0);
@@ -359,6 +357,14 @@ impl Exchange {
         Told { budget, needed, prompt, model: self.asked_model(), accepted: &self.accepted, now }
     }
 
+    /// Operators are told of a budget's refusals: those may begin before so much is used, for a call that needs more
+    /// than is left is refused. Not of a call that never fits: it says nothing of what is used, and whoever sends one
+    /// could silence what is told of the window later.
+    pub(super) fn alert_of_refusal(&self, told: &Told<'_>, planned: &Planned, level: Level) -> Option<Owed> {
+        let deny = told.budget.deny().filter(|deny| deny.alert.is_some() && told.prompt <= deny.at)?;
+        self.alerted(planned, level, deny.at)
+    }
+
     /// The store refused a hold.
     pub(super) fn denied(&mut self, denied: Denied, now: EpochMs) -> Next {
         let policy = self.policy.clone();
@@ -379,7 +385,7 @@ impl Exchange {
         };
         let told = self.told(budget, planned.hold.amount, now);
         let refusal = refusal(&told, planned, level, &deny.action);
-        let alert = deny_alert(budget).and_then(|at| self.alerted(planned, level, at));
+        let alert = self.alert_of_refusal(&told, planned, level);
         self.owed.extend(alert);
         self.refuse(&refusal, now)
     }
@@ -434,12 +440,6 @@ impl Exchange {
         }
         headers
     }
-}
-
-/// The threshold at which a budget refuses, if operators are told of its refusals: those may begin before so much is
-/// used, for a call that needs more than is left is refused.
-pub(super) fn deny_alert(budget: &Budget) -> Option<Amount> {
-    budget.deny().and_then(|deny| deny.alert.map(|_| deny.at))
 }
 
 /// The refusal of a budget with `level` used by others.

@@ -10,6 +10,7 @@ use super::{Exchange, Next};
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
 use crate::policy::{Confirm, Confirmations, OpenWindow, duration_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
+use crate::secret::is_same;
 use crate::units::{EpochMs, NanoUsd};
 use serde_json::{Map, Value};
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -36,6 +37,11 @@ struct Token {
 }
 
 impl Token {
+    /// Whether it is that which was signed.
+    fn is(self, given: &Self) -> bool {
+        is_same(&given.signature.to_le_bytes(), &self.signature.to_le_bytes())
+    }
+
     fn text(self) -> String {
         format!("{:x}.{:032x}", self.expires.0, self.signature)
     }
@@ -74,7 +80,7 @@ impl Exchange {
         let latest = now.plus_ms(confirmations.within_ms);
         let good = |token: &Token| {
             let in_time = now < token.expires && token.expires <= latest;
-            in_time && self.sign(token.expires).is_some_and(|own| is_same(own.signature, token.signature))
+            in_time && self.sign(token.expires).is_some_and(|own| own.is(token))
         };
         let offered = self.confirming.offered.iter().filter_map(|text| Token::parse(text));
         self.confirming.token = offered.into_iter().find(good);
@@ -182,12 +188,6 @@ fn hasher(confirmations: &Confirmations, purpose: &[u8]) -> SipHasher24 {
     hasher.write_u64(purpose.len() as u64);
     hasher.write(purpose);
     hasher
-}
-
-/// In the same time, wherever two signatures differ.
-fn is_same(a: u128, b: u128) -> bool {
-    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
-    std::hint::black_box(a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b))) == 0
 }
 
 #[cfg(test)]

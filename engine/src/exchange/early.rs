@@ -1,7 +1,7 @@
 //! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
 //! no call fits any more. The answer is the one that the whole request would get.
 
-use super::conclude::{deny_alert, refusal};
+use super::conclude::refusal;
 use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::alert::Owed;
@@ -58,8 +58,9 @@ impl Exchange {
             let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
             let deny = is_spent.then(|| sayable(budget)).flatten()?;
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
-            let alert = deny_alert(budget).and_then(|at| self.alerted(&planned, level, at));
-            Some((refusal(&self.told(budget, amount, now), &planned, level, deny), alert))
+            let told = self.told(budget, amount, now);
+            let alert = self.alert_of_refusal(&told, &planned, level);
+            Some((refusal(&told, &planned, level, deny), alert))
         })
     }
 }
@@ -70,8 +71,7 @@ fn sayable(budget: &Budget) -> Option<&Action> {
         "needed" => budget.meter != Meter::Requests,
         _ => true,
     };
-    let deny =
-        budget.enforced().map(|step| &step.action).find(|action| matches!(action, Action::Deny { .. }));
+    let deny = budget.deny().map(|step| &step.action);
     deny.filter(|action| match action {
         Action::Deny { exhausted, .. } => {
             !["needed", "model"].into_iter().any(|name| says(name) && exhausted.say(name))

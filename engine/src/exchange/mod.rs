@@ -100,6 +100,19 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All of them, the stricter the later.
+    pub const ALL: [Self; 9] = [
+        Self::Allow,
+        Self::Warn,
+        Self::Overage,
+        Self::Delay,
+        Self::Route,
+        Self::Clamp,
+        Self::Downgrade,
+        Self::Confirm,
+        Self::Deny,
+    ];
+
     /// The word in headers, records and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -251,8 +251,8 @@ impl Compiler<'_> {
                 compiled.push(Downgrade {
                     from: WildMatch::new(&rule.from),
                     to: rule.to,
-                    can: self.features(&path, "can", &rule.can),
-                    cannot: self.features(&path, "cannot", &rule.cannot),
+                    can: self.features(&format!("{path}.can"), &rule.can),
+                    cannot: self.features(&format!("{path}.cannot"), &rule.cannot),
                 });
             }
             lists.push(DowngradeList { name, rules: compiled });
@@ -279,15 +279,20 @@ impl Compiler<'_> {
         (u64::from(quantile.unwrap_or_default()), scopes)
     }
 
-    fn features(&mut self, path: &str, key: &str, names: &[String]) -> Features {
-        names.iter().fold(Features::default(), |all, name| {
-            let feature = Features::named(name);
-            if feature.is_none() {
-                let known = Features::NAMES.join("`, `");
-                self.errors.add(format!("{path}.{key}"), format!("unknown `{name}`; known are `{known}`"));
+    /// What requests use and models can do, by name.
+    pub(super) fn features(&mut self, path: &str, names: &[String]) -> Features {
+        let mut all = Features::default();
+        for (i, name) in names.iter().enumerate() {
+            match Features::named(name) {
+                Some(feature) => all = all.and(feature),
+                None => {
+                    let known = Features::NAMES.join("`, `");
+                    let wrong = format!("unknown feature `{name}`; known are `{known}`");
+                    self.errors.add(format!("{path}[{i}]"), wrong);
+                }
             }
-            all.and(feature.unwrap_or_default())
-        })
+        }
+        all
     }
 
     fn budget(

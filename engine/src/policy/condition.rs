@@ -147,19 +147,6 @@ impl Subject<'_> {
 pub(super) const RESERVED: [&str; 8] =
     ["model", "provider", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
 
-/// What a request may use, by the words of `uses`.
-const FEATURES: [(&str, Features); 9] = [
-    ("tools", Features::TOOLS),
-    ("images", Features::VISION),
-    ("audio", Features::AUDIO),
-    ("video", Features::VIDEO),
-    ("files", Features::FILES),
-    ("json_schema", Features::JSON_SCHEMA),
-    ("reasoning", Features::REASONING),
-    ("logprobs", Features::LOGPROBS),
-    ("server_tools", Features::SERVER_TOOLS),
-];
-
 /// What stands at a key whose name decides what may stand there.
 #[derive(Debug)]
 pub(super) enum Wanted {
@@ -277,18 +264,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let mut all = Features::default();
-        for (i, word) in words.iter().enumerate() {
-            match FEATURES.iter().find(|(name, _)| name == word) {
-                Some((_, feature)) => all = all.and(*feature),
-                None => {
-                    let names: Vec<_> = FEATURES.iter().map(|(name, _)| format!("`{name}`")).collect();
-                    let wrong = format!("unknown feature `{word}`; known are {}", names.join(", "));
-                    self.errors.add(format!("{at}[{i}]"), wrong);
-                }
-            }
-        }
-        Some(Condition::Uses(all))
+        Some(Condition::Uses(self.features(at, &words)))
     }
 
     fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {

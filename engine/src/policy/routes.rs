@@ -8,6 +8,7 @@ use super::identity::{Dimension, check_header};
 use super::named::Named;
 use super::wire::Mode;
 use super::{Downgrade, DowngradeList};
+use crate::secret::is_same;
 use crate::split::{self, PER_MILLE};
 use crate::units::EpochMs;
 use deserr::Deserr;
@@ -97,10 +98,6 @@ impl Setting {
     fn is_empty(&self) -> bool {
         self.model.is_none() && self.max_output_tokens.is_none() && self.headers.is_empty()
     }
-
-    fn edits(&self) -> bool {
-        !self.is_empty()
-    }
 }
 
 impl RouteRule {
@@ -114,7 +111,7 @@ impl RouteRule {
     #[must_use]
     pub fn edits(&self) -> bool {
         let arms = self.split.iter().flat_map(|split| &split.arms);
-        !self.shadow && (self.set.edits() || arms.into_iter().any(|arm| arm.set.edits()))
+        !self.shadow && (!self.set.is_empty() || arms.into_iter().any(|arm| !arm.set.is_empty()))
     }
 }
 
@@ -135,7 +132,7 @@ impl Split {
     /// The weight that an arm has by now, in millionths. One that changes nothing has it from the beginning.
     fn weight(&self, arm: &Arm, now: EpochMs) -> u64 {
         let steps = match self.ramp {
-            Some((from, to)) if arm.set.edits() => {
+            Some((from, to)) if !arm.set.is_empty() => {
                 let passed = i128::from(now.0.saturating_sub(from.0).max(0));
                 let whole = i128::from(to.0.saturating_sub(from.0).max(1));
                 let steps = passed.saturating_mul(i128::from(RAMP_STEPS)).checked_div(whole).unwrap_or(0);
@@ -160,12 +157,6 @@ impl Split {
 /// How finely a ramp grows.
 const RAMP_STEPS: u64 = 1000;
 const SECRET_BYTES_MIN: usize = 16;
-
-/// Compares without telling by its time how much is the same.
-fn is_same(given: &[u8], own: &[u8]) -> bool {
-    let differs = given.iter().zip(own).fold(0, |all, (a, b)| all | (a ^ b));
-    given.len() == own.len() && std::hint::black_box(differs) == 0
-}
 
 /// A route as written.
 #[derive(Debug, Deserr)]

@@ -3,7 +3,7 @@
 //! `exchange/rules.rs`.
 
 use super::PolicyErrors;
-use super::compile::{Compiler, is_name_byte};
+use super::compile::{Compiler, is_name};
 use super::condition::{Asker, Condition, Wanted};
 use super::confirm::{Confirm, WireConfirm};
 use super::identity::Dimension;
@@ -170,7 +170,7 @@ impl Compiler<'_> {
     /// Checks a rule's name, which no other rule may have.
     pub(super) fn rule_name(&mut self, path: &str, name: &str) {
         let path = format!("{path}.name");
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name_byte) {
+        if !is_name(name) {
             let wrong = "a name of 1 to 64 letters, digits, `-`, `_` and `.` is needed: it stands in headers and metrics";
             self.errors.add(&path, wrong);
         }

@@ -115,7 +115,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         (
             "/downgrades/economy/0/can",
             json!(["fly"]),
-            "`downgrades.economy[0].can`: unknown `fly`; known are `tools`",
+            "`downgrades.economy[0].can[0]`: unknown feature `fly`; known are `tools`",
         ),
         ("/budgets/0/ladder", json!([]), "`budgets[0].ladder`: no step"),
         (

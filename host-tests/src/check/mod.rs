@@ -10,7 +10,6 @@ mod sentences;
 mod warnings;
 
 pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
-pub(crate) use models::words;
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
 

@@ -1,6 +1,5 @@
 //! Owns what a policy's names of models mean in the price book. Called by `warnings` and `economics`.
 
-use tokenstile_engine::dialect::Features;
 use tokenstile_engine::policy::Policy;
 use tokenstile_engine::price::{Price, PriceQuery, Prices, Quote, ServiceTier, Unit, UnknownPrice, models};
 use tokenstile_engine::units::EpochMs;
@@ -66,20 +65,4 @@ pub(super) fn dearest_of_all(policy: &Policy, now: EpochMs) -> u64 {
         at: now,
     });
     own.chain([unknown, dearest_token(&book.price)]).max().unwrap_or(0)
-}
-
-/// What a call may use of a model, by the words of a policy's `uses`.
-pub(crate) fn words(features: Features) -> Vec<&'static str> {
-    let all = [
-        (Features::TOOLS, "tools"),
-        (Features::VISION, "images"),
-        (Features::AUDIO, "audio"),
-        (Features::VIDEO, "video"),
-        (Features::FILES, "files"),
-        (Features::JSON_SCHEMA, "json_schema"),
-        (Features::REASONING, "reasoning"),
-        (Features::LOGPROBS, "logprobs"),
-        (Features::SERVER_TOOLS, "server_tools"),
-    ];
-    all.iter().filter(|(feature, _)| features.meets(*feature)).map(|(_, word)| *word).collect()
 }

@@ -97,7 +97,7 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&s
         Condition::Stream(true) => "a streamed answer".to_owned(),
         Condition::Stream(false) => "an answer that is not streamed".to_owned(),
         Condition::Time(_) => "certain hours".to_owned(),
-        Condition::Uses(features) => super::words(*features).join(" and "),
+        Condition::Uses(features) => features.names().collect::<Vec<_>>().join(" and "),
         Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
     }

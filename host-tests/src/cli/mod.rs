@@ -3,12 +3,14 @@
 //! output, all talk to standard error. Each ends with 0 if all is right, 1 if what was looked at is wrong (a policy,
 //! a test, a filter), and 2 if the call is: a mistake in its arguments, or a file that cannot be read or written.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::host::Module;
+use tokenstile_host::replay::policy::Unusable;
 
 pub(crate) mod ab;
 pub(crate) mod check;
@@ -58,10 +60,48 @@ impl From<String> for Failure {
     }
 }
 
+impl From<Unusable> for Failure {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::File(why) => Self::Call(why),
+            Unusable::Wrong(why) => Self::Wrong(why),
+        }
+    }
+}
+
+/// Text for a terminal: names of users and models come from strangers, and must not steer it. Colours pass, which are
+/// ours.
+fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(steers) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let colour = after.strip_prefix("\x1b[").and_then(|code| code.split_once('m')).map(|(code, _)| code);
+        let is_colour = |code: &&str| code.bytes().all(|b| b.is_ascii_digit() || b == b';');
+        let length = match colour.filter(is_colour) {
+            Some(code) => code.len() + 3,
+            None => {
+                out.extend(after.chars().take(1).flat_map(char::escape_default));
+                0
+            }
+        };
+        let skipped = after.chars().next().map_or(0, char::len_utf8).max(length);
+        out.push_str(after.get(..length).unwrap_or_default());
+        rest = after.get(skipped..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// Puts text on standard output. A reader that has enough (`| head`) is no failure.
 pub(crate) fn say(text: &str) -> Result<(), String> {
     let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(printable(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(format!("cannot write to standard output: {error}"))
         }
@@ -114,4 +154,23 @@ pub(crate) fn until_interrupted() -> Result<(), String> {
         .build()
         .and_then(|runtime| runtime.block_on(tokio::signal::ctrl_c()))
         .map_err(|why| format!("cannot wait for Ctrl-C: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn strangers_do_not_steer_the_terminal() {
+        for (given, shown) in [
+            ("gpt\u{1b}]0;PWNED\u{7}-x\n", "gpt\\u{1b}]0;PWNED\\u{7}-x\n"),
+            ("a\tb\r\u{9b}c", "a\tb\\r\\u{9b}c"),
+            ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),
+            ("\u{1b}[2Jm", "\\u{1b}[2Jm"),
+            ("\u{1b}[31", "\\u{1b}[31"),
+            ("plain ö", "plain ö"),
+        ] {
+            assert_eq!(printable(given), shown, "{given:?}");
+        }
+    }
 }

@@ -2,11 +2,12 @@
 //! and where the report goes.
 
 use super::trace::{TraceArgs, tell_bad};
+use super::{Failure, say};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokenstile_host::replay::filter::Filter;
-use tokenstile_host::replay::policy::{self, Unusable};
+use tokenstile_host::replay::policy;
 use tokenstile_host::replay::report::{html, text};
 use tokenstile_host::replay::{Replay, Report};
 
@@ -47,52 +48,16 @@ pub(crate) struct Args {
     trace: TraceArgs,
 }
 
-enum Failed {
-    Wrong(String),
-    Call(String),
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    tell(args, &replay(args)?)
 }
 
-impl From<Unusable> for Failed {
-    fn from(unusable: Unusable) -> Self {
-        match unusable {
-            Unusable::File(why) => Self::Call(why),
-            Unusable::Wrong(why) => Self::Wrong(why),
-        }
-    }
-}
-
-impl From<super::Failure> for Failed {
-    fn from(failure: super::Failure) -> Self {
-        match failure {
-            super::Failure::Wrong(why) => Self::Wrong(why),
-            super::Failure::Call(why) => Self::Call(why),
-        }
-    }
-}
-
-impl From<String> for Failed {
-    fn from(why: String) -> Self {
-        Self::Call(why)
-    }
-}
-
-pub(crate) fn run(args: &Args) -> ExitCode {
-    let done = replay(args).and_then(|report| tell(args, &report));
-    let (why, status) = match done {
-        Ok(status) => return status,
-        Err(Failed::Wrong(why)) => (why, 1),
-        Err(Failed::Call(why)) => (why, 2),
-    };
-    eprintln!("tokenstile: {why}");
-    ExitCode::from(status)
-}
-
-fn replay(args: &Args) -> Result<Report, Failed> {
+fn replay(args: &Args) -> Result<Report, Failure> {
     let policy = policy::read(&args.policy, args.enforce)?;
     let against = args.against.as_deref().map(|path| policy::read(path, args.enforce)).transpose()?;
     let filter = match &args.wasm {
         None => None,
-        Some(path) => Some(Filter::new(&super::filter(Some(path))?, &policy.json).map_err(Failed::Wrong)?),
+        Some(path) => Some(Filter::new(&super::filter(Some(path))?, &policy.json).map_err(Failure::Wrong)?),
     };
     let (mut read, mut bar) = args.trace.open()?;
     let lasts = args.trace.lasts();
@@ -105,12 +70,12 @@ fn replay(args: &Args) -> Result<Report, Failed> {
     tell_bad(&read);
     let report = replay.finish(&read);
     if report.policy.calls == 0 {
-        return Err(Failed::Call("the traces have no call that is metered".to_owned()));
+        return Err(Failure::Call("the traces have no call that is metered".to_owned()));
     }
     Ok(report)
 }
 
-fn tell(args: &Args, report: &Report) -> Result<ExitCode, Failed> {
+fn tell(args: &Args, report: &Report) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.html {
         write_whole(path, html::page(report).as_bytes())?;
         eprintln!("tokenstile: wrote {}", path.display());
@@ -121,20 +86,9 @@ fn tell(args: &Args, report: &Report) -> Result<ExitCode, Failed> {
     } else {
         text::report(report)
     };
-    print(&text)?;
+    say(&text)?;
     let agree = report.filter.as_ref().is_none_or(|agreement| agreement.different == 0);
     Ok(ExitCode::from(u8::from(!agree)))
-}
-
-/// A reader that has enough (`| head`) is no failure.
-pub(super) fn print(text: &str) -> Result<(), String> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write to standard output: {error}"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The file is there as a whole or not at all, whenever it is interrupted.

@@ -1,13 +1,14 @@
 //! `tokenstile suggest`: budgets from what was used, as a policy in shadow mode with the reasons as comments. Called by
 //! `main`. It reads the traces twice: for the amounts, and for what the limits would have done.
 
-use super::replay::{print, write_whole};
+use super::replay::write_whole;
 use super::trace::{TraceArgs, tell_bad};
+use super::{Failure, say};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_host::replay::Replay;
-use tokenstile_host::replay::policy::{self, Unusable};
+use tokenstile_host::replay::policy;
 use tokenstile_host::replay::suggest::{Rule, Usage, metering};
 
 const EXAMPLES: &str = "\
@@ -39,30 +40,16 @@ pub(crate) struct Args {
     trace: TraceArgs,
 }
 
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match suggest(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(unusable) => {
-            let (why, status) = match unusable {
-                Unusable::File(why) => (why, 2),
-                Unusable::Wrong(why) => (why, 1),
-            };
-            eprintln!("tokenstile: {why}");
-            ExitCode::from(status)
-        }
-    }
-}
-
-fn suggest(args: &Args) -> Result<(), Unusable> {
-    let call = Unusable::File;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let call = Failure::Call;
     if args.trace.reads_standard_input() {
         return Err(call("the traces are read twice, so standard input will not do; name a file".to_owned()));
     }
     let base = args.base.as_deref().map(|path| policy::read(path, false)).transpose()?;
     let metering: Value = metering(base.as_ref().map(|given| &given.json));
-    let parse = |json: &Value, enforce| policy::parse(&json.to_string(), enforce).map_err(Unusable::Wrong);
+    let parse = |json: &Value, enforce| policy::parse(&json.to_string(), enforce).map_err(Failure::Wrong);
     let mut usage = Usage::new(parse(&metering, false)?.policy, args.trace.lasts());
-    let (mut read, mut bar) = args.trace.open().map_err(call)?;
+    let (mut read, mut bar) = args.trace.open()?;
     for (now, one) in read.by_ref() {
         usage.call(&one, now);
         bar.tick();
@@ -74,22 +61,22 @@ fn suggest(args: &Args) -> Result<(), Unusable> {
         usage.suggest(rule).ok_or_else(|| call("the traces have no call that is metered".to_owned()))?;
     let in_force = parse(&suggestion.policy(&metering), true)?.policy;
     let mut replay = Replay::new(in_force, None, None, args.trace.lasts());
-    let (mut read, mut bar) = args.trace.open().map_err(call)?;
+    let (mut read, mut bar) = args.trace.open()?;
     for (now, one) in read.by_ref() {
-        replay.call(&one, now).map_err(call)?;
+        replay.call(&one, now)?;
         bar.tick();
     }
     bar.finish();
     let effect = replay.finish(&read).policy;
     let text = suggestion.written(&metering, &effect);
     match &args.output {
-        None => print(&text).map_err(call),
+        None => say(&text)?,
         Some(path) => {
-            write_whole(path, text.as_bytes()).map_err(call)?;
+            write_whole(path, text.as_bytes())?;
             eprintln!("tokenstile: wrote {}", path.display());
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn percent(text: &str) -> Result<f64, String> {

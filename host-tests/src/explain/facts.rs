@@ -2,7 +2,6 @@
 //! Called by `mod.rs`.
 
 use super::{Request, Step};
-use crate::check::words;
 use tokenstile_engine::dialect::{Facts, ModelAt, Recognised, Route, recognise};
 use tokenstile_engine::policy::{HoldRule, Policy, Verdict};
 use tokenstile_engine::price::{PriceQuery, ServiceTier, Unit};
@@ -57,7 +56,7 @@ fn body(route: &Route, facts: &Facts, body: &[u8]) -> Step {
             if facts.stream { ", streamed" } else { "" }
         ),
     ];
-    let used = words(facts.features);
+    let used: Vec<_> = facts.features.names().collect();
     if !used.is_empty() {
         lines.push(format!("it uses {}", used.join(", ")));
     }

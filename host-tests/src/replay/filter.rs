@@ -2,14 +2,13 @@
 //! Called by [`super::Replay`]. One worker, as Envoy runs it; what the upstream answers is the recorded answer, or what
 //! becomes of it when the filter has changed the request.
 
+use super::agenda::Agenda;
 use super::answer;
 use super::outcome::Outcome;
 use super::trace::Whole;
 use crate::host::{Answer, Driver, LogLine, Module, Profile, Request, Sent, Shared, Vm, VmConfig};
 use serde::Serialize;
 use serde_json::Value;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use tokenstile_engine::dialect::recognise;
 use tokenstile_engine::units::EpochMs;
@@ -24,7 +23,7 @@ const TOLD: usize = 20;
 pub struct Filter {
     vm: Vm,
     shared: Shared,
-    running: BinaryHeap<Reverse<Running>>,
+    running: Agenda<Running>,
     begun: u64,
     agreement: Agreement,
 }
@@ -52,30 +51,9 @@ struct Said {
 }
 
 struct Running {
-    at: EpochMs,
     number: u64,
     driver: Driver,
     expected: Said,
-}
-
-impl PartialEq for Running {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Running {}
-
-impl PartialOrd for Running {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Running {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 impl Filter {
@@ -90,14 +68,13 @@ impl Filter {
         config.hold_headers = policy.get("hold_headers").and_then(Value::as_bool).unwrap_or(false);
         config.body_limit = Some(usize::MAX);
         let vm = Vm::new(module, &shared, config).map_err(|error| error.to_string())?;
-        Ok(Self { vm, shared, running: BinaryHeap::new(), begun: 0, agreement: Agreement::default() })
+        Ok(Self { vm, shared, running: Agenda::new(), begun: 0, agreement: Agreement::default() })
     }
 
     /// Lets the answers pass that have ended by now.
     pub fn land(&mut self, now: EpochMs) {
-        while self.running.peek().is_some_and(|Reverse(running)| running.at <= now) {
-            let Some(Reverse(mut running)) = self.running.pop() else { return };
-            self.set_clock(running.at);
+        while let Some((at, mut running)) = self.running.due(now) {
+            self.set_clock(at);
             let before = self.shared.log().written();
             if running.driver.waiting().is_some() {
                 // It was held back, and its time has come.
@@ -130,7 +107,7 @@ impl Filter {
         if driver.is_over() {
             self.compare(&driver, &expected, before, self.begun);
         } else {
-            self.running.push(Reverse(Running { at: outcome.ends, number: self.begun, driver, expected }));
+            self.running.put(outcome.ends, Running { number: self.begun, driver, expected });
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`trace`] reads what was; [`native`] decides each call anew, [`filter`] holds the built filter against it;
 //! [`tally`] adds up what it came to, [`compare`] what two policies make of it. Nothing here decides anything itself.
 
+mod agenda;
 pub mod answer;
 pub mod compare;
 pub mod filter;

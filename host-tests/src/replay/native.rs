@@ -2,12 +2,12 @@
 //! It decides nothing itself. What a call used is known from the trace, so a call is decided and priced when it begins,
 //! and what it settles waits for its end: until then its holds stand.
 
+use super::agenda::Agenda;
 use super::answer;
 use super::outcome::{Lever, Met, Outcome};
 use super::trace::{Call, Counted, Used, What, Whole};
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokenstile_engine::alert::settle_all;
@@ -35,42 +35,19 @@ pub struct Native {
     policy: Arc<Policy>,
     pages: Pages,
     routes: HashMap<(Arc<str>, Arc<str>), Route>,
-    running: BinaryHeap<Reverse<Landing>>,
-    begun: u64,
+    running: Agenda<Landing>,
     /// What answers came to, by kinds of calls, as each worker of the filter learns it.
     learned: Rc<RefCell<Learned>>,
 }
 
 /// What is booked when a call ends.
 struct Landing {
-    at: EpochMs,
-    number: u64,
     exchange: Exchange,
     /// What it used, and how that is known.
     used: (Usage, UsageSource),
     served: Served,
     /// The rules that it meets, and where they refuse.
     caps: Vec<(usize, i64)>,
-}
-
-impl PartialEq for Landing {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Landing {}
-
-impl PartialOrd for Landing {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Landing {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 /// What became known when calls ended.
@@ -112,8 +89,7 @@ impl Native {
             policy,
             pages: Pages::default(),
             routes: HashMap::new(),
-            running: BinaryHeap::new(),
-            begun: 0,
+            running: Agenda::new(),
             learned: Rc::default(),
         }
     }
@@ -126,9 +102,8 @@ impl Native {
 
     /// Books what has ended by now, and tells which budgets it passed and what it is charged for.
     pub fn land(&mut self, now: EpochMs, landed: &mut Landed) {
-        while self.running.peek().is_some_and(|Reverse(landing)| landing.at <= now) {
-            let Some(Reverse(landing)) = self.running.pop() else { return };
-            self.book(landing, landed);
+        while let Some((at, landing)) = self.running.due(now) {
+            self.book(at, landing, landed);
         }
     }
 
@@ -324,27 +299,26 @@ impl Native {
             outcome.cost = exchange.cost_as_served(usage, &served);
         }
         outcome.levers = levers(&outcome, shorter);
-        self.begun += 1;
         let used = (now_used.unwrap_or_default(), used.source);
-        let landing = Landing { at: ends, number: self.begun, exchange, used, served, caps };
+        let landing = Landing { exchange, used, served, caps };
         if refused {
-            self.book(landing, &mut Landed::default());
+            self.book(ends, landing, &mut Landed::default());
         } else {
-            self.running.push(Reverse(landing));
+            self.running.put(ends, landing);
         }
         outcome
     }
 
     /// Settles a call that has ended.
-    fn book(&mut self, mut landing: Landing, landed: &mut Landed) {
-        let Landing { at, exchange, used, served, caps, .. } = &mut landing;
-        let settlement = exchange.end_known(*used, std::mem::take(served), *at);
+    fn book(&mut self, at: EpochMs, mut landing: Landing, landed: &mut Landed) {
+        let Landing { exchange, used, served, caps } = &mut landing;
+        let settlement = exchange.end_known(*used, std::mem::take(served), at);
         let mut owed = exchange.take_owed();
         if owed.is_empty() {
             return;
         }
         let settled: Vec<Settle> = owed.iter().map(|owed| owed.settle).collect();
-        let (booked, alerts) = settle_all(&mut self.pages, &mut owed, *at);
+        let (booked, alerts) = settle_all(&mut self.pages, &mut owed, at);
         landed.alerts += alerts.len() as u64;
         if let Some(mut settlement) = settlement.filter(|_| settled.iter().any(|settle| settle.watched)) {
             exchange.booked(&mut settlement, &booked.before);
@@ -361,7 +335,7 @@ impl Native {
                 cap: None,
                 warns: Default::default(),
             };
-            let by = page.level(&hold, *at).used.saturating_sub(*cap);
+            let by = page.level(&hold, at).used.saturating_sub(*cap);
             if by > 0 {
                 landed.passed.push(Overshoot { rule: *rule, tag: settle.key.tag, by });
             }

@@ -38,23 +38,16 @@ pub fn read(path: &Path, enforce: bool) -> Result<Given, Unusable> {
 /// # Errors
 /// It is no right policy.
 pub fn parse(text: &str, enforce: bool) -> Result<Given, String> {
-    // What is plain JSON goes to the engine as it is, so that it finds keys that stand twice.
-    let plain = Policy::parse(text.as_bytes());
-    let given = jsonc_parser::parse_to_serde_value::<Value>(text, &jsonc_parser::ParseOptions::default());
-    let mut json = match (given, &plain) {
-        (Ok(json), _) => json,
-        (Err(error), Err(_)) => return Err(error.to_string()),
-        (Err(_), Ok(_)) => serde_json::from_str(text).map_err(|error| error.to_string())?,
-    };
-    let has_comments = serde_json::from_str::<serde::de::IgnoredAny>(text).is_err();
-    if let (Err(errors), false) = (&plain, has_comments) {
-        return Err(errors.to_string());
-    }
+    let strict = crate::check::strict(text)?;
+    let read = |json: &str| Policy::parse(json.as_bytes()).map_err(|errors| errors.to_string());
+    // As it stands, so that keys that stand twice are found.
+    let mut policy = read(&strict)?;
+    let mut json = serde_json::from_str(&strict).map_err(|error| error.to_string())?;
     if enforce {
         in_force(&mut json);
+        policy = read(&json.to_string())?;
     }
-    let policy = if has_comments || enforce { Policy::parse(json.to_string().as_bytes()) } else { plain };
-    policy.map(|policy| Given { policy: Arc::new(policy), json }).map_err(|errors| errors.to_string())
+    Ok(Given { policy: Arc::new(policy), json })
 }
 
 /// Every `mode` is `enforce`.

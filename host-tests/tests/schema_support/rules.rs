@@ -22,17 +22,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
             "timezone": {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]}
         }
     });
-    let words = [
-        "tools",
-        "images",
-        "audio",
-        "video",
-        "files",
-        "json_schema",
-        "reasoning",
-        "logprobs",
-        "server_tools",
-    ];
+    let words = tokenstile_engine::dialect::Features::NAMES;
     // Dimensions are the policy's own names; their values are texts.
     let wanted = json!({
         "properties": {

@@ -115,15 +115,13 @@ impl Warnings<'_> {
             rule.and_then(|rule| rule.get("can")).and_then(Value::as_array).cloned().unwrap_or_default();
         let lost = dear.iter().find_map(|(model, quote)| {
             let lost = cheap.capability.lacks.0 & !quote.capability.lacks.0;
-            let lost =
-                models::words(Features(lost)).into_iter().filter(|word| !can.contains(&(*word).into()));
+            let lost = Features(lost).names().filter(|word| !can.contains(&(*word).into()));
             let lost: Vec<&str> = lost.collect();
             (!lost.is_empty()).then(|| (model.clone(), lost.join(", ")))
         });
         if let Some((model, lost)) = lost {
-            let message = format!(
-                "`{to}` cannot take {lost}, and `{model}` can: calls that use it fall to the next step"
-            );
+            let message =
+                format!("`{to}` lacks {lost}, which `{model}` has: calls that use it fall to the next step");
             self.add("lost-capability", format!("{path}.to"), message, None);
         }
     }

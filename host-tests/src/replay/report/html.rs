@@ -108,9 +108,7 @@ fn sums(tallied: &Tallied) -> Markup {
 fn over_time(tallied: &Tallied) -> Markup {
     let series = &tallied.series;
     let names: BTreeSet<&str> = series.steps.iter().flat_map(|step| step.decisions.keys().copied()).collect();
-    let order = plots::DECISIONS;
-    let known = order.into_iter().filter(|name| names.contains(name));
-    let names: Vec<&str> = known.chain(names.iter().copied().filter(|name| !order.contains(name))).collect();
+    let names: Vec<&str> = plots::decisions().filter(|name| names.contains(name)).collect();
     // The tables have a few lines, not one for each step of time.
     let each = series.steps.len().div_ceil(24).max(1);
     let mut spend = Vec::new();
@@ -144,7 +142,7 @@ fn over_time(tallied: &Tallied) -> Markup {
 }
 
 fn step_class(name: &str) -> &'static str {
-    plots::DECISIONS.into_iter().find(|known| *known == name).unwrap_or("other")
+    plots::decisions().find(|known| *known == name).unwrap_or("other")
 }
 
 fn levers(tallied: &Tallied) -> Markup {

@@ -5,8 +5,12 @@ use super::words::usd;
 use crate::replay::series::Series;
 use crate::replay::tally::Share;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::coord::types::RangedCoordi64;
 use plotters::prelude::*;
 use std::error::Error;
+use std::ops::Range;
+use tokenstile_engine::exchange::Decision;
 
 /// Colours by what they are for. The style sheet says what they look like.
 pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
@@ -14,12 +18,15 @@ pub(super) const GRID: RGBColor = RGBColor(2, 2, 2);
 pub(super) const WITHOUT: RGBColor = RGBColor(3, 3, 3);
 pub(super) const WITH: RGBColor = RGBColor(4, 4, 4);
 /// The decisions in the order of strictness. Each has a colour of its own, from 16 on.
-pub(super) const DECISIONS: [&str; 9] =
-    ["allow", "warn", "overage", "delay", "route", "clamp", "downgrade", "confirm", "deny"];
+pub(super) fn decisions() -> impl Iterator<Item = &'static str> {
+    Decision::ALL.into_iter().map(Decision::name)
+}
 
 const SIZE: (u32, u32) = (760, 280);
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
+type Over<'a, Y> =
+    ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordi64, <Range<Y> as AsRangedCoord>::CoordDescType>>;
 
 /// Draws one plot.
 fn drawn(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> String {
@@ -73,25 +80,8 @@ pub fn spend(series: &Series) -> String {
         sums.push((at, dollars(without), dollars(with)));
     }
     let top = dollars(without.max(with)).max(1e-6) * 1.05;
-    let whole = at - series.start_ms;
     drawn(SIZE, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(8)
-            .set_label_area_size(LabelAreaPosition::Left, 72)
-            .set_label_area_size(LabelAreaPosition::Bottom, 28)
-            .build_cartesian_2d(series.start_ms..at.max(series.start_ms + 1), 0.0..top)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .label_style(style(13))
-            .x_labels(7)
-            .y_labels(6)
-            .x_label_formatter(&|ms| clock(*ms, whole))
-            .y_label_formatter(&|value| money(*value))
-            .draw()?;
+        let mut chart = over_time(area, series.start_ms..at, 0.0..top, &|value| money(*value))?;
         let without = sums.iter().map(|(at, without, _)| (*at, *without));
         chart.draw_series(LineSeries::new(without, WITHOUT.stroke_width(2)))?;
         let with = sums.iter().map(|(at, _, with)| (*at, *with));
@@ -100,9 +90,41 @@ pub fn spend(series: &Series) -> String {
     })
 }
 
+/// A chart with the time from left to right.
+fn over_time<'a, Y>(
+    area: &Area<'a>,
+    times: Range<i64>,
+    values: Range<Y>,
+    label: &dyn Fn(&Y) -> String,
+) -> Result<Over<'a, Y>, Box<dyn Error>>
+where
+    Range<Y>: AsRangedCoord<Value = Y>,
+    <Range<Y> as AsRangedCoord>::CoordDescType: ValueFormatter<Y>,
+{
+    let whole = times.end - times.start;
+    let mut chart = ChartBuilder::on(area)
+        .margin(8)
+        .set_label_area_size(LabelAreaPosition::Left, 72)
+        .set_label_area_size(LabelAreaPosition::Bottom, 28)
+        .build_cartesian_2d(times.start..times.end.max(times.start + 1), values)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(INK)
+        .label_style(style(13))
+        .x_labels(7)
+        .y_labels(6)
+        .x_label_formatter(&|ms| clock(*ms, whole))
+        .y_label_formatter(&label)
+        .draw()?;
+    Ok(chart)
+}
+
 /// Which colour a decision has.
 pub(super) fn step_colour(decision: &str) -> RGBColor {
-    let place = (16..).zip(DECISIONS).find(|(_, name)| *name == decision).map_or(31, |(mark, _)| mark);
+    let place = (16..).zip(decisions()).find(|(_, name)| *name == decision).map_or(31, |(mark, _)| mark);
     RGBColor(place, place, place)
 }
 
@@ -120,23 +142,8 @@ pub fn steps(series: &Series, names: &[&str]) -> String {
     let most = columns.iter().map(|column| names.iter().map(|name| sum(column, name)).sum::<u64>()).max();
     let most = most.unwrap_or(1).max(1);
     drawn(SIZE, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(8)
-            .set_label_area_size(LabelAreaPosition::Left, 72)
-            .set_label_area_size(LabelAreaPosition::Bottom, 28)
-            .build_cartesian_2d(series.start_ms..end.max(series.start_ms + 1), 0..most + most / 20 + 1)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .label_style(style(13))
-            .x_labels(7)
-            .y_labels(6)
-            .x_label_formatter(&|ms| clock(*ms, end - series.start_ms))
-            .y_label_formatter(&|value| tokenstile_engine::units::grouped(*value))
-            .draw()?;
+        let count = |value: &u64| tokenstile_engine::units::grouped(*value);
+        let mut chart = over_time(area, series.start_ms..end, 0..most + most / 20 + 1, &count)?;
         for (index, column) in columns.iter().enumerate() {
             let from = series.start_ms + width * i64::try_from(index).unwrap_or(0);
             let mut below = 0;

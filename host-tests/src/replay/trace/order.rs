@@ -3,8 +3,8 @@
 //! comes.
 
 use super::{Bad, Call, Read, Reads, What};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use crate::replay::agenda::Agenda;
+use std::collections::BTreeMap;
 use tokenstile_engine::units::EpochMs;
 
 /// As many calls are kept to put them in order.
@@ -27,11 +27,9 @@ pub struct Timing {
 pub struct Ordered {
     sources: Vec<Source>,
     timing: Timing,
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    waiting: Agenda<Call>,
     bytes: usize,
     read: u64,
-    /// Breaks ties: equal times keep their order.
-    taken: u64,
     last: EpochMs,
     /// Calls that came too late to be put in order.
     pub late: u64,
@@ -50,32 +48,6 @@ struct Source {
     last: Option<EpochMs>,
 }
 
-struct Waiting {
-    at: EpochMs,
-    number: u64,
-    call: Call,
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// As many places are told.
 const TOLD: usize = 100;
 
@@ -87,10 +59,9 @@ impl Ordered {
         let mut all = Self {
             sources: sources.into_iter().map(source).collect(),
             timing,
-            waiting: BinaryHeap::new(),
+            waiting: Agenda::new(),
             bytes: 0,
             read: 0,
-            taken: 0,
             last: EpochMs(i64::MIN),
             late: 0,
             bad: Vec::new(),
@@ -144,9 +115,7 @@ impl Ordered {
             self.advance(index);
             if let Some((at, call)) = taken {
                 self.bytes += size(&call);
-                let number = self.taken;
-                self.taken += 1;
-                self.waiting.push(Reverse(Waiting { at, number, call }));
+                self.waiting.put(at, call);
             }
         }
     }
@@ -164,7 +133,7 @@ impl Iterator for Ordered {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();
-        let Reverse(Waiting { at, call, .. }) = self.waiting.pop()?;
+        let (at, call) = self.waiting.take()?;
         self.bytes = self.bytes.saturating_sub(size(&call));
         if at < self.last {
             self.late += 1;
