@@ -1,12 +1,15 @@
 //! One HTTP stream: what the proxy shows of it goes to the engine, what the engine says is carried out.
 
+mod answer;
+mod edits;
+
 use crate::host::{self, Buffer, Map};
 use crate::identity;
 use crate::pairs::{self, Pairs};
 use crate::root::{HostKind, Root};
 use std::cell::RefCell;
 use std::rc::Rc;
-use tokenstile_engine::dialect::{self, Edits, Recognised, Route};
+use tokenstile_engine::dialect::{self, Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::policy::{Head, Policy, Verdict};
 use tokenstile_engine::quota;
@@ -332,69 +335,6 @@ impl Stream {
         Some(self.exchange.store_failed("shared data is contended, and this host cannot wait", now))
     }
 
-    /// Carries out the edits, or leaves everything as it was.
-    fn apply(&mut self, edits: &Edits) -> Result<(), String> {
-        let mut before = Vec::new();
-        let mut done = self.set_headers(edits, &mut before);
-        if done.is_ok() && !edits.body.is_empty() {
-            done = self.replace_body(edits);
-        }
-        if done.is_err() {
-            for (name, value) in before {
-                let _ = match value {
-                    Some(value) => host::set_header(Map::RequestHeaders, name, &value),
-                    None => host::remove_header(Map::RequestHeaders, name),
-                };
-            }
-        }
-        done
-    }
-
-    /// Sets the path and the headers; `before` gets what each was.
-    fn set_headers<'e>(
-        &self,
-        edits: &'e Edits,
-        before: &mut Vec<(&'e str, Option<Vec<u8>>)>,
-    ) -> Result<(), String> {
-        if !edits.path.is_empty() {
-            let path = dialect::splice(&self.path, &edits.path);
-            host::set_header(Map::RequestHeaders, ":path", &path)
-                .map_err(|status| format!("replacing the path answered status {status}"))?;
-            before.push((":path", Some(self.path.clone())));
-        }
-        for (name, value) in &edits.headers {
-            let old = host::header(Map::RequestHeaders, name).ok().filter(|old| !old.is_empty());
-            host::set_header(Map::RequestHeaders, name, value.as_bytes())
-                .map_err(|status| format!("setting `{name}` answered status {status}"))?;
-            before.push((name, old));
-        }
-        Ok(())
-    }
-
-    fn replace_body(&mut self, edits: &Edits) -> Result<(), String> {
-        if self.length_stays {
-            return Err("the request's length is on its way already".to_owned());
-        }
-        // A stale length would cut the body, or smuggle its end into the next request: it goes before the
-        // body changes, so that no failure in between leaves the two apart.
-        if self.headers_held {
-            remove_length()
-                .map_err(|status| format!("removing the request's length answered status {status}"))?;
-        }
-        let edited = dialect::splice(&self.body, &edits.body);
-        let replaced = host::set_buffer(Buffer::RequestBody, &edited).map_err(|status| {
-            self.root.borrow_mut().bodies_read_only |= status == host::UNIMPLEMENTED;
-            format!("replacing the request body answered status {status}")
-        });
-        if self.headers_held {
-            let sent = if replaced.is_ok() { &edited } else { &self.body };
-            // Without it the body goes in chunks.
-            let _ =
-                host::set_header(Map::RequestHeaders, "content-length", sent.len().to_string().as_bytes());
-        }
-        replaced
-    }
-
     /// A tick: asks the store again, or goes on after a delay. Host calls speak of this stream already.
     pub(crate) fn try_again(&mut self) {
         self.is_now = false;
@@ -428,91 +368,6 @@ impl Stream {
             let why = format!("resuming a request answered status {status}");
             self.root.borrow_mut().metrics.failed("host", &why);
         }
-    }
-
-    /// The answer's headers are there.
-    pub(crate) fn response_headers(&mut self, end_of_stream: bool) {
-        self.is_now = false;
-        let now = self.now();
-        if self.exchange.is_reading() {
-            let _ = self.exchange.unread("the proxy did not show the whole body", false, now);
-        }
-        if self.kind == HostKind::Apisix {
-            // It shows an answer's body only to a filter that asked for it by now.
-            let ask = || host::set_property("wasm_process_resp_body", b"1");
-            if ask().or_else(|_| ask()).is_err() {
-                self.exchange.answer_chunk_lost();
-            }
-        }
-        let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
-        // Once more: without these two the answer cannot be read.
-        let needed = |name| host::header(Map::ResponseHeaders, name).unwrap_or_else(|_| text(name));
-        let status = std::str::from_utf8(&needed(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-        let kind = needed("content-type");
-        let encoding = text("content-encoding");
-        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
-        let names = self.exchange.answer_headers().iter();
-        let stated: Vec<_> =
-            names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();
-        for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
-            if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
-                let why = format!("adding `{name}` to the answer answered status {status}");
-                self.root.borrow_mut().metrics.failed("header", &why);
-            }
-        }
-        if self.exchange.changes_answer() && remove_answer_length().is_err() {
-            self.exchange.answer_is_read_only();
-        }
-        // APISIX says so of every answer.
-        if end_of_stream && self.kind != HostKind::Apisix {
-            self.finished();
-        }
-    }
-
-    /// A chunk of the answer passes.
-    pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
-        self.is_now = false;
-        if !std::mem::replace(&mut self.began, true) {
-            let now = self.now();
-            self.exchange.answer_began(now);
-        }
-        let holds_back = end_of_stream && self.exchange.changes_answer();
-        if (size > 0 || holds_back) && self.exchange.is_answering() {
-            let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
-            match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
-                Ok(chunk) => {
-                    if let Some(passed) = self.exchange.answer_chunk(&chunk, end_of_stream) {
-                        self.replace_answer(&passed);
-                    }
-                }
-                Err(status) => {
-                    self.exchange.answer_chunk_lost();
-                    let why = format!("a chunk of the answer answered status {status}");
-                    self.root.borrow_mut().metrics.failed("answer", &why);
-                }
-            }
-        }
-        if end_of_stream {
-            self.finished();
-        }
-    }
-
-    /// Puts another chunk in the place of the one that passes.
-    fn replace_answer(&mut self, chunk: &[u8]) {
-        let replace = || host::set_buffer(Buffer::ResponseBody, chunk);
-        if let Err(status) = replace().or_else(|_| replace()) {
-            // From here on the answer goes as it is; the client sees a usage event that it did not ask for.
-            self.exchange.answer_is_read_only();
-            let why = format!("replacing a chunk of the answer answered status {status}");
-            self.root.borrow_mut().metrics.failed("edit", &why);
-        }
-    }
-
-    /// The answer ended in trailers. An event of a stream that was cut there and held back is not sent on:
-    /// readers of event streams throw it away (HTML standard, 9.2.6).
-    pub(crate) fn response_trailers(&mut self) {
-        self.is_now = false;
-        self.finished();
     }
 
     /// The answer passed whole.
@@ -572,11 +427,6 @@ fn short_text(bytes: &[u8]) -> String {
 
 fn remove_length() -> Result<(), host::Status> {
     let remove = || host::remove_header(Map::RequestHeaders, "content-length");
-    remove().or_else(|_| remove())
-}
-
-fn remove_answer_length() -> Result<(), host::Status> {
-    let remove = || host::remove_header(Map::ResponseHeaders, "content-length");
     remove().or_else(|_| remove())
 }
 

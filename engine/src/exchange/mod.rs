@@ -11,10 +11,13 @@
 //!   └── unread (too long, or never seen) ────►┘
 //! ```
 
+mod answering;
 mod climb;
 mod conclude;
 mod confirm;
+mod decision;
 mod early;
+mod failing;
 mod known;
 mod plan;
 mod record;
@@ -22,6 +25,7 @@ mod routing;
 mod rules;
 mod settle;
 
+pub use decision::Decision;
 pub use known::ServedBy;
 pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
@@ -73,61 +77,6 @@ enum State {
     Replied,
     /// Settled, or the client left before it went anywhere.
     Ended,
-}
-
-/// What was decided, in the order of strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Decision {
-    /// It went on as it was.
-    #[default]
-    Allow,
-    /// It went on, and the caller is told that the budget runs low.
-    Warn,
-    /// It went on, at a price.
-    Overage,
-    /// It went on later.
-    Delay,
-    /// A route chose another model or another way for it.
-    Route,
-    /// The answer is shortened.
-    Clamp,
-    /// A cheaper model serves.
-    Downgrade,
-    /// The caller was asked to confirm it.
-    Confirm,
-    /// It was refused.
-    Deny,
-}
-
-impl Decision {
-    /// All of them, the stricter the later.
-    pub const ALL: [Self; 9] = [
-        Self::Allow,
-        Self::Warn,
-        Self::Overage,
-        Self::Delay,
-        Self::Route,
-        Self::Clamp,
-        Self::Downgrade,
-        Self::Confirm,
-        Self::Deny,
-    ];
-
-    /// The word in headers, records and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Warn => "warn",
-            Self::Overage => "overage",
-            Self::Delay => "delay",
-            Self::Route => "route",
-            Self::Clamp => "clamp",
-            Self::Downgrade => "downgrade",
-            Self::Confirm => "confirm",
-            Self::Deny => "deny",
-        }
-    }
 }
 
 /// One call.
@@ -239,14 +188,6 @@ impl Exchange {
         self.request_id = request_id;
     }
 
-    /// The first bytes of the answer's body are here.
-    pub fn answer_began(&mut self, now: EpochMs) {
-        // Our own reply is none.
-        if self.state == State::Forwarded {
-            let _ = self.first_chunk.get_or_insert(now);
-        }
-    }
-
     /// The caller's `accept-language`.
     pub fn accepts_language(&mut self, header: &[u8]) {
         const MAX: usize = 512;
@@ -267,18 +208,6 @@ impl Exchange {
     /// The request's headers have left already, or this host cannot change them.
     pub const fn path_is_read_only(&mut self) {
         self.path_editable = false;
-    }
-
-    /// This host cannot replace chunks of an answer: nothing is asked for that would have to go again.
-    pub fn answer_is_read_only(&mut self) {
-        self.answer_editable = false;
-        self.strip = None;
-    }
-
-    /// Whether chunks of the answer may come out shorter, so that its length must not be announced.
-    #[must_use]
-    pub const fn changes_answer(&self) -> bool {
-        self.strip.is_some()
     }
 
     /// The whole body is here. `encoded`: a `content-encoding` other than identity was announced.
@@ -435,115 +364,6 @@ impl Exchange {
         }
     }
 
-    /// The store cannot answer, or did not in time. The one place where `on_error` decides.
-    pub fn store_failed(&mut self, why: &str, now: EpochMs) -> Next {
-        if self.state != State::Reserving {
-            return Next::Nothing;
-        }
-        self.fail(why, now)
-    }
-
-    /// Something of ours failed before the call went on: `on_error` decides.
-    pub fn fail(&mut self, why: &str, now: EpochMs) -> Next {
-        self.failure = Some(why.to_owned());
-        match self.on_error(now) {
-            Verdict::Allow => self.forward(),
-            Verdict::Deny => {
-                let message = "Budgets can't be checked right now, and this service's policy is to wait. \
-                               Try again in a moment."
-                    .to_owned();
-                self.give_back();
-                self.refuse(&Refusal::other(RefusalKind::Unavailable, message), now)
-            }
-        }
-    }
-
-    /// What a failure means for this call: one budget that it meets is enough to refuse it. Those in shadow
-    /// mode change nothing, and where none is met the policy's own word counts.
-    fn on_error(&mut self, now: EpochMs) -> Verdict {
-        if self.plan.is_empty() {
-            self.plan(now);
-        }
-        let mut met =
-            self.plan.iter().filter_map(|planned| self.policy.budgets.get(planned.budget)).peekable();
-        if met.peek().is_none() {
-            return self.policy.on_error;
-        }
-        let denies = met.any(|budget| !budget.shadow && budget.on_error == Verdict::Deny);
-        if denies { Verdict::Deny } else { Verdict::Allow }
-    }
-
-    /// The host did not carry out the edits of [`Next::Forward`]: the call still asks for what it
-    /// asked for. `on_error` decides.
-    pub fn edit_failed(&mut self, why: &str, now: EpochMs) -> Next {
-        self.outcome.undo_edits();
-        self.routing.undo();
-        self.body_editable = false;
-        self.strip = None;
-        self.fail(why, now)
-    }
-
-    /// The host did not send [`Next::Reply`]. `None`: the policy would rather hold the call than let it
-    /// go on. `holdable`: this host can.
-    pub fn reply_failed(&mut self, why: &str, holdable: bool, now: EpochMs) -> Option<Next> {
-        self.failure = Some(why.to_owned());
-        if self.state != State::Replied || (self.on_error(now) == Verdict::Deny && holdable) {
-            return None;
-        }
-        Some(self.forward())
-    }
-
-    /// The headers of the answer that [`Exchange::answer_head`] wants to know.
-    #[must_use]
-    pub const fn answer_headers(&self) -> &'static [&'static str] {
-        self.route.dialect.answer_headers()
-    }
-
-    /// The answer's headers are here; `stated` are those of [`Exchange::answer_headers`] that it has. Gives
-    /// what the client is told in addition.
-    pub fn answer_head(
-        &mut self,
-        status: u16,
-        content_type: &[u8],
-        encoded: bool,
-        stated: &[(&str, Vec<u8>)],
-        now: EpochMs,
-    ) -> Vec<(&'static str, String)> {
-        if self.state != State::Forwarded {
-            return Vec::new();
-        }
-        self.status = status;
-        let model = self.served_model().to_owned();
-        let mut answer = AnswerReader::new(self.route.dialect, content_type, encoded, &model);
-        for (name, value) in stated {
-            answer.header(name, value);
-        }
-        if !answer.is_sse() {
-            self.strip = None;
-        }
-        self.answer = Some(answer);
-        self.told_headers(now)
-    }
-
-    /// The next chunk of the answer; `last`: no other follows. Gives what the client gets instead, if
-    /// that is not the same.
-    pub fn answer_chunk(&mut self, chunk: &[u8], last: bool) -> Option<Vec<u8>> {
-        if let Some(answer) = &mut self.answer {
-            answer.feed(chunk);
-        }
-        let strip = self.strip.as_mut()?;
-        let mut passed = strip.feed(chunk);
-        if last {
-            passed.append(&mut strip.finish());
-        }
-        (passed != chunk).then_some(passed)
-    }
-
-    /// A chunk of the answer passed that could not be read.
-    pub const fn answer_chunk_lost(&mut self) {
-        self.answer_lost = true;
-    }
-
     /// What must be settled with the store: empty it, settle it, keep what fails and try it again.
     pub fn take_owed(&mut self) -> Vec<Owed> {
         std::mem::take(&mut self.owed)
@@ -570,12 +390,6 @@ impl Exchange {
     /// The time of [`Next::Delay`] has come.
     pub fn delayed(&mut self) -> Next {
         if self.state == State::Delayed { self.forward() } else { Next::Nothing }
-    }
-
-    /// Whether chunks of the answer are wanted.
-    #[must_use]
-    pub const fn is_answering(&self) -> bool {
-        self.answer.is_some()
     }
 
     /// Whether the body is still awaited.

@@ -5,6 +5,7 @@ mod amounts;
 mod compile;
 mod condition;
 mod confirm;
+mod downgrade;
 mod duplicates;
 mod errors;
 mod hours;
@@ -24,6 +25,7 @@ mod wire;
 pub use alerts::{CallOut, Form, Sink};
 pub use condition::{Bounds, Call, Condition};
 pub use confirm::{Confirm, Confirmations};
+pub use downgrade::{Cheaper, Downgrade, DowngradeList};
 pub use errors::{PolicyError, PolicyErrors};
 pub use hours::Hours;
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
@@ -38,7 +40,6 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, Effort, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
-use crate::dialect::Features;
 use crate::json::Pointer;
 use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
 use crate::price::Prices;
@@ -118,26 +119,6 @@ pub struct Policy {
     pub metric_values_max: usize,
     pages: u32,
     seed: u64,
-}
-
-/// A named list of models and what serves in their place.
-#[derive(Debug)]
-pub struct DowngradeList {
-    /// The name that ladders use.
-    pub name: String,
-    rules: Vec<Downgrade>,
-}
-
-/// One line of such a list.
-#[derive(Debug, Clone, Default)]
-pub struct Downgrade {
-    from: WildMatch,
-    /// What serves.
-    pub to: String,
-    /// What it can do, whatever the table says.
-    pub can: Features,
-    /// What it cannot do.
-    pub cannot: Features,
 }
 
 /// One budget.
@@ -240,35 +221,6 @@ impl Action {
             Self::Confirm(_) => "confirm",
             Self::Deny { .. } => "deny",
             Self::Alert => "alert",
-        }
-    }
-}
-
-/// What a downgrade list says of a model.
-#[derive(Debug)]
-pub enum Cheaper<'a> {
-    /// Serve this one.
-    Use(&'a Downgrade),
-    /// It is the cheaper one already.
-    Already,
-    /// No rule names it.
-    Unlisted,
-}
-
-impl DowngradeList {
-    /// The models that serve in the place of others.
-    pub fn serving(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.to.as_str())
-    }
-
-    /// What the list says of `model`.
-    #[must_use]
-    pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|rule| rule.from.matches(model)) {
-            Some(rule) if rule.to != model => Cheaper::Use(rule),
-            Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
-            None => Cheaper::Unlisted,
         }
     }
 }

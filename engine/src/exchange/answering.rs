@@ -1,0 +1,85 @@
+//! The answer of a call that went upstream: read as it passes, told what is to be told, changed where something was
+//! asked for that the client did not want.
+
+use super::{Exchange, State};
+use crate::units::EpochMs;
+use crate::usage::AnswerReader;
+
+impl Exchange {
+    /// The first bytes of the answer's body are here.
+    pub fn answer_began(&mut self, now: EpochMs) {
+        // Our own reply is none.
+        if self.state == State::Forwarded {
+            let _ = self.first_chunk.get_or_insert(now);
+        }
+    }
+
+    /// This host cannot replace chunks of an answer: nothing is asked for that would have to go again.
+    pub fn answer_is_read_only(&mut self) {
+        self.answer_editable = false;
+        self.strip = None;
+    }
+
+    /// Whether chunks of the answer may come out shorter, so that its length must not be announced.
+    #[must_use]
+    pub const fn changes_answer(&self) -> bool {
+        self.strip.is_some()
+    }
+
+    /// The headers of the answer that [`Exchange::answer_head`] wants to know.
+    #[must_use]
+    pub const fn answer_headers(&self) -> &'static [&'static str] {
+        self.route.dialect.answer_headers()
+    }
+
+    /// The answer's headers are here; `stated` are those of [`Exchange::answer_headers`] that it has. Gives
+    /// what the client is told in addition.
+    pub fn answer_head(
+        &mut self,
+        status: u16,
+        content_type: &[u8],
+        encoded: bool,
+        stated: &[(&str, Vec<u8>)],
+        now: EpochMs,
+    ) -> Vec<(&'static str, String)> {
+        if self.state != State::Forwarded {
+            return Vec::new();
+        }
+        self.status = status;
+        let model = self.served_model().to_owned();
+        let mut answer = AnswerReader::new(self.route.dialect, content_type, encoded, &model);
+        for (name, value) in stated {
+            answer.header(name, value);
+        }
+        if !answer.is_sse() {
+            self.strip = None;
+        }
+        self.answer = Some(answer);
+        self.told_headers(now)
+    }
+
+    /// The next chunk of the answer; `last`: no other follows. Gives what the client gets instead, if
+    /// that is not the same.
+    pub fn answer_chunk(&mut self, chunk: &[u8], last: bool) -> Option<Vec<u8>> {
+        if let Some(answer) = &mut self.answer {
+            answer.feed(chunk);
+        }
+        let strip = self.strip.as_mut()?;
+        let mut passed = strip.feed(chunk);
+        if last {
+            passed.append(&mut strip.finish());
+        }
+        (passed != chunk).then_some(passed)
+    }
+
+    /// A chunk of the answer passed that could not be read.
+    pub const fn answer_chunk_lost(&mut self) {
+        self.answer_lost = true;
+    }
+
+    /// Whether chunks of the answer are wanted.
+    #[must_use]
+    pub const fn is_answering(&self) -> bool {
+        self.answer.is_some()
+    }
+}

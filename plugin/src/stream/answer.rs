@@ -1,0 +1,97 @@
+//! The answer of a metered call as the proxy shows it: its headers, its chunks, its trailers.
+
+use super::Stream;
+use crate::host::{self, Buffer, Map};
+use crate::root::HostKind;
+
+impl Stream {
+    /// The answer's headers are there.
+    pub(crate) fn response_headers(&mut self, end_of_stream: bool) {
+        self.is_now = false;
+        let now = self.now();
+        if self.exchange.is_reading() {
+            let _ = self.exchange.unread("the proxy did not show the whole body", false, now);
+        }
+        if self.kind == HostKind::Apisix {
+            // It shows an answer's body only to a filter that asked for it by now.
+            let ask = || host::set_property("wasm_process_resp_body", b"1");
+            if ask().or_else(|_| ask()).is_err() {
+                self.exchange.answer_chunk_lost();
+            }
+        }
+        let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
+        // Once more: without these two the answer cannot be read.
+        let needed = |name| host::header(Map::ResponseHeaders, name).unwrap_or_else(|_| text(name));
+        let status = std::str::from_utf8(&needed(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+        let kind = needed("content-type");
+        let encoding = text("content-encoding");
+        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+        let names = self.exchange.answer_headers().iter();
+        let stated: Vec<_> =
+            names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();
+        for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
+            if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
+                let why = format!("adding `{name}` to the answer answered status {status}");
+                self.root.borrow_mut().metrics.failed("header", &why);
+            }
+        }
+        if self.exchange.changes_answer() && remove_answer_length().is_err() {
+            self.exchange.answer_is_read_only();
+        }
+        // APISIX says so of every answer.
+        if end_of_stream && self.kind != HostKind::Apisix {
+            self.finished();
+        }
+    }
+
+    /// A chunk of the answer passes.
+    pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) {
+        self.is_now = false;
+        if !std::mem::replace(&mut self.began, true) {
+            let now = self.now();
+            self.exchange.answer_began(now);
+        }
+        let holds_back = end_of_stream && self.exchange.changes_answer();
+        if (size > 0 || holds_back) && self.exchange.is_answering() {
+            let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
+            match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
+                Ok(chunk) => {
+                    if let Some(passed) = self.exchange.answer_chunk(&chunk, end_of_stream) {
+                        self.replace_answer(&passed);
+                    }
+                }
+                Err(status) => {
+                    self.exchange.answer_chunk_lost();
+                    let why = format!("a chunk of the answer answered status {status}");
+                    self.root.borrow_mut().metrics.failed("answer", &why);
+                }
+            }
+        }
+        if end_of_stream {
+            self.finished();
+        }
+    }
+
+    /// Puts another chunk in the place of the one that passes.
+    fn replace_answer(&mut self, chunk: &[u8]) {
+        let replace = || host::set_buffer(Buffer::ResponseBody, chunk);
+        if let Err(status) = replace().or_else(|_| replace()) {
+            // From here on the answer goes as it is; the client sees a usage event that it did not ask for.
+            self.exchange.answer_is_read_only();
+            let why = format!("replacing a chunk of the answer answered status {status}");
+            self.root.borrow_mut().metrics.failed("edit", &why);
+        }
+    }
+
+    /// The answer ended in trailers. An event of a stream that was cut there and held back is not sent on:
+    /// readers of event streams throw it away (HTML standard, 9.2.6).
+    pub(crate) fn response_trailers(&mut self) {
+        self.is_now = false;
+        self.finished();
+    }
+}
+
+fn remove_answer_length() -> Result<(), host::Status> {
+    let remove = || host::remove_header(Map::ResponseHeaders, "content-length");
+    remove().or_else(|_| remove())
+}
