@@ -51,7 +51,7 @@ impl Exchange {
             return;
         }
         let call = self.call_of(self.subject(), now);
-        let met = |route: &&RouteRule| route.lasts(now) && call.meets(&route.matches) == Some(true);
+        let met = |route: &&RouteRule| route.term.lasts(now) && call.meets(&route.matches) == Some(true);
         let met: Vec<&RouteRule> = policy.routes.iter().filter(met).collect();
         let forbid = met.iter().filter(|route| !route.shadow).flat_map(|route| &route.forbid);
         let forbidden = forbid.cloned().collect();

@@ -227,7 +227,7 @@ fn fields(limit: &RequestLimit, needed: u64) -> Map<String, Value> {
 
 /// Whether a block is in force and surely meets this call.
 fn stops(block: &Block, call: &Call<'_>, now: EpochMs) -> bool {
-    block.lasts(now) && call.meets(&block.matches) == Some(true)
+    block.term.lasts(now) && call.meets(&block.matches) == Some(true)
 }
 
 fn blocked(block: &Block, model: &str, accepted: &str) -> Refusal {
@@ -238,7 +238,7 @@ fn blocked(block: &Block, model: &str, accepted: &str) -> Refusal {
         ..MessageFacts::default()
     });
     let mut fields = Map::new();
-    if let Some(until) = block.until {
+    if let Some(until) = block.term.until {
         fields.insert("until".to_owned(), rfc3339(until).into());
     }
     let rule = Some(RuleState { name: block.name.clone(), fields });

@@ -49,6 +49,23 @@ impl Policy {
     }
 }
 
+/// When a rule is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Term {
+    /// From when on; always, if not stated.
+    pub since: Option<EpochMs>,
+    /// Until when; for ever, if not stated.
+    pub until: Option<EpochMs>,
+}
+
+impl Term {
+    /// Whether it is in force at this time.
+    #[must_use]
+    pub fn lasts(&self, now: EpochMs) -> bool {
+        self.since.is_none_or(|since| since <= now) && lasts(self.until, now)
+    }
+}
+
 fn lasts(until: Option<EpochMs>, now: EpochMs) -> bool {
     until.is_none_or(|until| now < until)
 }
@@ -146,8 +163,19 @@ impl Compiler<'_> {
     }
 
     /// The beginning of a day in UTC, or a moment.
-    pub(super) fn since(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
+    fn since(&mut self, path: &str, text: Option<&str>) -> Option<EpochMs> {
         self.moment(format!("{path}.since"), text?, 0, "first")
+    }
+
+    /// When a rule begins and ends.
+    pub(super) fn term(&mut self, path: &str, since: Option<&str>, until: Option<&str>) -> Term {
+        let term = Term { since: self.since(path, since), until: self.until(path, until) };
+        if let (Some(since), Some(until)) = (term.since, term.until)
+            && since >= until
+        {
+            self.errors.add(format!("{path}.until"), "it ends before it begins");
+        }
+        term
     }
 
     pub(super) fn moment(&mut self, path: String, text: &str, days: i64, which: &str) -> Option<EpochMs> {

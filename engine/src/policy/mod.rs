@@ -30,7 +30,7 @@ pub use errors::{PolicyError, PolicyErrors};
 pub use hours::Hours;
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
-pub use limits::{Alternative, Exemption};
+pub use limits::{Alternative, Exemption, Term};
 pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{Scope, Subject, UNKNOWN};

@@ -5,6 +5,7 @@ use super::PolicyErrors;
 use super::compile::Compiler;
 use super::condition::{Asker, Condition, Wanted};
 use super::identity::{Dimension, check_header};
+use super::limits::Term;
 use super::named::Named;
 use super::wire::Mode;
 use super::{Downgrade, DowngradeList};
@@ -29,10 +30,8 @@ pub struct RouteRule {
     pub set: Setting,
     /// Or for some of the callers.
     pub split: Option<Split>,
-    /// From when on; for ever, if not stated.
-    pub since: Option<EpochMs>,
-    /// Until when; for ever, if not stated.
-    pub until: Option<EpochMs>,
+    /// When it is in force.
+    pub term: Term,
 }
 
 /// What is chosen for a call.
@@ -101,12 +100,6 @@ impl Setting {
 }
 
 impl RouteRule {
-    /// Whether it is in force at this time.
-    #[must_use]
-    pub fn lasts(&self, now: EpochMs) -> bool {
-        self.since.is_none_or(|since| since <= now) && self.until.is_none_or(|until| now < until)
-    }
-
     /// Whether it may change requests.
     #[must_use]
     pub fn edits(&self) -> bool {
@@ -262,8 +255,7 @@ impl Compiler<'_> {
                 forbid: wire.forbid.iter().map(|name| WildMatch::new_case_insensitive(name)).collect(),
                 set: set.unwrap_or_default(),
                 split,
-                since: self.since(&path, wire.since.as_deref()),
-                until: self.until(&path, wire.until.as_deref()),
+                term: self.term(&path, wire.since.as_deref(), wire.until.as_deref()),
                 name: wire.name,
             };
             routes.extend(enabled.then_some(route));

@@ -8,9 +8,10 @@ use super::condition::{Asker, Condition, Wanted};
 use super::confirm::{Confirm, WireConfirm};
 use super::identity::Dimension;
 use super::language::{Message, Messages};
+use super::limits::Term;
 use super::named::Named;
 use super::wire::{Deny, Mode};
-use crate::units::{Amount, EpochMs, NanoUsd, grouped};
+use crate::units::{Amount, NanoUsd, grouped};
 use deserr::Deserr;
 
 /// Calls that are stopped.
@@ -24,10 +25,8 @@ pub struct Block {
     pub matches: Vec<Condition>,
     /// The sentence for people.
     pub message: Messages,
-    /// From when on; for ever, if not stated.
-    pub since: Option<EpochMs>,
-    /// Until when; for ever, if not stated.
-    pub until: Option<EpochMs>,
+    /// When it is in force.
+    pub term: Term,
 }
 
 /// How much one call may need.
@@ -72,14 +71,6 @@ pub enum Over {
     Confirm(Confirm),
     /// Its answer is bound to the limit.
     Clamp,
-}
-
-impl Block {
-    /// Whether it is in force at this time.
-    #[must_use]
-    pub fn lasts(&self, now: EpochMs) -> bool {
-        self.since.is_none_or(|since| since <= now) && self.until.is_none_or(|until| now < until)
-    }
 }
 
 impl Measure {
@@ -192,14 +183,8 @@ impl Compiler<'_> {
                 shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
                 name: wire.name,
                 matches,
-                since: self.since(&path, wire.since.as_deref()),
-                until: self.until(&path, wire.until.as_deref()),
+                term: self.term(&path, wire.since.as_deref(), wire.until.as_deref()),
             };
-            if let (Some(since), Some(until)) = (block.since, block.until)
-                && since >= until
-            {
-                self.errors.add(format!("{path}.until"), "it ends before it begins");
-            }
             // What is switched off is checked all the same: it must work on the day when it is switched on.
             blocks.extend(wire.enabled.then_some(block));
         }

@@ -393,6 +393,119 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!({"pro": {"usd": "1"}}),
             "`budgets[0].tiers.pro`: `free-daily` is counted in `tokens`",
         ),
+        (
+            "/routes",
+            json!([{"name": "r"}]),
+            "`routes[0]`: a route needs either `set`, `split`, or `forbid` alone",
+        ),
+        ("/routes", json!([{"name": "r", "set": {}}]), "`routes[0].set`: it chooses nothing"),
+        (
+            "/routes",
+            json!([{"name": "free-daily", "set": {"model": "gpt-4o"}}]),
+            "`routes[0].name`: `free-daily` names two rules",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-*"}}]),
+            "`routes[0].set.model`: one model is needed, not a pattern",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"downgrade": "none"}}]),
+            "`routes[0].set.downgrade`: no list `none` in `downgrades`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o", "downgrade": "economy"}}]),
+            "`routes[0].set`: either a `model`, or a `downgrade` list",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"max_output_tokens": 15}}]),
+            "`routes[0].set.max_output_tokens`: at least 16",
+        ),
+        ("/routes", json!([{"name": "r", "set": {"headers": {"x a": "1"}}}]), "`routes[0].set.headers.x a`"),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"headers": {"x-a": "1\n2"}}}]),
+            "`routes[0].set.headers.x-a`: a header's value is one line",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o"}, "since": "2027-02-01", "until": "2027-01-31"}]),
+            "`routes[0].until`: it ends before it begins",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o"}, "match": {"time": {}}}]),
+            "`routes[0].match.time`: a time is needed, such as",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o"}, "match": {"time": {"from": "24:00"}}}]),
+            "`routes[0].match.time.from`: `24:00` is no time of the day; write `22:00`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o"}, "match": {"time": {"days": ["sunday"]}}}]),
+            "`routes[0].match.time.days[0]`: `sunday` is no day; write `mon`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "set": {"model": "gpt-4o"}, "match": {"time": {"days": [], "timezone": "Mars/Base"}}}]),
+            "`routes[0].match.time.timezone`: unknown time zone `Mars/Base`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "usr", "arms": [{"name": "a", "weight": 1}]}}]),
+            "`routes[0].split.by`: `usr` is no dimension",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "holdout": 1001, "arms": [{"name": "a", "weight": 1}]}}]),
+            "`routes[0].split.holdout`: at most 1000",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "secret": "short", "arms": [{"name": "a", "weight": 1}]}}]),
+            "`routes[0].split.secret`: at least 16 characters",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "ramp": {"from": "2027-02-01", "to": "2027-02-01"}, "arms": [{"name": "a", "weight": 1}]}}]),
+            "`routes[0].split.ramp.to`: it ends before it begins",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "arms": []}}]),
+            "`routes[0].split.arms`: the weights are thousandths of the subjects and add up to 0",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "arms": [{"name": "a", "weight": 600}, {"name": "b", "weight": 401}]}}]),
+            "`routes[0].split.arms`: the weights are thousandths of the subjects and add up to 1001",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "arms": [{"name": "a", "weight": 1}, {"name": "a", "weight": 1}]}}]),
+            "`routes[0].split.arms[1].name`: `a` names two arms",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "arms": [{"name": "a b", "weight": 1}]}}]),
+            "`routes[0].split.arms[0].name`: a name of 1 to 64 letters",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "split": {"by": "user", "arms": [{"name": "holdout", "weight": 1}]}}]),
+            "`routes[0].split.arms[0].name`: `holdout` names two arms",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "match": {"usr": "a"}, "forbid": ["gpt-*"]}]),
+            "`routes[0].match`: unknown dimension `usr`",
+        ),
+        ("/metrics", json!({"labels": ["usr"]}), "`metrics.labels[0]`: `usr` is no dimension of `identity`"),
         ("/blocks", json!([{"name": "free-daily"}]), "`blocks[0].name`: `free-daily` names two rules"),
         (
             "/blocks",
