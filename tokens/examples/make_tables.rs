@@ -24,6 +24,7 @@ fn main() -> std::io::Result<()> {
         println!("{name}: {} tokens, {} bytes of trie", vocabulary.len(), made.units.len());
         std::fs::write(folder.join(format!("{name}.units")), made.units)?;
         std::fs::write(folder.join(format!("{name}.halves")), made.halves)?;
+        std::fs::write(folder.join(format!("{name}.long_halves")), made.long_halves)?;
     }
     let classes = tables::class_table();
     println!("classes: {} bytes", classes.len());

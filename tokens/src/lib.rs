@@ -41,8 +41,9 @@
 //! - `tables/*.units`: the tokens of an encoding, a double-array trie (1.00 MB for cl100k, 1.96 MB for o200k). To walk
 //!   from a node with base 5000 by the byte `a` (97) is to look at unit 5000 + 1 + 97 and to see whether its label says
 //!   98. Each unit holds its label, its base, and whether it ends a token; `vocabulary` has a worked example.
-//! - `tables/*.halves`: a byte for each token, the length of the left one of the two parts that its last merge joined.
-//!   ` count` is ` c` + `ount`, so its byte is 2: all that `pair` needs to undo the merge.
+//! - `tables/*.halves`: four bits for each token, the length of the left one of the two parts that its last merge joined.
+//!   ` count` is ` c` + `ount`, so it has 2: all that `pair` needs to undo the merge. The few that are longer than four
+//!   bits can say stand in `tables/*.long_halves`.
 //! - `tables/classes`: letter, mark, number, white space or other, for each character there is (32 KB).
 //!
 //! What is written to is as small as it is fixed: 432 KB of pieces and 64 KB of verdicts of `pair`.

@@ -6,7 +6,7 @@
 //! border could be joined by a merge earlier than all those undone so far, the pair is impossible. And a row of
 //! tokens in which every adjacent pair is possible is the encoding of its bytes (the insight of GitHub's `bpe` crate).
 //!
-//! Only the trie and one byte a token are needed: the parts are substrings of the text.
+//! Only the trie and four bits a token are needed: the parts are substrings of the text.
 
 #![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
 

@@ -32,6 +32,7 @@
 pub(crate) struct Vocabulary {
     units: &'static [[u8; 4]],
     halves: &'static [u8],
+    long_halves: &'static [[u8; 4]],
     /// Which of the two this is, for the keys of the caches.
     pub(crate) id: u8,
 }
@@ -40,6 +41,7 @@ pub(crate) struct Vocabulary {
 pub(crate) static CL100K: Vocabulary = Vocabulary {
     units: include_bytes!("../tables/cl100k.units").as_chunks().0,
     halves: include_bytes!("../tables/cl100k.halves"),
+    long_halves: include_bytes!("../tables/cl100k.long_halves").as_chunks().0,
     id: 0,
 };
 
@@ -47,6 +49,7 @@ pub(crate) static CL100K: Vocabulary = Vocabulary {
 pub(crate) static O200K: Vocabulary = Vocabulary {
     units: include_bytes!("../tables/o200k.units").as_chunks().0,
     halves: include_bytes!("../tables/o200k.halves"),
+    long_halves: include_bytes!("../tables/o200k.long_halves").as_chunks().0,
     id: 1,
 };
 
@@ -57,6 +60,8 @@ const LABEL: u32 = 0x1FF;
 const INNER_TOKEN: u32 = 1 << 9;
 const LEAF: u32 = 1 << 10;
 const PAYLOAD: u32 = 13;
+/// What stands in `halves` for a half that is this long or longer.
+const LONG_HALF: usize = 15;
 
 /// A node of the trie: a copy of its unit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,7 +139,18 @@ impl Vocabulary {
     /// The length of the left half in the last merge that makes the token of this rank; 0 for a single byte.
     #[inline]
     pub(crate) fn left_half(&self, rank: u32) -> usize {
-        self.halves.get(rank as usize).copied().map_or(0, usize::from)
+        let pair = self.halves.get(rank as usize / 2).copied().map_or(0, usize::from);
+        match pair >> (rank % 2 * 4) & LONG_HALF {
+            LONG_HALF => self.long_half(rank),
+            half => half,
+        }
+    }
+
+    #[cold]
+    fn long_half(&self, rank: u32) -> usize {
+        let entry = |entry: &[u8; 4]| u32::from_le_bytes(*entry);
+        let at = self.long_halves.partition_point(|kept| entry(kept) >> 8 < rank);
+        self.long_halves.get(at).map_or(0, |kept| (entry(kept) & 0xFF) as usize)
     }
 
     #[inline]

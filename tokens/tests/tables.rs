@@ -22,6 +22,7 @@ fn are_what_their_program_makes() {
         let made = tables::vocabulary_tables(&vocabulary);
         assert_file(&format!("{name}.units"), &made.units);
         assert_file(&format!("{name}.halves"), &made.halves);
+        assert_file(&format!("{name}.long_halves"), &made.long_halves);
     }
     assert_file("classes", &tables::class_table());
 }

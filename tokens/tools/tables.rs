@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Tables {
     /// The trie: 32-bit units, little-endian. See the opening comment of `src/vocabulary.rs`.
     pub(crate) units: Vec<u8>,
-    /// By rank: the length of the left half in the token's last merge, 0 for a single byte.
+    /// By rank, four bits each, the lower ones first: the length of the left half in the token's last merge, 0 for a
+    /// single byte, 15 for one that stands in `long_halves`.
     pub(crate) halves: Vec<u8>,
+    /// By rank, for halves of 15 bytes and more: 32-bit units, little-endian, of a rank in the upper 24 bits and a length.
+    pub(crate) long_halves: Vec<u8>,
 }
 
 /// Makes the tables of a vocabulary: token bytes by rank.
@@ -17,7 +20,12 @@ pub(crate) fn vocabulary_tables(vocabulary: &[Vec<u8>]) -> Tables {
     let ranks: HashMap<&[u8], u32> =
         vocabulary.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank as u32)).collect();
     let halves = vocabulary.iter().enumerate().map(|(rank, token)| left_half(token, rank as u32, &ranks));
-    Tables { halves: halves.collect(), units: lay_out(&Trie::new(vocabulary)) }
+    let halves: Vec<u8> = halves.collect();
+    let packed =
+        halves.chunks(2).map(|pair| pair[0].min(15) | pair.get(1).map_or(0, |half| half.min(&15) << 4));
+    let long = halves.iter().enumerate().filter(|(_, half)| **half >= 15);
+    let long = long.flat_map(|(rank, half)| ((rank as u32) << 8 | u32::from(*half)).to_le_bytes());
+    Tables { units: lay_out(&Trie::new(vocabulary)), halves: packed.collect(), long_halves: long.collect() }
 }
 
 /// Runs byte pair encoding on `token` until two parts are left. The library relies on two facts that
