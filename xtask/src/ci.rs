@@ -113,7 +113,12 @@ fn policies() -> Result<Outcome> {
         command.args(["run", "--quiet", "--locked", "--package", "tokenstile-host", "--"]);
         command
     };
-    sh::run(tokenstile().args(["check", "--quiet", "--deny-warnings"]).args(&policies))?;
+    // An enterprise is told and never stopped: that is meant.
+    let (open, closed): (Vec<_>, Vec<_>) =
+        policies.into_iter().partition(|path| path.ends_with("free-pro-enterprise.json"));
+    let check = ["check", "--quiet", "--deny-warnings"];
+    sh::run(tokenstile().args(check).args(closed))?;
+    sh::run(tokenstile().args(check).args(["--allow", "no-stop"]).args(open))?;
     done(tokenstile().args(["test", "policies", "--coverage", "--min-coverage", "100"]))
 }
 

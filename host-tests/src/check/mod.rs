@@ -43,6 +43,22 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
+/// The kinds of warnings: [`Finding::code`].
+pub const WARNINGS: [&str; 12] = [
+    "dead-rule",
+    "dead-source",
+    "forbidden-model",
+    "headers-too-late",
+    "hidden-step",
+    "lost-capability",
+    "no-stop",
+    "no-worst-case",
+    "shadowed-rule",
+    "shorter-context",
+    "unknown-model",
+    "useless-downgrade",
+];
+
 /// A policy that was looked at.
 #[derive(Debug)]
 pub struct Checked {

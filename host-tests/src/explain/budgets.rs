@@ -79,7 +79,7 @@ fn steps(budget: &Budget, weighed: &Weighed) -> Vec<String> {
 /// The first condition that the call does not fulfil.
 fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, place: usize) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let wanted = text(written.pointer(&format!("/budgets/{place}/match/model")));
+    let matches = written.pointer(&format!("/budgets/{place}/match"));
     for one in &budget.matches {
         let (is, fits) = match one {
             Condition::Dimension(at, value) => {
@@ -108,7 +108,7 @@ fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, pl
         };
         if !fits {
             let is = if is.is_empty() { "unknown".to_owned() } else { format!("`{is}`") };
-            return format!("it is for {}, and this is {is}", condition(policy, one, Some(&wanted)));
+            return format!("it is for {}, and this is {is}", condition(policy, one, matches));
         }
     }
     "the call was decided before".to_owned()

@@ -78,7 +78,7 @@ impl Warnings<'_> {
 }
 
 /// The end of a day in UTC, or a moment, in milliseconds since 1970.
-fn end(text: &str) -> Option<i64> {
+pub(super) fn end(text: &str) -> Option<i64> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(moment.as_millisecond());
     }

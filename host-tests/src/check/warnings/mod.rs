@@ -1,8 +1,12 @@
 //! Owns what is right in a policy and was probably not meant: rules that nothing meets, steps that nobody sees,
-//! downgrades that save nothing, spending without a bound. Called by `mod.rs`.
+//! routes that choose nothing, downgrades that save nothing, spending without a bound. Called by `mod.rs`.
 
+mod bounds;
 mod exceptions;
+mod experiments;
+mod forbidden;
 mod prices;
+mod routes;
 
 use super::jsonc::Node;
 use super::{Finding, Severity, Sound, shown};
@@ -19,6 +23,9 @@ pub(super) fn find(root: &Node, sound: &Sound, now: EpochMs) -> Vec<Finding> {
     warnings.ladders();
     warnings.binding();
     warnings.requests();
+    warnings.routes();
+    warnings.experiments();
+    warnings.forbidden();
     warnings.exceptions();
     warnings.worst_case();
     warnings.found
@@ -91,9 +98,10 @@ impl Warnings<'_> {
         for key in ["budgets", "blocks", "request_limits", "routes"] {
             let rules = self.sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
             for (i, rule) in rules.enumerate() {
-                for place in ["match.model", "set.model"] {
-                    let model =
-                        rule.pointer(&format!("/{}", place.replace('.', "/"))).and_then(Value::as_str);
+                let arms = rule.pointer("/split/arms").and_then(Value::as_array).map_or(0, Vec::len);
+                let arms = (0..arms).map(|arm| format!("split.arms[{arm}].set.model"));
+                for place in ["match.model".to_owned(), "set.model".to_owned()].into_iter().chain(arms) {
+                    let model = rule.pointer(&pointer(&place)).and_then(Value::as_str);
                     if let Some(model) = model.filter(|model| *model != UNKNOWN && !self.knows(model)) {
                         let (message, help) = self.unknown(model);
                         found.push(("unknown-model", format!("{key}[{i}].{place}"), message, help));
@@ -159,20 +167,9 @@ impl Warnings<'_> {
             self.add("dead-rule", format!("budgets[{i}].name"), message, None);
         }
     }
+}
 
-    /// Whether anything bounds what is spent. Shadow is looked at as if it were enforced: it will be.
-    fn worst_case(&mut self) {
-        let refuses =
-            |budget: &Budget| budget.ladder.iter().any(|step| matches!(step.action, Action::Deny { .. }));
-        let message = if self.sound.declared == 0 {
-            "no budget: calls are metered and nothing bounds what they cost"
-        } else if !self.declared().any(|(_, budget)| refuses(budget)) {
-            "no budget ever refuses: nothing bounds what calls cost"
-        } else {
-            return;
-        };
-        let path = if self.sound.declared == 0 { "name" } else { "budgets" };
-        let help = "a budget with `per: []` and a `deny` step bounds all of it".to_owned();
-        self.add("no-worst-case", path.to_owned(), message.to_owned(), Some(help));
-    }
+/// A path such as `split.arms[0].set` as a JSON pointer.
+fn pointer(path: &str) -> String {
+    format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
 }

@@ -3,8 +3,8 @@
 use super::Warnings;
 use crate::check::models;
 use serde_json::Value;
-use tokenstile_engine::dialect::Features;
-use tokenstile_engine::price::models_like;
+use tokenstile_engine::price::{Quote, models_like};
+use tokenstile_engine::units::{NanoUsd, grouped};
 use wildmatch::WildMatch;
 
 impl Warnings<'_> {
@@ -68,6 +68,16 @@ impl Warnings<'_> {
                 self.add("unknown-model", format!("{path}.{key}"), message, help);
             }
         }
+        let rule =
+            self.sound.document.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")));
+        let can = rule.and_then(|rule| rule.get("can")).and_then(Value::as_array).cloned();
+        let lost = "calls that use it fall to the next step";
+        self.worth(&format!("{path}.to"), (from, to), &can.unwrap_or_default(), lost);
+    }
+
+    /// Whether a model is worth serving in the place of those that a pattern means. `can`: what it is vouched to do;
+    /// `lost`: what becomes of a call that uses what it lacks.
+    pub(super) fn worth(&mut self, path: &str, (from, to): (&str, &str), can: &[Value], lost: &str) {
         let cheap = models::quote(&self.sound.policy, to, self.now);
         let dear = models::meant(&self.sound.policy, from);
         let dear = dear
@@ -78,51 +88,29 @@ impl Warnings<'_> {
         if !cheap.known || dear.is_empty() {
             return;
         }
-        let wasted = |quote: &tokenstile_engine::price::Quote| {
-            models::sample(&quote.price) <= models::sample(&cheap.price)
-        };
-        let useless: Vec<&str> =
-            dear.iter().filter(|(_, quote)| wasted(quote)).map(|(model, _)| model.as_str()).collect();
-        if let Some(first) = useless.first() {
-            let more =
-                if useless.len() > 1 { format!(" and {} more", useless.len() - 1) } else { String::new() };
-            let usd = |nano: i64| tokenstile_engine::units::NanoUsd(nano).to_string();
-            let of_first =
-                dear.iter().find(|(model, _)| model == first).map(|(_, quote)| models::sample(&quote.price));
-            let message = format!(
-                "saves nothing: a thousand tokens in and out cost {} by `{to}`, and {} by `{first}`{more}",
-                usd(models::sample(&cheap.price)),
-                usd(of_first.unwrap_or_default())
-            );
-            self.add("useless-downgrade", format!("{path}.to"), message, None);
+        if let Some(message) = saves_nothing(to, &cheap, &dear) {
+            self.add("useless-downgrade", path.to_owned(), message, None);
         }
         let shorter = dear.iter().find(|(_, quote)| {
             cheap.capability.context > 0 && quote.capability.context > cheap.capability.context
         });
         if let Some((model, quote)) = shorter {
-            let grouped = tokenstile_engine::units::grouped;
             let message = format!(
                 "`{to}` takes {} tokens at once, `{model}` takes {}: longer prompts would fail",
                 grouped(cheap.capability.context),
                 grouped(quote.capability.context)
             );
-            self.add("shorter-context", format!("{path}.to"), message, None);
+            self.add("shorter-context", path.to_owned(), message, None);
             return;
         }
-        let rule =
-            self.sound.document.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")));
-        let can =
-            rule.and_then(|rule| rule.get("can")).and_then(Value::as_array).cloned().unwrap_or_default();
-        let lost = dear.iter().find_map(|(model, quote)| {
-            let lost = cheap.capability.lacks.0 & !quote.capability.lacks.0;
-            let lost = Features(lost).names().filter(|word| !can.contains(&(*word).into()));
-            let lost: Vec<&str> = lost.collect();
-            (!lost.is_empty()).then(|| (model.clone(), lost.join(", ")))
+        let lacks = dear.iter().find_map(|(model, quote)| {
+            let lacks = cheap.capability.lacks.without(quote.capability.lacks);
+            let lacks: Vec<&str> = lacks.names().filter(|word| !can.contains(&(*word).into())).collect();
+            (!lacks.is_empty()).then(|| (model, lacks.join(", ")))
         });
-        if let Some((model, lost)) = lost {
-            let message =
-                format!("`{to}` lacks {lost}, which `{model}` has: calls that use it fall to the next step");
-            self.add("lost-capability", format!("{path}.to"), message, None);
+        if let Some((model, lacks)) = lacks {
+            let message = format!("`{to}` lacks {lacks}, which `{model}` has: {lost}");
+            self.add("lost-capability", path.to_owned(), message, None);
         }
     }
 
@@ -136,6 +124,22 @@ impl Warnings<'_> {
             }
         }
     }
+}
+
+/// What says so, if the cheaper model costs as much as one of the others.
+fn saves_nothing(to: &str, cheap: &Quote, dear: &[(String, Quote)]) -> Option<String> {
+    let cost = |quote: &Quote| models::sample(&quote.price);
+    let mut useless = dear.iter().filter(|(_, quote)| cost(quote) <= cost(cheap));
+    let (first, quote) = useless.next()?;
+    let more = match useless.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "saves nothing: a thousand tokens in and out cost {} by `{to}`, and {} by `{first}`{more}",
+        NanoUsd(cost(cheap)),
+        NanoUsd(cost(quote))
+    ))
 }
 
 /// Whether this text stands at such a key anywhere.

@@ -13,7 +13,7 @@ use tokenstile_host::check::{self, Assumed, Checked, Economics, Severity};
 const EXAMPLES: &str = "\
 Examples:
   tokenstile check policies/demo.json
-  tokenstile check --deny-warnings --format github policies/*.json
+  tokenstile check --deny-warnings --allow no-stop --format github policies/*.json
   tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
   tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
   tokenstile check --print-json policy.jsonc > policy.json
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Fail on warnings too
     #[arg(long)]
     deny_warnings: bool,
+    /// A kind of warning that is meant, such as `no-stop`: it is not told; may be repeated
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(check::WARNINGS), hide_possible_values = true)]
+    allow: Vec<String>,
     /// Print the policy as the filter takes it, without comments, and nothing else
     #[arg(long)]
     print_json: bool,
@@ -128,7 +131,11 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     let text = String::from_utf8(super::read(file)?)
         .map_err(|error| Failure::Wrong(format!("`{name}`: no text: {error}")))?;
     let now = args.at.unwrap_or_else(super::now);
-    let checked = check::check(&text, now);
+    let mut checked = check::check(&text, now);
+    let is_meant = |finding: &check::Finding| {
+        finding.severity == Severity::Warning && args.allow.iter().any(|kind| kind == finding.code)
+    };
+    checked.findings.retain(|finding| !is_meant(finding));
     let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };
     let economics = checked.policy.as_ref().map(|sound| check::economics(sound, &assumed, now));
     let exceeded = economics.as_ref().map(|economics| args.gate.exceeded(economics)).unwrap_or_default();
@@ -144,7 +151,13 @@ impl Gate {
         if let Some(most) = self.max_usd_per_request {
             for request in economics.per_request.iter().filter(|request| over(request.usd, most)) {
                 let cost = said(request.usd);
-                exceeded.push(format!("one call to `{}` can cost {cost}; {most} is the most", request.model));
+                let whose = if request.tier.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of the `{}` tier", request.tier)
+                };
+                let model = &request.model;
+                exceeded.push(format!("one call{whose} to `{model}` can cost {cost}; {most} is the most"));
             }
         }
         if let Some(most) = self.max_usd_per_user_month {

@@ -69,8 +69,11 @@ fn worst_case(one: &Looked) -> String {
     let cost = |usd: Option<NanoUsd>| usd.map_or("without a bound".to_owned(), cents);
     let mut out = format!("At most, with every token at the price of {}:\n", economics.dearest);
     for request in &economics.per_request {
-        let _ =
-            writeln!(out, "  - a call to {} that fills its context: {}", request.model, cost(request.usd));
+        let whose =
+            if request.tier.is_empty() { String::new() } else { format!(" of tier {}", request.tier) };
+        let fills = if request.rules.is_empty() { " that fills its context" } else { "" };
+        let by = by(&request.rules);
+        let _ = writeln!(out, "  - a call{whose} to {}{fills}: {}{by}", request.model, cost(request.usd));
     }
     for tier in &economics.tiers {
         let whose = match (tier.tier.as_str(), economics.tiers.len()) {
@@ -78,14 +81,18 @@ fn worst_case(one: &Looked) -> String {
             ("", _) => "a user of any other tier".to_owned(),
             (name, _) => format!("a user of tier {name}"),
         };
-        let by =
-            if tier.rules.is_empty() { String::new() } else { format!(" (by {})", tier.rules.join(" and ")) };
+        let by = by(&tier.rules);
         let _ = writeln!(out, "  - {whose} in a month: {}{by}", cost(tier.user_month));
     }
     if economics.month.is_some() {
         let _ = writeln!(out, "  - everyone together in a month: {}", cost(economics.month));
     }
     out
+}
+
+/// The rules that bound an amount.
+fn by(rules: &[String]) -> String {
+    if rules.is_empty() { String::new() } else { format!(" (by {})", rules.join(" and ")) }
 }
 
 /// Whole cents: a worst case is no bill.
@@ -125,7 +132,10 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
     let policy = |one: &Looked| {
         let findings: Vec<Value> = one.checked.findings.iter().map(|found| finding(one, found)).collect();
         let worst_case = one.economics.as_ref().map(|economics| {
-            let request = |one: &tokenstile_host::check::PerRequest| json!({"model": one.model, "usd": usd(one.usd)});
+            let request = |one: &tokenstile_host::check::PerRequest| {
+                let tier = Some(&one.tier).filter(|tier| !tier.is_empty());
+                json!({"model": one.model, "tier": tier, "usd": usd(one.usd), "rules": one.rules})
+            };
             let tier = |one: &tokenstile_host::check::TierCost| {
                 json!({"tier": one.tier, "usd_per_user_month": usd(one.user_month), "rules": one.rules})
             };

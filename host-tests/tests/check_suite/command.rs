@@ -1,41 +1,8 @@
-//! `tokenstile check`, from outside: what it finds, where, and how it ends.
+//! What it finds, where, and how it ends.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
+use super::{FINE, check, found, warned, with};
 use serde_json::Value;
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-/// Exit status and standard output of a check of this text.
-fn check(args: &[&str], policy: &str) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
-    command.args(["check", "-", "--at", "2026-11-22"]).args(args).env("NO_COLOR", "1");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(policy.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-}
-
-/// What was found: code, line, column, and message with its help.
-fn found(policy: &str) -> Vec<(String, u64, u64, String)> {
-    let (_, out) = check(&["--format", "json"], policy);
-    let report: Value = serde_json::from_str(&out).unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let one = |one: &Value| {
-        let (line, column) = (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap());
-        (text(&one["code"]), line, column, format!("{} | {}", text(&one["message"]), text(&one["help"])))
-    };
-    report["policies"][0]["findings"].as_array().unwrap().iter().map(one).collect()
-}
-
-/// A policy whose budgets are these.
-fn with(rest: &str) -> String {
-    format!(
-        "{{\"version\": 1, \"name\": \"t\", \"identity\": {{\"user\": [\"api_key\"], \"tier\": [\"header:x-tier\"]}},\n{rest}}}"
-    )
-}
-
-const FINE: &str = r#""budgets": [{"name": "b", "per": ["user"], "limit": {"tokens": 500}, "window": {"calendar": "day"}, "ladder": [{"at": "100%", "deny": {}}]}]"#;
+use std::process::Command;
 
 #[test]
 fn what_is_right_is_right_also_with_comments() {
@@ -122,9 +89,8 @@ fn what_was_probably_not_meant_is_warned_of() {
         with(&(list + &FINE.replace("{\"at\": \"100%\", \"deny\": {}}", steps)))
     };
     let more = |rest: &str| with(&format!("{FINE},\n{rest}"));
-    let warned = [
+    let policies = [
         (with("\"budgets\": []"), "no-worst-case", "no budget: "),
-        (ladder("{\"at\": \"100%\", \"warn\": {}}"), "no-worst-case", "no budget ever refuses"),
         (
             ladder("{\"at\": \"100%\", \"warn\": {}}, {\"at\": \"100%\", \"deny\": {}}"),
             "hidden-step",
@@ -212,13 +178,7 @@ fn what_was_probably_not_meant_is_warned_of() {
             "no call meets this: `tier` is always `free`",
         ),
     ];
-    for (policy, code, message) in warned {
-        let all = found(&policy);
-        assert_eq!(all.len(), 1, "{code}: {message}: {all:#?}\n{policy}");
-        assert!(all[0].0 == code && all[0].3.starts_with(message), "{code}: {message}: {all:#?}\n{policy}");
-        assert_eq!(check(&["-q"], &policy).0, 0);
-        assert_eq!(check(&["-q", "--deny-warnings"], &policy).0, 1);
-    }
+    warned(&policies);
 }
 
 /// The names in `can` are those of the warning.

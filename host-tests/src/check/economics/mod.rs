@@ -5,10 +5,12 @@
 //! calendar month touches six weeks at most, and is counted so. What calls in flight use beyond their holds
 //! comes on top: ARCHITECTURE.md says how much that is.
 
+mod request;
+
+pub use request::PerRequest;
+
 use super::{Sound, models};
-use tokenstile_engine::policy::{
-    Action, Budget, CalendarUnit, Condition, Measure, Over, Policy, RequestLimit, Scope, Window,
-};
+use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
 /// What is assumed beside the policy.
@@ -25,21 +27,12 @@ pub struct Assumed {
 pub struct Economics {
     /// The model by which tokens are priced: the dearest that may be called.
     pub dearest: String,
-    /// A call that fills a model's whole context, for each model that was named.
+    /// One call, for each model that was named, and for each tier whose calls are bounded otherwise than others.
     pub per_request: Vec<PerRequest>,
     /// By tier; one row without a name where the policy has none.
     pub tiers: Vec<TierCost>,
     /// Everyone together in a month, if the number of users is known or a budget is for all.
     pub month: Option<NanoUsd>,
-}
-
-/// One call at most.
-#[derive(Debug, Clone)]
-pub struct PerRequest {
-    /// The model.
-    pub model: String,
-    /// Its cost; `None` if nobody says how long its context is.
-    pub usd: Option<NanoUsd>,
 }
 
 /// One tier.
@@ -74,15 +67,17 @@ pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
             budgets().filter_map(|budget| for_tier(sound, budget, place, &tier)).collect();
         let bounds_a_user =
             |budget: &&&Budget| budget.per.iter().all(|scope| is_of_a_user(&sound.policy, *scope));
+        let worst = worst.for_tier(place, &tier);
         let (user_month, rules) = worst.least(met.iter().filter(bounds_a_user).copied());
         TierCost { tier, user_month, rules }
     };
+    let per_request = worst.by_tier(place, &names);
     let tiers: Vec<TierCost> = names.into_iter().map(row).collect();
     let everyone = budgets().filter(|budget| budget.per.is_empty() && budget.matches.is_empty());
     let (of_all, _) = worst.least(everyone);
     let by_users = by_users(&tiers, &assumed.users);
     let month = [of_all, by_users].into_iter().flatten().min();
-    Economics { dearest: worst.dearest.clone(), per_request: worst.requests.clone(), tiers, month }
+    Economics { dearest: worst.dearest.clone(), per_request, tiers, month }
 }
 
 fn by_users(tiers: &[TierCost], users: &[(String, u64)]) -> Option<NanoUsd> {
@@ -148,25 +143,17 @@ struct Worst<'p> {
     dearest: String,
     /// Pico-dollars a token.
     token: u64,
+    /// The models that were named, and dearer ones that routes put in their place.
+    models: Vec<String>,
+    /// One call to each of them.
     requests: Vec<PerRequest>,
     now: EpochMs,
 }
 
 impl<'p> Worst<'p> {
     fn of(policy: &'p Policy, assumed: &Assumed, now: EpochMs) -> Self {
-        let mut worst = Self { policy, dearest: String::new(), token: 0, requests: Vec::new(), now };
-        for model in &assumed.models {
-            let quote = models::quote(policy, model, now);
-            let token = models::dearest_token(&quote.price);
-            if token >= worst.token {
-                worst.token = token;
-                worst.dearest.clone_from(model);
-            }
-            let filled =
-                (quote.capability.context > 0).then(|| pico(token, i128::from(quote.capability.context)));
-            let usd = filled.into_iter().chain(request_limit(policy)).min();
-            worst.requests.push(PerRequest { model: model.clone(), usd });
-        }
+        let (dearest, token, models) = (String::new(), 0, assumed.models.clone());
+        let mut worst = Self { policy, dearest, token, models, requests: Vec::new(), now };
         if assumed.models.is_empty() {
             let whose = policy
                 .provider
@@ -174,8 +161,46 @@ impl<'p> Worst<'p> {
                 .map_or("all models".to_owned(), |of| format!("the models of {of}"));
             worst.dearest = format!("the dearest of {whose}");
             worst.token = models::dearest_of_all(policy, now);
+            return worst;
         }
-        worst
+        for model in &assumed.models {
+            worst.may_be_called(model);
+        }
+        for model in request::put_in_place(policy) {
+            if !worst.models.contains(&model) && worst.may_be_called(&model) {
+                worst.models.push(model);
+            }
+        }
+        worst.for_tier(None, "")
+    }
+
+    /// Notes a model; whether it is the dearest so far.
+    fn may_be_called(&mut self, model: &str) -> bool {
+        let token = models::dearest_token(&models::quote(self.policy, model, self.now).price);
+        let is_dearer = token > self.token || self.dearest.is_empty();
+        if is_dearer {
+            self.token = token;
+            model.clone_into(&mut self.dearest);
+        }
+        is_dearer
+    }
+
+    /// The same with what calls of a tier come to.
+    fn for_tier(&self, place: Option<usize>, tier: &str) -> Self {
+        let of = place.filter(|_| !tier.is_empty()).map(|place| (place, tier));
+        let one = |model: &String| request::dearest_call(self.policy, model, of, self.now);
+        let requests = self.models.iter().map(one).collect();
+        let (dearest, models) = (self.dearest.clone(), self.models.clone());
+        Self { policy: self.policy, dearest, token: self.token, models, requests, now: self.now }
+    }
+
+    /// What calls come to: of anybody, and of the tiers whose calls come to something else.
+    fn by_tier(&self, place: Option<usize>, tiers: &[String]) -> Vec<PerRequest> {
+        let of_tiers = tiers.iter().filter(|tier| !tier.is_empty());
+        let other = of_tiers.flat_map(|tier| self.for_tier(place, tier).requests);
+        let differs =
+            |one: &PerRequest| !self.requests.iter().any(|any| any.model == one.model && any.usd == one.usd);
+        self.requests.iter().cloned().chain(other.filter(differs)).collect()
     }
 
     /// The least of what these budgets let through in a month, and which of them bounds it.
@@ -268,16 +293,6 @@ impl<'p> Worst<'p> {
             .map(|model| models::dearest_token(&models::quote(self.policy, model, self.now).price));
         tokens.max().unwrap_or(self.token)
     }
-}
-
-/// The most that any call may cost, where the policy says so for all.
-fn request_limit(policy: &Policy) -> Option<NanoUsd> {
-    let for_all = |limit: &&RequestLimit| {
-        let refuses = matches!(limit.over, Over::Deny { .. }) && limit.measure == Measure::Usd;
-        !limit.shadow && limit.matches.is_empty() && refuses
-    };
-    let least = policy.request_limits.iter().filter(for_all).map(|limit| limit.limit).min()?;
-    Some(NanoUsd(i64::try_from(least).unwrap_or(i64::MAX)))
 }
 
 /// The most windows of a kind that a month touches.

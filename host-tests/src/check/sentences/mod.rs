@@ -1,10 +1,12 @@
 //! Owns a policy in plain sentences, for those who must agree to it and read no JSON. Called by `tokenstile check`.
 
+mod routes;
+
 use super::Sound;
 use serde_json::Value;
 use tokenstile_engine::policy::{
-    Action, Arm, Bound, Bounds, Budget, CalendarUnit, Condition, Effort, Measure, NewModel, Over, Policy,
-    Scope, Setting, Step, Verdict, Window,
+    Action, Bound, Bounds, Budget, CalendarUnit, Condition, DowngradeList, Effort, Measure, Over, Policy,
+    Scope, Step, Verdict, Window,
 };
 use tokenstile_engine::units::{Amount, Meter};
 
@@ -18,6 +20,7 @@ pub fn sentences(sound: &Sound) -> Vec<String> {
         said.push(format!("The {} is {}.", dimension.name, sources.collect::<Vec<_>>().join(", else ")));
     }
     said.extend(rules(sound));
+    said.extend(routes::sentences(sound));
     let declared = sound.policy.budgets.iter().take(sound.declared);
     said.extend(declared.map(|budget| self::budget(sound, budget)));
     said.extend(who(sound, "overrides", |one| {
@@ -41,15 +44,15 @@ fn budget(sound: &Sound, budget: &Budget) -> String {
     let tiers: Vec<String> = tiers.collect();
     let tiers = if tiers.is_empty() { String::new() } else { format!(" ({})", tiers.join(", ")) };
     let steps: Vec<String> = budget.ladder.iter().map(|step| self::step(sound, step, budget.meter)).collect();
-    let shadow = if budget.shadow { " It is in shadow: this is written down, and not done." } else { "" };
     format!(
-        "`{}`: {}{} {}{tiers}{}. {}.{shadow}",
+        "`{}`: {}{} {}{tiers}{}. {}.{}",
         budget.name,
         subject(sound, budget),
         if budget.meter == Meter::RequestsInFlight { " has" } else { " may use" },
         amount(budget.meter, budget.limit),
         window(budget),
-        upper(&steps.join("; "))
+        upper(&steps.join("; ")),
+        in_shadow(budget.shadow)
     )
 }
 
@@ -72,18 +75,24 @@ fn subject(sound: &Sound, budget: &Budget) -> String {
         [] => "everyone together".to_owned(),
         scopes => format!("each {}", scopes.iter().map(name).collect::<Vec<_>>().join(" and ")),
     };
-    let written = sound.document.get("budgets").and_then(Value::as_array).into_iter().flatten();
-    let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(&budget.name));
-    let pattern = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
-    let conditions = budget.matches.iter().map(|one| condition(&sound.policy, one, pattern));
+    let written = written(sound, "budgets", &budget.name).and_then(|one| one.get("match"));
+    let conditions = budget.matches.iter().map(|one| condition(&sound.policy, one, written));
     let conditions: Vec<String> = conditions.collect();
     if conditions.is_empty() { whom } else { format!("{whom}, in calls of {},", conditions.join(" and ")) }
 }
 
-/// What a call must be.
-pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&str>) -> String {
+/// A rule as it was written.
+fn written<'s>(sound: &'s Sound, key: &str, name: &str) -> Option<&'s Value> {
+    let rules = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+    rules.into_iter().find(|one| one.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// What a call must be. `written`: the `match` that says so.
+pub(crate) fn condition(policy: &Policy, condition: &Condition, written: Option<&Value>) -> String {
+    let text = |key: &str| written.and_then(|written| written.get(key)).and_then(Value::as_str);
     let range = |bounds: &Bounds| match (bounds.min, bounds.max) {
         (min, u64::MAX) => format!("{min} or more"),
+        (0, max) => format!("{max} or fewer"),
         (min, max) => format!("{min} to {max}"),
     };
     match condition {
@@ -91,40 +100,64 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, model: Option<&s
             let name = policy.identity.get(*place).map_or("", |dimension| &dimension.name);
             format!("{name} {value}")
         }
-        Condition::Model(_) => format!("the model {}", model.unwrap_or("matches")),
+        Condition::Model(_) => format!("the model {}", text("model").unwrap_or("matches")),
         Condition::Provider(name) => format!("the provider {name}"),
         Condition::Dialect(name) => format!("the dialect {name}"),
         Condition::Stream(true) => "a streamed answer".to_owned(),
         Condition::Stream(false) => "an answer that is not streamed".to_owned(),
-        Condition::Time(_) => "certain hours".to_owned(),
+        Condition::Time(_) => hours(written.and_then(|written| written.get("time"))),
         Condition::Uses(features) => features.names().collect::<Vec<_>>().join(" and "),
         Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
     }
 }
 
+/// A time of the day and the week, as a `match` says it.
+fn hours(time: Option<&Value>) -> String {
+    let text = |key: &str| time.and_then(|time| time.get(key)).and_then(Value::as_str);
+    let days = time.and_then(|time| time.get("days")).and_then(Value::as_array).into_iter().flatten();
+    let days: Vec<&str> = days.filter_map(Value::as_str).collect();
+    let clock = (text("from").is_some() || text("to").is_some())
+        .then(|| format!("{} to {}", text("from").unwrap_or("00:00"), text("to").unwrap_or("00:00")));
+    let days = (!days.is_empty()).then(|| format!("on {}", days.join(", ")));
+    let zone = format!("({})", text("timezone").unwrap_or("UTC"));
+    let said: Vec<String> = clock.into_iter().chain(days).chain([zone]).collect();
+    format!("the time {}", said.join(" "))
+}
+
+/// Which calls a rule on single requests is for.
+pub(super) fn whom(sound: &Sound, key: &str, name: &str, matches: &[Condition]) -> String {
+    let written = written(sound, key, name).and_then(|one| one.get("match"));
+    let all: Vec<String> = matches.iter().map(|one| condition(&sound.policy, one, written)).collect();
+    if all.is_empty() { "any call".to_owned() } else { format!("a call of {}", all.join(" and ")) }
+}
+
+/// What is said behind a rule that only notes what it would do.
+const fn in_shadow(shadow: bool) -> &'static str {
+    if shadow { " It is in shadow: this is written down, and not done." } else { "" }
+}
+
+/// From when to when a rule is in force, as it was written.
+fn lasting(rule: Option<&Value>) -> String {
+    let day = |key: &str| rule.and_then(|rule| rule.get(key)).and_then(Value::as_str);
+    let since = day("since").map(|day| format!(", from {day} on"));
+    let until = day("until").map(|day| format!(", until {day}"));
+    since.into_iter().chain(until).collect()
+}
+
 /// Blocks and limits on single requests.
 fn rules(sound: &Sound) -> Vec<String> {
-    let policy = &sound.policy;
-    let whom = |matches: &[Condition], key: &str, name: &str| {
-        let written = sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
-        let mut written = written.filter(|one| one.get("name").and_then(Value::as_str) == Some(name));
-        let model = written.next().and_then(|one| one.pointer("/match/model")).and_then(Value::as_str);
-        let all: Vec<String> = matches.iter().map(|one| condition(policy, one, model)).collect();
-        if all.is_empty() { "any call".to_owned() } else { format!("a call of {}", all.join(" and ")) }
-    };
-    let shadow =
-        |shadow: bool| if shadow { " It is in shadow: this is written down, and not done." } else { "" };
-    let blocks = policy.blocks.iter().map(|block| {
-        let whom = whom(&block.matches, "blocks", &block.name);
+    let blocks = sound.policy.blocks.iter().map(|block| {
         format!(
-            "`{}`: {whom} is stopped, whatever is left of any budget.{}",
+            "`{}`: {} is stopped, whatever is left of any budget{}.{}",
             block.name,
-            shadow(block.shadow)
+            whom(sound, "blocks", &block.name, &block.matches),
+            lasting(written(sound, "blocks", &block.name)),
+            in_shadow(block.shadow)
         )
     });
-    let limits = policy.request_limits.iter().map(|limit| {
-        let whom = whom(&limit.matches, "request_limits", &limit.name);
+    let limits = sound.policy.request_limits.iter().map(|limit| {
+        let whom = whom(sound, "request_limits", &limit.name, &limit.matches);
         let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
         let of = match limit.measure {
             Measure::PromptTokens => "a prompt of more than",
@@ -136,33 +169,15 @@ fn rules(sound: &Sound) -> Vec<String> {
             Over::Confirm(_) => "needs to be confirmed",
             Over::Clamp => "is shortened to that",
         };
-        format!("`{}`: {whom} with {of} {most} {then}.{}", limit.name, shadow(limit.shadow))
+        format!("`{}`: {whom} with {of} {most} {then}.{}", limit.name, in_shadow(limit.shadow))
     });
-    let routes = policy.routes.iter().map(|route| {
-        let whom = whom(&route.matches, "routes", &route.name);
-        let what = match &route.split {
-            Some(split) => {
-                let arm = |arm: &Arm| format!("{} ({} of 1,000)", arm.name, arm.weight);
-                let arms: Vec<String> = split.arms.iter().map(arm).collect();
-                format!("is part of an experiment: {}", arms.join(", "))
-            }
-            None => setting(&route.set, route.forbid.is_empty()),
-        };
-        format!("`{}`: {whom} {what}.{}", route.name, shadow(route.shadow))
-    });
-    blocks.chain(limits).chain(routes).collect()
+    blocks.chain(limits).collect()
 }
 
-/// What a route chooses.
-fn setting(set: &Setting, may_all: bool) -> String {
-    let model = set.model.as_ref().map(|model| match model {
-        NewModel::Named(model) => format!("is served by {}", model.to),
-        NewModel::Listed(_) => "is served by a cheaper model".to_owned(),
-    });
-    let bound = set.max_output_tokens.map(|tokens| format!("has an answer of {tokens} tokens at most"));
-    let headers = set.headers.iter().map(|(name, value)| format!("goes with {name}: {value}"));
-    let forbid = (!may_all).then(|| "is not served by certain models in the place of its own".to_owned());
-    model.into_iter().chain(bound).chain(headers).chain(forbid).collect::<Vec<_>>().join(", ")
+/// The models of a list that serve in the place of others.
+fn serving(list: Option<&DowngradeList>) -> String {
+    let models = list.map(|list| list.serving().collect::<std::collections::BTreeSet<_>>());
+    models.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" or ")
 }
 
 fn window(budget: &Budget) -> String {
@@ -211,10 +226,7 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         Action::Warn { .. } => return format!("from {at} on the caller is told{told}{shadow}"),
         Action::Clamp { bound, effort } => clamp(*bound, *effort),
         Action::Downgrade { list } => {
-            let list = sound.policy.downgrades.get(*list);
-            let models = list.map(|list| list.serving().collect::<std::collections::BTreeSet<_>>());
-            let models = models.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" or ");
-            format!("{models} answers instead")
+            format!("{} answers instead", serving(sound.policy.downgrades.get(*list)))
         }
         Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
         Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),

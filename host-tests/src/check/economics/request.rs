@@ -1,0 +1,118 @@
+//! What one call can cost at most: it fills its model's context, as far as request limits and routes let it.
+//!
+//! Only what is enforced and refuses or shortens counts; a caller may confirm what is asked. `n`, the number of answers,
+//! is taken as 1. Called by `mod.rs`.
+
+use super::pico;
+use crate::check::models;
+use tokenstile_engine::dialect::Features;
+use tokenstile_engine::policy::{
+    Condition, Measure, NewModel, Over, Policy, RequestLimit, RouteRule, Setting, Term,
+};
+use tokenstile_engine::price::Quote;
+use tokenstile_engine::units::{EpochMs, NanoUsd};
+
+/// One call at most.
+#[derive(Debug, Clone)]
+pub struct PerRequest {
+    /// The model.
+    pub model: String,
+    /// Whose call; empty for anybody's.
+    pub tier: String,
+    /// Its cost; `None` if nothing bounds it, and nobody says how long the model's context is.
+    pub usd: Option<NanoUsd>,
+    /// The request limits and routes that bound it.
+    pub rules: Vec<String>,
+}
+
+/// One call to a model. `of`: the dimension of tiers, by its place, and the tier.
+pub(super) fn dearest_call(
+    policy: &Policy,
+    model: &str,
+    of: Option<(usize, &str)>,
+    now: EpochMs,
+) -> PerRequest {
+    let quote = models::quote(policy, model, now);
+    let token = models::dearest_token(&quote.price);
+    let met = |conditions: &[Condition]| {
+        conditions.iter().all(|condition| match condition {
+            Condition::Dimension(place, value) => of == Some((*place, value.as_str())),
+            Condition::Model(pattern) => pattern.matches(model),
+            _ => false,
+        })
+    };
+    let limits: Vec<&RequestLimit> =
+        policy.request_limits.iter().filter(|limit| !limit.shadow && met(&limit.matches)).collect();
+    let refuses = |measure: Measure| {
+        let limits = limits.iter().filter(move |limit| limit.measure == measure);
+        let limits = limits.filter(|limit| matches!(limit.over, Over::Deny { .. }));
+        limits.map(|limit| (limit.limit, &limit.name)).min()
+    };
+    let prompt = refuses(Measure::PromptTokens);
+    let shortened = shortened(policy, &quote, &limits, &met);
+    let context = Some(quote.capability.context).filter(|context| *context > 0);
+    let most = Some(quote.capability.max_output).filter(|most| *most > 0).or(context);
+    let output = shortened.map(|(bound, _)| bound).into_iter().chain(most).min();
+    let input = prompt.map(|(bound, _)| bound).into_iter().chain(context).min();
+    let tokens = input.zip(output).map(|(input, output)| {
+        let both = input.saturating_add(output);
+        (both.min(context.unwrap_or(u64::MAX)), both)
+    });
+    let filled = tokens.map(|(tokens, _)| pico(token, i128::from(tokens)));
+    // A request that states no bound is taken to come to `expected_output_tokens`, and may come to more.
+    let dear = refuses(Measure::Usd).zip(output).map(|((usd, name), output)| {
+        let beyond = pico(token, i128::from(output.saturating_sub(policy.expected_output_tokens)));
+        let usd = NanoUsd(i64::try_from(usd).unwrap_or(i64::MAX));
+        (NanoUsd(usd.0.saturating_add(beyond.0)), name)
+    });
+    let is_shorter = tokens.is_some_and(|(_, both)| context.is_none_or(|context| both < context));
+    let tier = of.map_or_else(String::new, |(_, tier)| tier.to_owned());
+    let (usd, rules) = match (filled, dear) {
+        (Some(filled), Some((dear, _))) if filled <= dear => (Some(filled), is_shorter),
+        (_, Some((dear, name))) => {
+            return PerRequest { model: model.to_owned(), tier, usd: Some(dear), rules: vec![name.clone()] };
+        }
+        (filled, None) => (filled, is_shorter),
+    };
+    let by = prompt.into_iter().chain(shortened).filter(|_| rules).map(|(_, name)| name.clone());
+    PerRequest { model: model.to_owned(), tier, usd, rules: by.collect() }
+}
+
+/// The bound that answers are shortened to. The thinking that a request asks for of Anthropic's and Google's models comes
+/// on top of it, so that it bounds nothing there.
+fn shortened<'p>(
+    policy: &'p Policy,
+    quote: &Quote,
+    limits: &[&'p RequestLimit],
+    met: &impl Fn(&[Condition]) -> bool,
+) -> Option<(u64, &'p String)> {
+    let never_thinks = quote.capability.lacks.contains(Features::REASONING);
+    if !never_thinks && !quote.entry.starts_with("openai/") {
+        return None;
+    }
+    let clamps =
+        |limit: &&&RequestLimit| limit.measure == Measure::OutputTokens && matches!(limit.over, Over::Clamp);
+    let by_limits = limits.iter().filter(clamps).map(|limit| (limit.limit, &limit.name));
+    let lasts = |route: &&RouteRule| !route.shadow && route.term == Term::default() && met(&route.matches);
+    let routes = policy.routes.iter().filter(lasts);
+    let by_routes = routes.filter_map(|route| Some((route.set.max_output_tokens?, &route.name)));
+    by_limits.chain(by_routes).min()
+}
+
+/// The models that routes and ladders put in the place of those that are asked for.
+pub(super) fn put_in_place(policy: &Policy) -> Vec<String> {
+    let routes = policy.routes.iter().filter(|route| !route.shadow);
+    let settings = routes.flat_map(|route| {
+        let arms = route.split.iter().flat_map(|split| &split.arms);
+        std::iter::once(&route.set).chain(arms.map(|arm| &arm.set))
+    });
+    let models = |set: &Setting| match &set.model {
+        Some(NewModel::Named(model)) => vec![model.to.clone()],
+        Some(NewModel::Listed(list)) => {
+            let list = policy.downgrades.get(*list);
+            list.iter().flat_map(|list| list.serving()).map(str::to_owned).collect()
+        }
+        None => Vec::new(),
+    };
+    settings.flat_map(models).collect()
+}

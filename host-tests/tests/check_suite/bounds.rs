@@ -1,0 +1,166 @@
+//! Budgets without a stop, and what single calls can cost at most.
+
+use super::{FINE, check, found, warned, with};
+use serde_json::Value;
+
+fn ladder(steps: &str) -> String {
+    with(&FINE.replace("{\"at\": \"100%\", \"deny\": {}}", steps))
+}
+
+/// Budgets for the tier free, which stops, and for the tier pro with this ladder.
+fn tiers(steps: &str, more: &str) -> String {
+    let free = FINE.replace("\"per\"", "\"match\": {\"tier\": \"free\"}, \"per\"");
+    let pro = free
+        .replace("free", "pro")
+        .replace("\"b\"", "\"p\"")
+        .replace("{\"at\": \"100%\", \"deny\": {}}", steps);
+    let pro = pro.trim_start_matches("\"budgets\": [").to_owned();
+    with(&format!(
+        "\"downgrades\": {{\"e\": [{{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}}]}},\n{}, {}{more}]",
+        free.trim_end_matches(']'),
+        pro.strip_suffix(']').unwrap()
+    ))
+}
+
+const WARN: &str = "{\"at\": \"100%\", \"warn\": {}}";
+const DOWN: &str = "{\"at\": \"100%\", \"downgrade\": \"e\"}";
+
+#[test]
+fn budgets_that_never_stop_are_warned_of() {
+    // A list that nothing uses is another warning.
+    let unused = |policy: String| {
+        policy.replace("\"downgrades\": {\"e\": [{\"from\": \"gpt-4o\", \"to\": \"gpt-4o-mini\"}]},", "")
+    };
+    let overage = "{\"at\": \"100%\", \"overage\": {\"usd_per_1k_tokens\": \"0.02\"}}";
+    warned(&[
+        (
+            ladder(WARN),
+            "no-stop",
+            "never stops: `warn` at 100% is its last step, and nothing bounds what its calls cost beyond it | \
+             a last step such as {\"at\": \"150%\", \"deny\": {}} bounds it",
+        ),
+        (
+            tiers(DOWN, ""),
+            "no-stop",
+            "never stops: `downgrade` at 100% is its last step, and nothing bounds what calls of tier pro cost",
+        ),
+        (
+            unused(tiers(overage, "")),
+            "no-stop",
+            "never stops: `overage` at 100% is its last step, and nothing bounds what calls of tier pro cost beyond it | \
+             bound the overage by its `up_to`, with a step behind it",
+        ),
+        (
+            // For everybody, of whom the tier free is stopped by another budget.
+            unused(tiers(WARN, "")).replace("\"match\": {\"tier\": \"pro\"}, ", ""),
+            "no-stop",
+            "never stops: `warn` at 100% is its last step, and nothing bounds what calls of any other tier cost",
+        ),
+        (
+            unused(tiers(WARN, "")).replace("\"version\"", "\"mode\": \"shadow\", \"version\""),
+            "no-stop",
+            "never stops",
+        ),
+        (
+            with(
+                "\"budgets\": [{\"name\": \"b\", \"per\": [\"user\"], \"limit\": {\"requests_in_flight\": 5}, \
+                 \"ladder\": [{\"at\": \"100%\", \"deny\": {}}]}]",
+            )
+            .replace("\"deny\"", "\"warn\""),
+            "no-worst-case",
+            "no budget ever refuses",
+        ),
+    ]);
+    let stop = ", {\"name\": \"all\", \"per\": [], \"limit\": {\"usd\": \"100\"}, \"window\": {\"calendar\": \"month\"}, \
+                \"ladder\": [{\"at\": \"100%\", \"deny\": {}}]}";
+    assert_eq!(found(&tiers(DOWN, stop)), []);
+    assert_eq!(found(&tiers(DOWN, &stop.replace("\"per\"", "\"match\": {\"tier\": \"pro\"}, \"per\""))), []);
+    let other = found(&tiers(DOWN, &stop.replace("\"per\"", "\"match\": {\"model\": \"gpt-4o\"}, \"per\"")));
+    assert_eq!(other.iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["no-stop"]);
+    let capped = overage.replace("\"0.02\"", "\"0.02\", \"up_to\": {\"usd\": \"5\"}");
+    assert_eq!(found(&unused(tiers(&format!("{capped}, {{\"at\": \"900%\", \"deny\": {{}}}}"), ""))), []);
+}
+
+/// What `check` works out with these request limits and routes, for a model.
+fn worst_case(rest: &str, model: &str) -> Value {
+    let requests = "\"budgets\": [{\"name\": \"b\", \"per\": [\"user\"], \"limit\": {\"requests\": 100}, \"window\": \
+                    {\"calendar\": \"month\"}, \"ladder\": [{\"at\": \"100%\", \"deny\": {}}]}]";
+    let (_, out) =
+        check(&["--format", "json", "--model", model, "--users", "10"], &with(&format!("{requests}{rest}")));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    report["policies"][0]["worst_case"].clone()
+}
+
+/// A call, a hundred calls of a user in a month, and ten users.
+fn costs(rest: &str, model: &str) -> (f64, f64, f64) {
+    let worst = worst_case(rest, model);
+    let usd = |path: &str| worst.pointer(path).and_then(Value::as_f64).unwrap();
+    (usd("/requests/0/usd"), usd("/tiers/0/usd_per_user_month"), usd("/usd_month"))
+}
+
+#[test]
+fn request_limits_lower_the_worst_case() {
+    let limits = |limits: &str| format!(", \"request_limits\": [{limits}]");
+    let prompt = "{\"name\": \"p\", \"limit\": {\"prompt_tokens\": 10000}, \"over\": {\"deny\": {}}}";
+    let answer = "{\"name\": \"o\", \"limit\": {\"output_tokens\": 1000}, \"over\": {\"clamp\": {}}}";
+    let usd = "{\"name\": \"u\", \"limit\": {\"usd\": \"0.05\"}, \"over\": {\"deny\": {}}}";
+    // gpt-4o: $10 a million at most, a context of 128,000, answers of 16,384.
+    assert_eq!(costs("", "gpt-4o"), (1.28, 128.0, 1280.0));
+    assert_eq!(costs(&limits(prompt), "gpt-4o").0, 0.26384);
+    assert_eq!(costs(&limits(&format!("{prompt}, {answer}")), "gpt-4o"), (0.11, 11.0, 110.0));
+    // A request that states no bound is taken to come to 512 tokens of output, and may come to 16,384.
+    assert_eq!(costs(&limits(usd), "gpt-4o").0, 0.20872);
+    assert_eq!(costs(&limits(&format!("{usd}, {answer}")), "gpt-4o").0, 0.05488);
+    // A route that shortens all answers does the same.
+    let route = ", \"routes\": [{\"name\": \"r\", \"set\": {\"max_output_tokens\": 1000}}]";
+    assert_eq!(costs(&format!("{}{route}", limits(prompt)), "gpt-4o").0, 0.11);
+    // Thinking comes on top of a bound.
+    assert_eq!(costs(&limits(answer), "claude-sonnet-4-5").0, costs("", "claude-sonnet-4-5").0);
+    for nothing in [
+        prompt.replace("\"deny\"", "\"confirm\"").replace("{}}", "{\"header\": \"x-c\"}}"),
+        prompt.replace("\"limit\"", "\"mode\": \"shadow\", \"limit\""),
+        prompt.replace("\"limit\"", "\"match\": {\"model\": \"gpt-4.1\"}, \"limit\""),
+        prompt.replace("\"limit\"", "\"match\": {\"stream\": true}, \"limit\""),
+        answer.replace("\"clamp\"", "\"deny\""),
+    ] {
+        let secret = ", \"confirm\": {\"secret\": \"thirty random characters, or so\"}";
+        assert_eq!(costs(&format!("{}{secret}", limits(&nothing)), "gpt-4o").0, 1.28, "{nothing}");
+    }
+    let of_model = prompt.replace("\"limit\"", "\"match\": {\"model\": \"gpt-4*\"}, \"limit\"");
+    assert_eq!(costs(&limits(&of_model), "gpt-4o").0, 0.26384);
+}
+
+#[test]
+fn a_limit_of_a_tier_lowers_the_worst_case_of_that_tier() {
+    let worst = worst_case(
+        ", \"request_limits\": [{\"name\": \"p\", \"match\": {\"tier\": \"free\"}, \"limit\": {\"prompt_tokens\": 10000}, \"over\": {\"deny\": {}}}], \
+         \"overrides\": []",
+        "gpt-4o",
+    );
+    // No budget names the tier: nobody asked about it.
+    assert_eq!(worst["tiers"].as_array().unwrap().len(), 1);
+    let policy = with(
+        "\"budgets\": [{\"name\": \"b\", \"per\": [\"user\"], \"limit\": {\"requests\": 100}, \"tiers\": {\"free\": {\"requests\": 10}}, \
+         \"window\": {\"calendar\": \"month\"}, \"ladder\": [{\"at\": \"100%\", \"deny\": {}}]}], \
+         \"request_limits\": [{\"name\": \"p\", \"match\": {\"tier\": \"free\"}, \"limit\": {\"prompt_tokens\": 10000}, \"over\": {\"deny\": {}}}]",
+    );
+    let (_, said) = check(&["--model", "gpt-4o"], &policy);
+    for line in [
+        "  - a call to gpt-4o that fills its context: $1.28\n",
+        "  - a call of tier free to gpt-4o: $0.27 (by p)\n",
+        "  - a user of tier free in a month: $2.64 (by b)\n",
+        "  - a user of any other tier in a month: $128.00 (by b)\n",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+}
+
+/// What routes put in place may be dearer than what was named.
+#[test]
+fn a_route_to_a_dearer_model_raises_the_worst_case() {
+    let route =
+        ", \"routes\": [{\"name\": \"r\", \"match\": {\"tier\": \"pro\"}, \"set\": {\"model\": \"gpt-4o\"}}]";
+    let worst = worst_case(route, "gpt-4o-mini");
+    assert_eq!(worst["priced_as"], "gpt-4o");
+    assert_eq!(worst["tiers"][0]["usd_per_user_month"], 128.0, "{worst}");
+}
