@@ -109,7 +109,7 @@ fn programs_get_one_object() {
                       "output": "2.5", "web_searches": "10"},
         },
         "tier": "standard",
-        "cost_usd": "0.00155",
+        "cost_usd": "0.00155", "saturated": false,
         "prices": {"as_of": "2026-11-22", "package": "genai-prices", "version": "0.2.3",
                    "source": "https://pypi.org/project/genai-prices/0.2.3/"},
     });

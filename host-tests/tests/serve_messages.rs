@@ -256,3 +256,21 @@ fn a_configuration_that_the_filter_refuses_is_an_error_with_its_words() {
         Ok(_) => panic!("it started"),
     }
 }
+
+/// A client that takes the server for a forward proxy is told what it is. Nothing of a tunnel reaches the upstream.
+#[test]
+fn a_tunnel_is_refused_with_a_sentence() {
+    let upstream = upstream();
+    let server = serve(&nothing(), &upstream.url());
+    let mut client = Raw::connect(server.addr());
+    client.send("CONNECT api.openai.com:443 HTTP/1.1\r\nhost: api.openai.com:443\r\n\r\n");
+    let head = client.head();
+    assert!(head.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{head}");
+    assert!(head.contains("content-type: text/plain; charset=utf-8\r\n"), "{head}");
+    let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
+    let mut sentence = vec![0; length.parse().unwrap()];
+    std::io::Read::read_exact(&mut client.0, &mut sentence).unwrap();
+    let sentence = String::from_utf8(sentence).unwrap();
+    assert!(sentence.starts_with("This proxy opens no tunnels: "), "{sentence}");
+    assert!(upstream.ledger().last().is_none(), "a tunnel reached the upstream");
+}

@@ -79,7 +79,10 @@ impl Suite {
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {
-        let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let file: File = serde_json::from_str(text).map_err(|error| {
+            let is_object = text.trim_start().starts_with('{');
+            if is_object { error.to_string() } else { "a scenario file is an object with `cases`".to_owned() }
+        })?;
         self.policies.extend(file.policies);
         self.bodies.extend(file.bodies);
         self.answers.extend(file.answers);

@@ -1,6 +1,7 @@
 //! Owns a policy's text: JSON, also with comments and trailing commas, and where each of its parts stands. Called by
 //! `mod.rs`. It must not know what any key means.
 
+use super::text::{BYTE_ORDER_MARK, MARKED};
 use jsonc_parser::ast::Value as Ast;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions};
@@ -51,6 +52,9 @@ pub(super) struct Source {
 /// # Errors
 /// Where it is no JSON, and why.
 pub(super) fn read(text: &str) -> Result<Source, (Range<usize>, String)> {
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return Err((0..BYTE_ORDER_MARK.len_utf8(), MARKED.to_owned()));
+    }
     let options = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,

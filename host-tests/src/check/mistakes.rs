@@ -144,7 +144,7 @@ fn finding(Source { root, strict }: &Source, document: &Value, error: PolicyErro
         None if named().is_some() => named().unwrap_or_default(),
         None => shown(root, &path, message.starts_with("this key") || message.starts_with("missing field")),
     };
-    let help = nearest_name(document, &message);
+    let help = nearest_name(document, &message).or_else(|| in_quotes(node, strict, &message));
     let (message, help) = match message.split_once("expected one of ") {
         Some((what, known)) => {
             let (what, meant) = what.trim_end_matches(": ").split_once(": ").unwrap_or((what, ""));
@@ -154,6 +154,21 @@ fn finding(Source { root, strict }: &Source, document: &Value, error: PolicyErro
         None => (message, help),
     };
     Finding { severity: Severity::Error, code: "invalid", path, span, message, help }
+}
+
+/// A number where a text is needed, as money is written so that it is exact.
+fn in_quotes(node: &Node, strict: &str, message: &str) -> Option<String> {
+    let of_limit = message.starts_with("exactly one of `prompt_tokens`");
+    let number = if of_limit {
+        strict.get(node.member("usd")?.value.span.clone())?
+    } else {
+        message
+            .strip_prefix("invalid value type: expected a string, but found a number: `")?
+            .split('`')
+            .next()?
+    };
+    number.parse::<f64>().ok()?;
+    Some(format!("write it as text: \"{number}\""))
 }
 
 /// What was probably meant by a name that the engine does not know.

@@ -7,11 +7,13 @@ mod jsonc;
 mod mistakes;
 mod models;
 mod sentences;
+mod text;
 mod warnings;
 
 pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
+pub use text::{text, unmarked};
 
 use std::ops::Range;
 use tokenstile_engine::policy::Policy;
@@ -68,6 +70,16 @@ pub struct Checked {
     pub policy: Option<Sound>,
 }
 
+impl Checked {
+    /// What is no JSON at all.
+    #[must_use]
+    pub fn no_json(span: Range<usize>, message: String, help: Option<String>) -> Self {
+        let (severity, path) = (Severity::Error, String::new());
+        let finding = Finding { severity, code: "not-json", path, span, message, help };
+        Self { findings: vec![finding], policy: None }
+    }
+}
+
 /// A policy without mistakes.
 #[derive(Debug)]
 pub struct Sound {
@@ -107,10 +119,9 @@ pub fn check(text: &str, now: EpochMs) -> Checked {
     let source = match jsonc::read(text) {
         Ok(source) => source,
         Err((span, message)) => {
-            let help = Some("a policy is JSON; comments and trailing commas are taken here too".to_owned());
-            let (severity, path) = (Severity::Error, String::new());
-            let finding = Finding { severity, code: "not-json", path, span, message: lower(&message), help };
-            return Checked { findings: vec![finding], policy: None };
+            let help = (message != text::MARKED)
+                .then(|| "a policy is JSON; comments and trailing commas are taken here too".to_owned());
+            return Checked::no_json(span, lower(&message), help);
         }
     };
     let mut findings = mistakes::find(&source);

@@ -131,6 +131,14 @@ pub(crate) fn time(text: &str) -> Result<EpochMs, String> {
     at.map(|at| EpochMs(at.as_millisecond())).map_err(|_| wrong.to_owned())
 }
 
+/// How many workers, on the command line.
+pub(crate) fn workers(text: &str) -> Result<usize, String> {
+    /// Each has a thread and a filter of its own.
+    const MOST: usize = 1_024;
+    let count = text.parse().ok().filter(|count| (1..=MOST).contains(count));
+    count.ok_or_else(|| format!("a number from 1 to {MOST} is needed: without a worker nothing runs"))
+}
+
 /// What the machine's clock says.
 pub(crate) fn now() -> EpochMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES")]
     chunk: Option<usize>,
     /// How many workers to run; each gets the same request, one after the other
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     workers: u32,
     /// Print JSON
     #[arg(long)]
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     config.hold_headers = args.hold_headers;
     config.failure_policy = FailurePolicy::Closed;
     let mut fine = true;
-    for worker in 1..=args.workers.max(1) {
+    for worker in 1..=args.workers {
         let mut vm = Vm::new(&module, &shared, config.clone()).map_err(wrong)?;
         let report = exchange(&mut vm, request(args)?, answer(args)?);
         fine &= report.error.is_none() && report.waiting.is_none();

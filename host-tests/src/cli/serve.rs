@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
+use tokenstile_host::check;
 use tokenstile_host::host::{Error, Level, LogLine, Profile, Shared};
 use tokenstile_host::serve::{self, Config, Server, Target};
 
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     upstream: Target,
     /// Threads, each with its own instance of the filter.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = super::workers)]
     workers: usize,
     /// Where clients connect.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -66,8 +67,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn start(args: &Args) -> Result<Server, Failure> {
-    let policy = std::fs::read(&args.policy)
-        .map_err(|why| format!("cannot read the policy `{}`: {why}", args.policy.display()))?;
+    let name = args.policy.display();
+    let policy =
+        std::fs::read(&args.policy).map_err(|why| format!("cannot read the policy `{name}`: {why}"))?;
+    let policy = check::text(policy).map_err(|why| Failure::Wrong(format!("`{name}`: {why}")))?;
+    check::unmarked(&policy).map_err(|why| Failure::Wrong(format!("`{name}`: {why}")))?;
     let mut config = Config::new(super::filter(args.wasm.as_deref())?, policy, args.upstream.clone());
     config.listen = args.listen;
     config.workers = args.workers;

@@ -27,16 +27,16 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     start: Option<EpochMs>,
     /// Milliseconds from one such call to the next
-    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(i64).range(0..))]
     pace: i64,
     /// Take no time from the traces: calls come as they stand there
     #[arg(long)]
     ignore_times: bool,
     /// How long a call runs of which the trace does not say it: milliseconds before the answer
-    #[arg(long, value_name = "MS", default_value_t = 500)]
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(i64).range(0..))]
     first_token_ms: i64,
     /// And milliseconds for each token of the answer
-    #[arg(long, value_name = "MS", default_value_t = 20)]
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(i64).range(0..))]
     token_ms: i64,
     #[command(flatten)]
     overlay: OverlayArgs,
@@ -50,13 +50,13 @@ struct OverlayArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many users
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     users: u32,
     /// How much more the busy ones call: the exponent of Zipf's law, 0 for all alike
-    #[arg(long, value_name = "EXPONENT", default_value_t = 1.1)]
+    #[arg(long, value_name = "EXPONENT", default_value_t = 1.1, value_parser = exponent)]
     zipf: f64,
     /// How many tenants they belong to
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     tenants: u32,
     /// Tiers and their shares of the users [default: free=80,pro=17,enterprise=3]
     #[arg(long, value_name = "NAME=SHARE,…")]
@@ -73,7 +73,7 @@ impl TraceArgs {
     /// Opens all traces.
     pub(crate) fn open(&self) -> Result<(Ordered, Bar), String> {
         let overlay = self.overlay();
-        let timing = Timing { start: overlay.start, pace_ms: self.pace.max(0), ignore: self.ignore_times };
+        let timing = Timing { start: overlay.start, pace_ms: self.pace, ignore: self.ignore_times };
         let fields: Fields = self.fields.iter().cloned().collect();
         let setting = Setting { format: self.input, fields, overlay };
         let progress = Progress::default();
@@ -164,6 +164,11 @@ fn field(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty());
     let pair = pair.ok_or("write it as `--field user=x-user-id`")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn exponent(text: &str) -> Result<f64, String> {
+    let exponent = text.parse::<f64>().ok().filter(|exponent| exponent.is_finite() && *exponent >= 0.0);
+    exponent.ok_or_else(|| "an exponent is a number from 0 on, such as 1.1; 0 is for all alike".to_owned())
 }
 
 fn time(text: &str) -> Result<EpochMs, String> {

@@ -1,6 +1,6 @@
 //! Dollars in print. It owns their form, and rounds only where it says so.
 
-use tokenstile_engine::units::grouped;
+use tokenstile_engine::units::{NanoUsd, grouped};
 
 /// Billionths of a dollar.
 pub type Nano = i128;
@@ -25,6 +25,18 @@ pub fn dollars(nano: Nano) -> String {
     format!("{sign}${whole}.{:0width$}", all % one, width = places as usize)
 }
 
+/// A sum for people; one that is as high as sums go may be more.
+#[must_use]
+pub fn sum(usd: NanoUsd) -> String {
+    if is_cut(usd) { "more than $9,223,372,036".to_owned() } else { usd.to_string() }
+}
+
+/// Whether a sum is as high as sums go.
+#[must_use]
+pub const fn is_cut(usd: NanoUsd) -> bool {
+    usd.0 == i64::MAX
+}
+
 /// An amount shared by so many, to the nearest billionth; none if there is nobody.
 #[must_use]
 pub fn each(nano: Nano, count: u64) -> Option<Nano> {
@@ -45,7 +57,7 @@ pub fn percent(part: i128, whole: i128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{dollars, each, exact, percent};
+    use super::{NanoUsd, dollars, each, exact, percent, sum};
 
     #[test]
     fn amounts_are_exact_for_programs_and_rounded_once_for_people() {
@@ -55,6 +67,8 @@ mod tests {
         assert_eq!(dollars(99_999), "$0.0001");
         assert_eq!(dollars(-1), "$0.0000");
         assert_eq!(dollars(99_999_999_999), "$100.0000");
+        assert_eq!(sum(NanoUsd(i64::MAX)), "more than $9,223,372,036");
+        assert_eq!(sum(NanoUsd(1_500_000_000)), "$1.50");
         assert_eq!((each(5, 2), each(-5, 2), each(1, 0)), (Some(3), Some(-2), None));
         assert_eq!((percent(1, 3), percent(1, 0)), ("33.3%".to_owned(), "–".to_owned()));
     }

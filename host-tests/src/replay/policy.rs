@@ -28,9 +28,10 @@ pub struct Given {
 /// The file cannot be read, or is no right policy.
 pub fn read(path: &Path, enforce: bool) -> Result<Given, Unusable> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Unusable::File(format!("cannot read `{name}`: {error}")))?;
-    parse(&text, enforce).map_err(|why| Unusable::Wrong(format!("`{name}`: {why}")))
+    let bytes =
+        std::fs::read(path).map_err(|error| Unusable::File(format!("cannot read `{name}`: {error}")))?;
+    let given = crate::check::text(bytes).and_then(|text| parse(&text, enforce));
+    given.map_err(|why| Unusable::Wrong(format!("`{name}`: {why}")))
 }
 
 /// The same of a text.

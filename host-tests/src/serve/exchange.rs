@@ -12,7 +12,8 @@ use crate::host::{Error, LocalReply, Outcome, Side, StreamId, Vm};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -113,6 +114,9 @@ pub(super) async fn handle(
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<ClientBody>, BoxError> {
+    if request.method() == Method::CONNECT {
+        return Ok(no_tunnel());
+    }
     let id = match worker.open() {
         Ok(id) => id,
         Err(error) => return plain(failed(&worker, &error)),
@@ -140,6 +144,17 @@ pub(super) async fn handle(
         }
         Err(Stop::Close(why)) => Err(why),
     }
+}
+
+/// What a client is told that takes this for a forward proxy: nothing can be metered in a tunnel.
+fn no_tunnel() -> Response<ClientBody> {
+    const WHY: &str = "This proxy opens no tunnels: it must see a request to meter it. Give its address to the client as \
+                       the base URL, such as OPENAI_BASE_URL=http://127.0.0.1:8080/v1, and not as a proxy.\n";
+    let mut answer = Response::new(Box::pin(full(WHY.into())) as ClientBody);
+    // https://www.rfc-editor.org/rfc/rfc9110#section-9.1: a method that is not implemented.
+    *answer.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
 }
 
 /// Waits until the filter lets the request go, then for the upstream's answer. The filter may answer before.

@@ -1,6 +1,7 @@
 //! `tokenstile check`: what is wrong with a policy, what it means, and what it can cost at most. Called by `main`. It
 //! owns the question and the verdict; what is found is `tokenstile_host::check`'s, how it is shown is `show`'s.
 
+mod files;
 mod show;
 
 use super::Failure;
@@ -9,10 +10,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_host::check::{self, Assumed, Checked, Economics, Severity};
+use tokenstile_host::records::money;
 
 const EXAMPLES: &str = "\
 Examples:
   tokenstile check policies/demo.json
+  tokenstile check policies
   tokenstile check --deny-warnings --allow no-stop --format github policies/*.json
   tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
   tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
@@ -25,7 +28,7 @@ cannot be read.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Policies; `-` is standard input. Scenarios (`*.test.json`) among them are left to `tokenstile test`. Comments and trailing commas are taken; the filter itself takes none
+    /// Policies, or folders of them; `-` is standard input. Scenarios (`*.test.json`) among them are left to `tokenstile test`, schemas (`*.schema.json`) out. Comments and trailing commas are taken; the filter itself takes none
     #[arg(required = true, value_name = "POLICY")]
     policies: Vec<PathBuf>,
     /// How to say it
@@ -94,18 +97,11 @@ impl Looked {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    // `policies/*.json` has the scenarios among them.
-    let is_policy = |file: &&PathBuf| {
-        let name = file.to_string_lossy();
-        !name.ends_with(".test.json") && !name.ends_with(".test.jsonc")
-    };
-    let looked =
-        args.policies.iter().filter(is_policy).map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
-    if looked.is_empty() {
-        return Err(Failure::Call(
-            "these are scenarios and no policies; `tokenstile test` runs them".to_owned(),
-        ));
+    let (policies, left_out) = files::policies(&args.policies)?;
+    for what in left_out {
+        eprintln!("tokenstile: {what}");
     }
+    let looked = policies.iter().map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
     let right = looked.iter().all(|one| one.is_right(args.deny_warnings));
     if args.print_json && right {
         let strict = looked.iter().filter_map(|one| one.checked.policy.as_ref());
@@ -128,10 +124,14 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     let begun = std::time::Instant::now();
     let name =
         if file == std::path::Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() };
-    let text = String::from_utf8(super::read(file)?)
-        .map_err(|error| Failure::Wrong(format!("`{name}`: no text: {error}")))?;
     let now = args.at.unwrap_or_else(super::now);
-    let mut checked = check::check(&text, now);
+    let (text, mut checked) = match check::text(super::read(file)?) {
+        Ok(text) => {
+            let checked = check::check(&text, now);
+            (text, checked)
+        }
+        Err(why) => (String::new(), Checked::no_json(0..0, why, None)),
+    };
     let is_meant = |finding: &check::Finding| {
         finding.severity == Severity::Warning && args.allow.iter().any(|kind| kind == finding.code)
     };
@@ -146,7 +146,7 @@ impl Gate {
     /// What can cost more than it may.
     fn exceeded(&self, economics: &Economics) -> Vec<String> {
         let over = |worst: Option<NanoUsd>, most: NanoUsd| worst.is_none_or(|worst| worst > most);
-        let said = |worst: Option<NanoUsd>| worst.map_or("any amount".to_owned(), |worst| worst.to_string());
+        let said = |worst: Option<NanoUsd>| worst.map_or("any amount".to_owned(), money::sum);
         let mut exceeded = Vec::new();
         if let Some(most) = self.max_usd_per_request {
             for request in economics.per_request.iter().filter(|request| over(request.usd, most)) {

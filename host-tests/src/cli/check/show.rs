@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use tokenstile_engine::units::NanoUsd;
 use tokenstile_host::check::{Finding, Severity, sentences};
+use tokenstile_host::records::money;
 
 /// As a compiler shows it; then the policy in sentences and its worst case.
 pub(super) fn human(looked: &[Looked], quiet: bool) -> String {
@@ -98,8 +99,8 @@ fn by(rules: &[String]) -> String {
 /// Whole cents: a worst case is no bill.
 fn cents(usd: NanoUsd) -> String {
     const CENT: i64 = NanoUsd::DOLLAR / 100;
-    if usd.0 < CENT {
-        return usd.to_string();
+    if usd.0 < CENT || money::is_cut(usd) {
+        return money::sum(usd);
     }
     NanoUsd(usd.0.saturating_add(CENT - 1) / CENT * CENT).to_string()
 }
@@ -144,6 +145,7 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
                 "requests": economics.per_request.iter().map(request).collect::<Vec<_>>(),
                 "tiers": economics.tiers.iter().map(tier).collect::<Vec<_>>(),
                 "usd_month": usd(economics.month),
+                "saturated": economics.month.is_some_and(money::is_cut),
             })
         });
         json!({

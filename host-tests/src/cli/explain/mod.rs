@@ -69,7 +69,8 @@ enum Format {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let name = args.policy.display();
-    let text = String::from_utf8_lossy(&super::read(&args.policy)?).into_owned();
+    let text = check::text(super::read(&args.policy)?)
+        .map_err(|why| Failure::Wrong(format!("the policy `{name}`: {why}")))?;
     let checked = check::check(&text, args.at.unwrap_or_else(super::now));
     let sound = checked.policy.ok_or_else(|| {
         Failure::Wrong(format!("the policy `{name}` is wrong; `tokenstile check {name}` says where"))

@@ -121,6 +121,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn answer(args: &Args) -> Result<Answer, String> {
+    args.tokens.check()?;
     let policy = policy(args.policy.as_deref())?;
     let asked = Asked {
         provider: args.provider.as_deref().or(policy.provider.as_deref()),
@@ -155,10 +156,37 @@ struct Asked<'a> {
 }
 
 impl Tokens {
+    /// Parts that are more than their totals.
+    fn check(&self) -> Result<(), String> {
+        let sums = [
+            (
+                self.input,
+                "--input",
+                self.cached.saturating_add(self.cache_write),
+                "`--cached` and `--cache-write`",
+            ),
+            (self.input, "--input", self.input_audio, "`--input-audio`"),
+            (self.output, "--output", self.reasoning, "`--reasoning`"),
+            (self.output, "--output", self.output_audio, "`--output-audio`"),
+            (
+                Some(self.cache_write).filter(|all| *all > 0),
+                "--cache-write",
+                self.cache_write_1h,
+                "`--cache-write-1h`",
+            ),
+        ];
+        let wrong = |(all, total, part, parts): (Option<u64>, &str, u64, &str)| {
+            let all = all.filter(|all| part > *all)?;
+            Some(format!("{parts}: {part} tokens are more than the {all} of `{total}`, which includes them"))
+        };
+        sums.into_iter().find_map(wrong).map_or(Ok(()), Err)
+    }
+
     /// `None` if nothing is asked.
     fn usage(&self) -> Option<Usage> {
+        let cached = self.cached.saturating_add(self.cache_write.max(self.cache_write_1h));
         let usage = Usage {
-            input: self.input.unwrap_or(0).max(self.cached).max(self.cache_write).max(self.input_audio),
+            input: self.input.unwrap_or(0).max(cached).max(self.input_audio),
             cache_read: self.cached,
             cache_write: self.cache_write.max(self.cache_write_1h),
             cache_write_1h: self.cache_write_1h,
@@ -178,7 +206,10 @@ fn policy(file: Option<&Path>) -> Result<Policy, String> {
     let Some(file) = file else {
         return Policy::parse(br#"{"version": 1, "name": "none"}"#).map_err(|errors| errors.to_string());
     };
-    Policy::parse(&super::read(file)?).map_err(|errors| format!("`{}`: {errors}", file.display()))
+    let wrong = |why: String| format!("`{}`: {why}", file.display());
+    let text = tokenstile_host::check::text(super::read(file)?).map_err(wrong)?;
+    let strict = tokenstile_host::check::strict(&text).map_err(wrong)?;
+    Policy::parse(strict.as_bytes()).map_err(|errors| wrong(errors.to_string()))
 }
 
 /// Where the prices come from, in a sentence.

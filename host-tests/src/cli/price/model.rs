@@ -4,6 +4,7 @@ use super::{Answer, Asked, dollars, rates, source, source_json, spelled, table};
 use serde_json::{Map, Value, json};
 use tokenstile_engine::price::{Price, PriceQuery, Quote, ServiceTier, Unit, UnknownPrice, models_like};
 use tokenstile_engine::units::{NanoUsd, grouped};
+use tokenstile_host::records::money;
 
 pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
     let tier = asked.tier.unwrap_or_default();
@@ -23,7 +24,7 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
         text += &format!("\n{}", prices(&tiers));
     }
     if let (Some((usage, cost)), false) = (&cost, refused) {
-        text += &format!("\n{} cost {cost}, {}\n", spelled(usage), tier.name());
+        text += &format!("\n{} cost {}, {}\n", spelled(usage), money::sum(*cost), tier.name());
     }
     text += &format!("\n{}", source());
     let rates = |(tier, price): &(ServiceTier, Price)| (tier.name().to_owned(), all_rates(price));
@@ -39,6 +40,7 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
         "usd": if refused { Value::Null } else { tiers.iter().map(rates).collect::<Map<_, _>>().into() },
         "tier": tier.name(),
         "cost_usd": cost.filter(|_| !refused).map(|(_, NanoUsd(nano))| dollars(nano)),
+        "saturated": cost.is_some_and(|(_, cost)| money::is_cut(cost)),
         "prices": source_json(),
     });
     Answer { text, json, right: quote.known }

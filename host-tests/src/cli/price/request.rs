@@ -9,6 +9,7 @@ use tokenstile_engine::policy::Verdict;
 use tokenstile_engine::price::{PriceQuery, Quote, ServiceTier, UnknownPrice, models_like};
 use tokenstile_engine::units::{NanoUsd, grouped};
 use tokenstile_engine::usage::Usage;
+use tokenstile_host::records::money;
 
 /// One line of recorded traffic, as far as it is a request.
 #[derive(Deserialize)]
@@ -200,7 +201,7 @@ const fn place(facts: &Facts) -> &'static str {
 
 fn amounts(facts: &Facts, prompt: u64, exact: bool, expected: u64, costs: Option<&Costs>) -> String {
     let times = if facts.choices == 1 { String::new() } else { format!(" × {}", grouped(facts.choices)) };
-    let usd = |cost: Option<NanoUsd>| cost.map(|cost| cost.to_string()).unwrap_or_default();
+    let usd = |cost: Option<NanoUsd>| cost.map(money::sum).unwrap_or_default();
     let how = if exact { "exact" } else { "estimate" };
     let bound = facts.output_bound.map_or_else(
         || "no bound".to_owned(),

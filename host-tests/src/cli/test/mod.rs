@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "envoy")]
     profile: Vec<Profile>,
     /// Instances of the filter that take calls in turn
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = super::workers)]
     workers: usize,
     /// Tell which budgets and steps no scenario has reached
     #[arg(long)]
@@ -166,7 +166,10 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 
 fn read(file: &Path) -> Result<Scenarios, Failure> {
     let wrong = |error: String| Failure::Wrong(format!("{}: {error}", file.display()));
-    let text = |file: &Path| String::from_utf8(super::read(file)?).map_err(|error| error.to_string());
+    let text = |file: &Path| {
+        let named = |why: String| Failure::Wrong(format!("`{}`: {why}", file.display()));
+        tokenstile_host::check::text(super::read(file)?).map_err(named)
+    };
     let written = text(file)?;
     let beside = policy_of(file)
         .ok_or_else(|| format!("`{}` is no scenario file: its name ends in `.test.json`", file.display()))?;
@@ -176,7 +179,7 @@ fn read(file: &Path) -> Result<Scenarios, Failure> {
             .map_err(|error| wrong(error.to_string()))?,
         // Every scenario may bring its own.
         Err(_) if !beside.exists() => Value::Null,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let suite = Suite::read(&strict(&written).map_err(wrong)?, policy.clone()).map_err(wrong)?;
     Ok(Scenarios { file: file.to_owned(), text: written, suite, policy })

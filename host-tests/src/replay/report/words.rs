@@ -1,10 +1,14 @@
 //! Numbers as people read them, the same in the terminal and on the page.
 
+use crate::records::money;
 use std::collections::BTreeMap;
 use tokenstile_engine::units::{EpochMs, NanoUsd, grouped};
 
 /// Dollars to the cent, and small amounts to four places.
 pub(crate) fn usd(nano: i64) -> String {
+    if money::is_cut(NanoUsd(nano)) {
+        return money::sum(NanoUsd(nano));
+    }
     let (unit, places) = if nano.unsigned_abs() < 10_000_000_000 { (100_000, 4) } else { (10_000_000, 2) };
     let rounded = (i128::from(nano) + i128::from(nano.signum()) * unit / 2) / unit * unit;
     let text = NanoUsd(i64::try_from(rounded).unwrap_or(nano)).to_string();
