@@ -42,7 +42,7 @@ enum Command {
     Focus(cli::focus::Args),
     /// Compare the arms of an experiment, with what is certain of the difference.
     Ab(cli::ab::Args),
-    /// Print the policy's JSON Schema.
+    /// Print the JSON Schema of policies, or of scenario files.
     Schema(cli::schema::Args),
     /// Print a completion script for a shell.
     Completions(cli::manual::CompletionsArgs),

@@ -12,46 +12,64 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// Scenarios, and what they share.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
-    /// For editors.
+    /// For editors: `tokenstile schema --scenario` prints it.
     #[serde(default, rename = "$schema")]
     pub(crate) _schema: String,
+    /// Policies by name, for cases that have another than the file's.
     #[serde(default)]
     pub(crate) policies: Map<String, Value>,
+    /// Bodies of requests by name.
     #[serde(default)]
     pub(crate) bodies: Map<String, Value>,
+    /// Answers of the upstream by name.
     #[serde(default)]
     pub(crate) answers: Map<String, Value>,
+    /// The scenarios, each in a proxy of its own.
     pub(crate) cases: Vec<Case>,
 }
 
+/// A scenario.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
+    /// What holds, as a sentence. Each file has it once.
     pub(crate) name: String,
     /// What went wrong elsewhere, or why it must be so. For readers.
     #[serde(default, rename = "why")]
     pub(crate) _why: String,
+    /// A policy by its name in `policies`, or the JSON itself; else the one that the file is for.
     #[serde(default)]
     pub(crate) policy: Value,
+    /// Merged into the policy.
     #[serde(default)]
     pub(crate) change: Value,
+    /// Runners that leave it off: word → reason.
     #[serde(default)]
     pub(crate) skip: BTreeMap<String, String>,
+    /// What happens, one after the other.
     pub(crate) steps: Vec<Value>,
 }
 
+/// Sets the clock, or makes a call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
+    /// The time that it is from now on.
     pub(crate) clock: Option<String>,
+    /// The request.
     pub(crate) call: Option<Call>,
+    /// What the upstream answers: a name in `answers`, or the answer itself; else 200 without a body.
     pub(crate) answer: Option<ScriptedAnswer>,
+    /// So often, one after the other.
     #[serde(default = "one")]
     pub(crate) times: usize,
+    /// So many at once.
     pub(crate) together: Option<usize>,
+    /// What must have come of it.
     #[serde(default)]
     pub(crate) expect: Expect,
     /// Texts of the client's JSON body that later steps send: name → place. They stand there as `<name>`.
@@ -63,8 +81,10 @@ pub(crate) struct Step {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
+    /// How.
     #[serde(default = "post")]
     pub(crate) method: String,
+    /// Which API; a path may have a model in it.
     #[serde(default = "chat_path")]
     pub(crate) path: String,
     /// Where it goes.
@@ -73,6 +93,7 @@ pub(crate) struct Call {
     /// Values are text with `\xNN` for bytes.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// A name in `bodies`, or the body itself.
     pub(crate) body: Option<BodyText>,
     /// The body comes in this many pieces.
     #[serde(default = "one")]
@@ -80,7 +101,9 @@ pub(crate) struct Call {
     /// No content-length.
     #[serde(default)]
     pub(crate) chunked: bool,
+    /// Headers behind the body.
     pub(crate) trailers: Option<BTreeMap<String, String>>,
+    /// The client goes away.
     pub(crate) hang_up: Option<HangUp>,
     /// What the proxy knows of the request beside it, by dotted name as Envoy has them; values as in headers.
     #[serde(default)]
@@ -103,8 +126,11 @@ pub(crate) enum HangUp {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum BodyText {
+    /// JSON.
     Json(Value),
+    /// Text, with `\xNN` for bytes; `×100 word ` is `word ` a hundred times.
     Text(String),
+    /// Bytes.
     Base64(String),
 }
 
@@ -112,10 +138,13 @@ pub(crate) enum BodyText {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScriptedAnswer {
+    /// Its status.
     #[serde(default = "ok")]
     pub(crate) status: u16,
+    /// Values are text with `\xNN` for bytes.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// Its body, of any API.
     pub(crate) body: Option<BodyText>,
     /// A chat completion as OpenAI sends it.
     pub(crate) completion: Option<Completion>,
@@ -125,6 +154,7 @@ pub(crate) struct ScriptedAnswer {
     pub(crate) piece_bytes: Option<usize>,
     /// The connection breaks after this many pieces.
     pub(crate) cut_after: Option<usize>,
+    /// Headers behind the body.
     pub(crate) trailers: Option<BTreeMap<String, String>>,
     /// There is no upstream.
     #[serde(default)]
@@ -134,24 +164,30 @@ pub(crate) struct ScriptedAnswer {
     pub(crate) delay_ms: u64,
 }
 
+/// A chat completion as OpenAI sends it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Completion {
+    /// The model that it names.
     #[serde(default = "model")]
     pub(crate) model: String,
+    /// The text.
     pub(crate) content: String,
     /// `[prompt_tokens, completion_tokens]`, or a usage object, or nothing.
     #[serde(default)]
     pub(crate) usage: Value,
 }
 
+/// A streamed chat completion as OpenAI sends it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamedCompletion {
+    /// The model that it names.
     #[serde(default = "model")]
     pub(crate) model: String,
+    /// The text, an event each.
     pub(crate) deltas: Vec<String>,
-    /// As in [`Completion`]; comes in an event of its own at the end.
+    /// As in a completion; comes in an event of its own at the end.
     #[serde(default)]
     pub(crate) usage: Value,
     /// Without the closing `[DONE]`.
@@ -159,10 +195,12 @@ pub(crate) struct StreamedCompletion {
     pub(crate) no_done: bool,
 }
 
-/// What must have happened. Each is checked if it is there. See `matcher.rs` for what a value may be.
+/// What must have happened. Each is checked if it is there. A value is equal, or `null` for what must be absent, or an
+/// object with one of `contains` (a text, or several), `lacks`, `between` ([least, most]) and `present`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
+    /// The client's status.
     pub(crate) status: Option<Value>,
     /// `complete`, `cut` or `client_gone`; without it, `complete` unless the call hangs up or the answer is cut.
     pub(crate) ended: Option<String>,
@@ -174,13 +212,15 @@ pub(crate) struct Expect {
     /// Places in the client's JSON body.
     #[serde(default)]
     pub(crate) json: BTreeMap<String, Value>,
-    /// What the upstream got: see [`Upstream`].
+    /// What the upstream got.
     pub(crate) upstream: Option<Upstream>,
     /// Places in the upstream's JSON body.
     #[serde(default)]
     pub(crate) upstream_json: BTreeMap<String, Value>,
+    /// The headers that the upstream got.
     #[serde(default)]
     pub(crate) upstream_headers: BTreeMap<String, Value>,
+    /// The trailers that the upstream got.
     #[serde(default)]
     pub(crate) upstream_trailers: BTreeMap<String, Value>,
     /// Places in the cost record.

@@ -1,24 +1,31 @@
-//! `tokenstile schema`: the policy's JSON Schema, for editors and for other validators. Called by `main`; a test holds
-//! the file equal to the types that the engine reads.
+//! `tokenstile schema`: the JSON Schemas of policies and of scenarios, for editors and for other validators. Called by
+//! `main`; tests hold the files equal to the types that read them.
 
 use super::Failure;
 use std::process::ExitCode;
 
-/// The schema, as it ships.
-pub(crate) const SCHEMA: &str = include_str!("../../../docs/policy.schema.json");
+/// That of policies, as it ships.
+pub(crate) const POLICY: &str = include_str!("../../../docs/policy.schema.json");
+/// That of scenario files.
+pub(crate) const SCENARIO: &str = include_str!("../../../docs/scenario.schema.json");
 
 const EXAMPLES: &str = "\
 Examples:
   tokenstile schema > policy.schema.json
+  tokenstile schema --scenario > scenario.schema.json
 
-Name it in a policy, and the editor completes and explains its keys: {\"$schema\": \"policy.schema.json\", …}";
+Name it in a file, and the editor completes and explains its keys: {\"$schema\": \"policy.schema.json\", …}";
 
-/// Nothing to choose.
+/// Which.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// That of scenario files (`*.test.json`) instead of that of policies
+    #[arg(long)]
+    scenario: bool,
+}
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode, Failure> {
-    super::say(SCHEMA)?;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    super::say(if args.scenario { SCENARIO } else { POLICY })?;
     Ok(ExitCode::SUCCESS)
 }

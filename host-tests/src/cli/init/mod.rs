@@ -2,7 +2,7 @@
 //! Called by `main`. It owns what is written and that nothing is overwritten; the texts are the files beside it.
 
 use super::Failure;
-use super::schema::SCHEMA;
+use super::schema::{POLICY, SCENARIO};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -89,7 +89,8 @@ fn files(args: &Args) -> Vec<(PathBuf, String)> {
     let mut files = vec![
         ("policy.json", policy.clone()),
         ("policy.test.json", include_str!("policy.test.json").to_owned()),
-        ("policy.schema.json", SCHEMA.to_owned()),
+        ("policy.schema.json", POLICY.to_owned()),
+        ("scenario.schema.json", SCENARIO.to_owned()),
         (proxy, with_policy(snippet, &policy)),
     ];
     match args.ci {

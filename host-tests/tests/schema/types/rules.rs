@@ -1,5 +1,5 @@
 //! Owns what the policy's types do not say of their values: by type, or type and field. Each refuses no more than
-//! the engine does; `schema.rs` tries.
+//! the engine does; `policy.rs` tries.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

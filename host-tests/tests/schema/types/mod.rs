@@ -1,10 +1,11 @@
 //! Owns the JSON Schema of the policy, made from the types that the engine reads it into, as they are written.
-//! Called by `schema.rs`. Deriving it would put a library into the filter; a table beside the types would age.
+//! Called by `policy.rs`; the scenarios' is made in `scenario.rs`. Deriving it would put a library into the filter; a table beside the types would age.
 //!
 //! What is said of a key is its comment, else its row in the README's table, else the comment of its type. What a
 //! type does not say, such as that a percentage ends in `%`, stands in `rules.rs`.
 
 mod rules;
+pub(crate) mod scenario;
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

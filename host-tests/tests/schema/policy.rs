@@ -1,10 +1,7 @@
 //! The policy's JSON Schema: it stands in `docs/policy.schema.json`, says what the types say, and judges as the
-//! engine does. `TOKENSTILE_UPDATE=1 cargo test -p tokenstile-host --test schema` writes it anew.
+//! engine does.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
-mod schema_support;
-
+use super::types;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,16 +9,16 @@ use std::process::Command;
 use tokenstile_engine::policy::Policy;
 
 fn text() -> String {
-    format!("{:#}\n", schema_support::generate())
+    format!("{:#}\n", types::generate())
 }
 
 fn validator() -> Validator {
-    jsonschema::validator_for(&schema_support::generate()).unwrap()
+    jsonschema::validator_for(&types::generate()).unwrap()
 }
 
 #[test]
 fn the_schema_that_ships_says_what_the_types_say() {
-    let place = schema_support::place();
+    let place = types::place();
     if std::env::var_os("TOKENSTILE_UPDATE").is_some() {
         std::fs::write(&place, text()).unwrap();
         // The command has the one before it in it.
@@ -40,7 +37,7 @@ fn the_schema_that_ships_says_what_the_types_say() {
 
 #[test]
 fn every_key_is_explained() {
-    let schema = schema_support::generate();
+    let schema = types::generate();
     let mut silent = Vec::new();
     let objects = schema["$defs"].as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value));
     for (name, object) in objects.chain([("", &schema)]) {
