@@ -9,7 +9,7 @@ use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 7] = [
     "docs/answers.md",
     "docs/field-failures.md",
     "docs/routes.md",
+    "examples/grafana/README.md",
 ];
 
 /// What stands between backticks and looks like a file of the repository: a folder and an ending.

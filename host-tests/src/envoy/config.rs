@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// The labels of the filter's metrics, which Envoy takes out of their names; `feature` is a test's own.
-const LABELS: [&str; 10] =
-    ["decision", "dialect", "ending", "feature", "kind", "model", "outcome", "rule", "sink", "type"];
+/// The file from which a stranger starts: its `stats_tags` are the ones that are tested.
+const EXAMPLE: &str = include_str!("../../../envoy.yaml");
 
 /// What a test varies.
 #[derive(Debug, Clone)]
@@ -65,9 +64,7 @@ impl Options {
         let mut config = json!({
             "node": {"id": "test", "cluster": "test"},
             "admin": {"address": any_port()},
-            "stats_config": {"stats_tags": LABELS.map(|label| {
-                json!({"tag_name": label, "regex": format!("(;{label}=([^;]*))")})
-            })},
+            "stats_config": {"stats_tags": stats_tags()},
             "static_resources": {"clusters": clusters},
         });
         if self.changeable {
@@ -159,6 +156,13 @@ impl Options {
             ]},
         })
     }
+}
+
+/// `- {tag_name: model, regex: "(;model=([^;]*))"}`, each a line of the example.
+fn stats_tags() -> Vec<Value> {
+    let lines = EXAMPLE.lines().filter_map(|line| line.trim().strip_prefix("- {tag_name: "));
+    let tags = lines.filter_map(|line| line.strip_suffix("\"}")?.split_once(", regex: \""));
+    tags.map(|(name, regex)| json!({"tag_name": name, "regex": regex})).collect()
 }
 
 fn plain_cluster(name: &str, address: SocketAddr) -> Value {

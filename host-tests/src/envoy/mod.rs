@@ -122,6 +122,12 @@ impl Envoy {
         self.listener
     }
 
+    /// Where its admin interface listens.
+    #[must_use]
+    pub const fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// `http://ADDR`, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {

@@ -12,6 +12,7 @@ mod bodies;
 mod client;
 mod concurrency;
 mod configuration;
+mod grafana;
 mod hot_change;
 mod identity;
 mod noon;
