@@ -92,7 +92,7 @@ fn call(n: u64) -> Call {
             .header("content-type", "application/json")
             .body(json!({"model": "claude-sonnet-4-5", "max_tokens": 4000, "messages": message}).to_string()),
         _ => openai(
-            json!({"model": of(&["gpt-4o", "gpt-4o", "gpt-4.1"], 3), "messages": message, "stream": die % 2 == 0}),
+            json!({"model": of(&["gpt-4o", "gpt-4o", "gpt-4.1"], 3), "messages": message, "stream": die.is_multiple_of(2)}),
         ),
     };
     call.header("x-feature", feature)
