@@ -113,6 +113,12 @@ impl Meter {
         }
     }
 
+    /// What [`Meter::count`] counts in: money is exact only in billionths.
+    #[must_use]
+    pub const fn exact_unit(self) -> &'static str {
+        if matches!(self, Self::Usd) { "nano_usd" } else { self.unit() }
+    }
+
     /// What follows an amount in a sentence: ` tokens`; nothing for money, which carries its own sign.
     #[must_use]
     pub const fn unit_text(self) -> &'static str {

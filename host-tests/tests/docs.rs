@@ -9,13 +9,14 @@ use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/answers.md",
     "docs/field-failures.md",
+    "docs/metrics.md",
     "docs/routes.md",
     "examples/grafana/README.md",
 ];
@@ -231,4 +232,54 @@ fn the_answers_page_names_every_decision() {
     for decision in Decision::ALL {
         assert!(row.contains(&format!("`{}`", decision.name())), "{row}");
     }
+}
+
+/// Names that the filter's sources give to metrics.
+fn metrics_of_the_filter() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for source in ["telemetry", "root", "alerts", "stream"] {
+        let text: String = file(&format!("plugin/src/{source}.rs")).split_whitespace().collect();
+        for call in [".add(\"", ".count(\"", ".observe(\"", ".record(gauge,\""] {
+            names.extend(text.split(call).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        }
+    }
+    names
+}
+
+#[test]
+fn the_page_of_metrics_has_every_metric_and_no_other() {
+    let known = metrics_of_the_filter();
+    assert!(known.len() > 30 && known.contains("prices_as_of_seconds"), "{known:?}");
+    let page = file("docs/metrics.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let told: BTreeSet<String> = rows.map(str::to_owned).collect();
+    assert_eq!(told, known);
+    let tags = file("envoy.yaml");
+    let labels =
+        page.lines().filter(|line| line.starts_with("| `")).filter_map(|row| row.split(" | ").nth(2));
+    for label in labels.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        let tag = format!("{{tag_name: {label}, regex: \"(;{label}=([^;]*))\"}}");
+        assert!(tags.contains(&tag), "envoy.yaml does not make a label of `{label}`");
+    }
+}
+
+/// A query for a metric that nobody counts is always empty, and no alert.
+#[test]
+fn dashboard_and_rules_ask_for_metrics_that_exist() {
+    let known = metrics_of_the_filter();
+    let rules = file("examples/grafana/rules.yaml");
+    let recorded: Vec<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let mut seen = 0;
+    for text in
+        [file("examples/grafana/dashboard.json"), rules.clone(), file("examples/grafana/rules.test.yaml")]
+    {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
+        for name in words.map(|word| word.trim_matches(':')).filter(|word| word.contains("tokenstile_")) {
+            let metric = name.strip_prefix("tokenstile_").unwrap_or(name).trim_end_matches("_bucket");
+            assert!(known.contains(metric) || recorded.contains(&name), "nobody counts `{name}`");
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen}");
 }

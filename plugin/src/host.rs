@@ -345,6 +345,7 @@ pub(crate) fn http_call(
 #[repr(u32)]
 pub(crate) enum Metric {
     Counter = 0,
+    Gauge = 1,
     Histogram = 2,
 }
 
@@ -356,7 +357,7 @@ pub(crate) fn define_metric(kind: Metric, name: &str) -> Result<u32, Status> {
     Ok(id)
 }
 
-/// Adds a value to a histogram.
+/// Adds a value to a histogram, or sets a gauge.
 pub(crate) fn record(id: u32, value: u64) -> Result<(), Status> {
     // SAFETY: no pointers.
     ok(unsafe { raw::proxy_record_metric(id, value) })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokenstile_engine::alert::{Outbox, Owed, settle_all};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::learned::Learned;
-use tokenstile_engine::ledger::{self, Hold, Settled, StoreError, reserve_all};
+use tokenstile_engine::ledger::{self, Denied, Hold, Reserved, Settled, StoreError, reserve_all};
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::EpochMs;
 
@@ -93,7 +93,7 @@ impl Root {
         Self {
             metrics: Metrics::new(policy.clone()),
             policy,
-            pages: Pages::Shared { prefix },
+            pages: Pages::Shared { prefix, lost: 0 },
             kind: None,
             bodies_read_only: false,
             waiting: HashMap::new(),
@@ -105,6 +105,13 @@ impl Root {
             last_ns: 0,
             calls: 0,
         }
+    }
+
+    /// Microseconds since the clock was last asked.
+    pub(crate) fn microseconds_passed(&mut self) -> u64 {
+        let before = self.last_ns;
+        self.now();
+        self.last_ns.saturating_sub(before) / 1_000
     }
 
     /// Which proxy this is, told by how it states the time of a request; asked within a stream.
@@ -164,9 +171,14 @@ impl Root {
         let full_is_denied = self.policy.table_full == Verdict::Deny;
         let mut owed = Vec::new();
         let answer = reserve_all(&mut self.pages, &exchange.holds(), now, full_is_denied, &mut owed);
+        self.metrics.add("settlements_deferred", &[], owed.len() as u64);
         self.owed.extend(owed.into_iter().map(Owed::from));
+        self.metrics.add("lost_swaps", &[], self.pages.take_lost());
         match answer {
-            Ok(answer) => Some(exchange.reserved(&answer, now)),
+            Ok(answer) => {
+                self.metrics.add("reserves_without_room", &[], without_room(&answer));
+                Some(exchange.reserved(&answer, now))
+            }
             Err(StoreError::Busy) if may_wait => {
                 self.metrics.add("waiting_reserves", &[], 1);
                 None
@@ -231,11 +243,16 @@ impl Root {
 
     /// Books what a call owes, and what earlier ones still do.
     pub(crate) fn settle(&mut self, owed: Vec<Owed>, now: EpochMs) -> Settled {
+        let before = self.owed.len();
         self.owed.extend(owed);
         if self.owed.is_empty() {
             return Settled::default();
         }
         let (settled, alerts) = settle_all(&mut self.pages, &mut self.owed, now);
+        self.metrics.add("lost_swaps", &[], self.pages.take_lost());
+        let after = self.owed.len();
+        self.metrics.add("settlements_deferred", &[], after.saturating_sub(before) as u64);
+        self.metrics.add("settlements_recovered", &[], before.saturating_sub(after) as u64);
         if settled.without_room > 0 {
             self.metrics.add("settlements_without_room", &[], settled.without_room as u64);
         }
@@ -277,6 +294,14 @@ impl Root {
             self.ticking = period_ms;
         }
         self.ticking == period_ms
+    }
+}
+
+/// Holds that the table had no room for.
+fn without_room(answer: &Result<Vec<Reserved>, Denied>) -> u64 {
+    match answer {
+        Ok(taken) => taken.iter().filter(|reserved| reserved.receipt.is_none()).count() as u64,
+        Err(denied) => u64::from(denied.level.is_none()),
     }
 }
 

@@ -20,16 +20,26 @@ pub(crate) enum Pages {
     Shared {
         /// What keys begin with: other filters may share the key space.
         prefix: String,
+        /// Swaps that another worker won, since they were last counted.
+        lost: u64,
     },
     /// In this VM: one budget a worker. APISIX has no shared data.
     Local(HashMap<u32, Page>),
 }
 
 impl Pages {
+    /// Swaps that were lost since this was last asked.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        match self {
+            Self::Shared { lost, .. } => std::mem::take(lost),
+            Self::Local(_) => 0,
+        }
+    }
+
     /// What stands against a hold; `None` if there is nothing.
     pub(crate) fn level(&self, hold: &Hold, now: EpochMs) -> Result<Option<Level>, StoreError> {
         match self {
-            Self::Shared { prefix } => match host::shared_data(key(prefix, hold.key.page).as_bytes()) {
+            Self::Shared { prefix, .. } => match host::shared_data(key(prefix, hold.key.page).as_bytes()) {
                 Ok((bytes, _)) => Ok(Some(Page::from_bytes(Some(&bytes)).level(hold, now))),
                 Err(host::NOT_FOUND) => Ok(None),
                 Err(status) => Err(StoreError::Failed(status)),
@@ -46,13 +56,17 @@ fn key(prefix: &str, number: u32) -> String {
 impl Store for Pages {
     fn update<T>(&mut self, number: u32, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
         match self {
-            Self::Shared { prefix } => update_shared(&key(prefix, number), change),
+            Self::Shared { prefix, lost } => update_shared(&key(prefix, number), lost, change),
             Self::Local(pages) => Ok(change(pages.entry(number).or_default())),
         }
     }
 }
 
-fn update_shared<T>(key: &str, mut change: impl FnMut(&mut Page) -> T) -> Result<T, StoreError> {
+fn update_shared<T>(
+    key: &str,
+    lost: &mut u64,
+    mut change: impl FnMut(&mut Page) -> T,
+) -> Result<T, StoreError> {
     let mut creations = CREATE.iter().cycle();
     let mut ask_again = true;
     for _ in 0..ATTEMPTS {
@@ -73,7 +87,7 @@ fn update_shared<T>(key: &str, mut change: impl FnMut(&mut Page) -> T) -> Result
         }
         match host::set_shared_data(key.as_bytes(), page.as_bytes(), cas) {
             Ok(()) => return Ok(answer),
-            Err(host::CAS_MISMATCH) => {}
+            Err(host::CAS_MISMATCH) => *lost = lost.saturating_add(1),
             Err(status) => return Err(StoreError::Failed(status)),
         }
     }

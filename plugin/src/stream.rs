@@ -56,6 +56,8 @@ pub(crate) struct Stream {
     complete: bool,
     /// The answer's body did.
     began: bool,
+    /// Tokens that count as held until the call is over.
+    held: u64,
     last_now: EpochMs,
     /// The clock was asked in this callback: asking costs a call of the host.
     is_now: bool,
@@ -143,6 +145,7 @@ impl Stream {
             body: Vec::new(),
             complete: false,
             began: false,
+            held: 0,
             last_now: at,
             is_now: now.is_some(),
         };
@@ -241,6 +244,9 @@ impl Stream {
         let action = self.carry_out(next);
         if action == Action::Continue || !self.waits() {
             self.body = Vec::new();
+            let mut root = self.root.borrow_mut();
+            let spent = root.microseconds_passed();
+            root.metrics.observe("decision_us", &[("dialect", self.exchange.dialect())], spent);
         }
         action
     }
@@ -280,7 +286,11 @@ impl Stream {
                     self.exchange.count(&self.body, now)
                 }
                 Next::Forward(edits) => match self.apply(&edits) {
-                    Ok(()) => return self.settled_action(Action::Continue),
+                    Ok(()) => {
+                        self.held = self.exchange.hold_tokens();
+                        self.root.borrow_mut().metrics.add("held_tokens", &[], self.held);
+                        return self.settled_action(Action::Continue);
+                    }
                     Err(why) => {
                         let mut root = self.root.borrow_mut();
                         root.metrics.failed("edit", &why);
@@ -391,7 +401,8 @@ impl Stream {
         root.no_longer_waits(self.context);
         let settled = root.settle(owed, now);
         self.exchange.booked(&mut settlement, &settled.before);
-        root.metrics.settled(&settlement);
+        root.metrics.add("released_tokens", &[], self.held);
+        root.metrics.settled(&self.exchange, &settlement);
     }
 
     fn now(&mut self) -> EpochMs {

@@ -8,8 +8,9 @@ use crate::host::{self, Level};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
-use tokenstile_engine::exchange::{Record, Settlement};
+use tokenstile_engine::exchange::{Exchange, Record, Settlement, UsageSource};
 use tokenstile_engine::policy::Policy;
+use tokenstile_engine::price;
 
 /// What a dimension is called whose own value is one too many.
 const OTHER: &str = "other";
@@ -21,12 +22,14 @@ pub(crate) struct Metrics {
     ids: HashMap<String, u32>,
     /// For each dimension that is a label, the values seen.
     values: Vec<HashSet<String>>,
+    /// What stays as it is was told.
+    told: bool,
 }
 
 impl Metrics {
     pub(crate) fn new(policy: Arc<Policy>) -> Self {
         let values = vec![HashSet::new(); policy.metric_labels.len()];
-        Self { policy, ids: HashMap::new(), values }
+        Self { policy, ids: HashMap::new(), values, told: false }
     }
 
     /// Adds to a counter. A host without metrics loses nothing else.
@@ -42,8 +45,12 @@ impl Metrics {
         }
     }
 
-    fn observe(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
-        if let Some(id) = self.id(host::Metric::Histogram, name, labels, "") {
+    pub(crate) fn observe(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        self.record(host::Metric::Histogram, name, labels, value);
+    }
+
+    fn record(&mut self, kind: host::Metric, name: &str, labels: &[(&str, &str)], value: u64) {
+        if let Some(id) = self.id(kind, name, labels, "") {
             let _ = host::record(id, value);
         }
     }
@@ -80,8 +87,23 @@ impl Metrics {
         who
     }
 
+    /// Gauges that each worker sets to the same. They come with the first call: no VM is seeded with them.
+    fn tell_once(&mut self) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let gauge = host::Metric::Gauge;
+        self.record(gauge, "prices_as_of_seconds", &[], price::as_of_seconds());
+        let policy = self.policy.clone();
+        for budget in policy.declared() {
+            let labels = [("rule", budget.name.as_str()), ("unit", budget.meter.exact_unit())];
+            self.record(gauge, "budget_limit", &labels, budget.meter.count(budget.limit));
+        }
+    }
+
     /// Counts a settled call and writes its cost record.
-    pub(crate) fn settled(&mut self, settlement: &Settlement) {
+    pub(crate) fn settled(&mut self, exchange: &Exchange, settlement: &Settlement) {
+        self.tell_once();
         let record = &settlement.record;
         let who = self.who(record);
         let decided = [
@@ -94,8 +116,17 @@ impl Metrics {
         self.spent(settlement, &who);
         for (rule, decision) in &record.shadow {
             let decision = decision.as_str().unwrap_or("");
-            self.add("shadow_requests", &[("decision", decision), ("rule", rule)], 1);
+            let labels = [("decision", decision), ("rule", rule)];
+            self.add("shadow_requests", &labels, 1);
+            self.add("shadow_cost_nano_usd", &labels, record.cost_nano_usd.unsigned_abs());
         }
+        for (experiment, arm) in &record.arms {
+            let labels = [("experiment", experiment.as_str()), ("arm", arm.as_str().unwrap_or(""))];
+            self.add("arm_cost_nano_usd", &labels, record.cost_nano_usd.unsigned_abs());
+            let [experiment, arm] = labels;
+            self.add("arm_requests", &[experiment, arm, ("ending", record.ending)], 1);
+        }
+        self.of_budgets(exchange, settlement);
         self.add("unread_requests", &[], u64::from(record.unread.is_some()));
         self.add("unpriced_requests", &[("dialect", record.dialect)], u64::from(!record.priced));
         self.add("skipped_steps", &[], record.skipped.len() as u64);
@@ -132,6 +163,23 @@ impl Metrics {
         self.count("savings_nano_usd", &[("model", model)], who, savings);
         let charges = record.overage.iter().filter_map(|line| line.get("charge_nano_usd")?.as_u64());
         self.count("overage_nano_usd", &[], who, charges.fold(0, u64::saturating_add));
+    }
+
+    /// What the call used of each budget that it met, and how good the estimate was.
+    fn of_budgets(&mut self, exchange: &Exchange, settlement: &Settlement) {
+        let record = &settlement.record;
+        for (budget, used, is_first) in exchange.used_of_budgets(settlement) {
+            let rule = ("rule", budget.name.as_str());
+            self.add("budget_requests", &[rule], 1);
+            self.add("budget_subjects", &[rule], u64::from(is_first));
+            let unit = ("unit", budget.meter.exact_unit());
+            self.add("budget_used", &[rule, unit], budget.meter.count(used));
+        }
+        if record.usage.source == UsageSource::Reported && record.hold_tokens > 0 {
+            let dialect = [("dialect", record.dialect)];
+            self.add("estimated_tokens", &dialect, record.hold_tokens);
+            self.add("reported_tokens", &dialect, record.usage.input.saturating_add(record.usage.output));
+        }
     }
 
     fn timed(&mut self, record: &Record) {

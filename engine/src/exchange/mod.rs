@@ -369,6 +369,12 @@ impl Exchange {
         std::mem::take(&mut self.owed)
     }
 
+    /// The API spoken.
+    #[must_use]
+    pub const fn dialect(&self) -> &'static str {
+        self.route.dialect.name
+    }
+
     /// What was decided.
     #[must_use]
     pub const fn decision(&self) -> Decision {

@@ -170,6 +170,12 @@ impl Record {
 }
 
 impl Exchange {
+    /// What was expected before the call, if a budget holds it.
+    #[must_use]
+    pub fn hold_tokens(&self) -> u64 {
+        if self.plan.is_empty() { 0 } else { self.held_usage(self.expected_usage()).total() }
+    }
+
     pub(super) fn record(&self, state: State, complete: bool, bill: Bill, now: EpochMs) -> Record {
         let ending = match state {
             State::Replied => "refused",
@@ -210,11 +216,7 @@ impl Exchange {
             ending,
             usage: bill.usage,
             prompt_partial: self.prompt_is_partial,
-            hold_tokens: if self.plan.is_empty() {
-                0
-            } else {
-                self.held_usage(self.expected_usage()).total()
-            },
+            hold_tokens: self.hold_tokens(),
             cost_nano_usd: bill.cost.0,
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),

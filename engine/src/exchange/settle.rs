@@ -6,7 +6,7 @@ use super::{Exchange, State};
 use crate::alert::Owed;
 use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
-use crate::units::{Amount, EpochMs, Meter, NanoUsd};
+use crate::units::{Amount, EpochMs, NanoUsd};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
 
@@ -179,6 +179,21 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// What a settled call used of each budget that it met, and whether it is the first of its subject that counts there.
+    /// Nothing of a call that came to nothing.
+    pub fn used_of_budgets(&self, settlement: &Settlement) -> impl Iterator<Item = (&Budget, Amount, bool)> {
+        let (usage, cost) = (settlement.usage, settlement.cost);
+        let came = settlement.record.usage.source != UsageSource::None;
+        self.plan.iter().filter(move |_| came).filter_map(move |planned| {
+            let budget = self.policy.budgets.get(planned.budget)?;
+            let before = planned.reserved.map(|reserved| reserved.before);
+            let is_first = before.is_some_and(|before| before.used == 0 && before.held == 0);
+            Some((budget, plan::used(budget.meter, usage, cost), is_first))
+        })
+    }
+}
+
 /// What of a use from here to there lies beyond each step of overage, and costs more.
 fn lines(budget: &Budget, from: Amount, to: Amount) -> Vec<Value> {
     let steps = budget.enforced().filter_map(|step| match &step.action {
@@ -191,10 +206,9 @@ fn lines(budget: &Budget, from: Amount, to: Amount) -> Vec<Value> {
         let end = [next, overage.end(*at)].into_iter().flatten().fold(to, Amount::min);
         let amount = end.saturating_sub(from.max(*at));
         (amount > 0).then(|| {
-            let unit = if budget.meter == Meter::Usd { "nano_usd" } else { budget.meter.unit() };
             let mut line = Map::new();
             line.insert("rule".to_owned(), budget.name.clone().into());
-            line.insert(unit.to_owned(), budget.meter.count(amount).into());
+            line.insert(budget.meter.exact_unit().to_owned(), budget.meter.count(amount).into());
             line.insert("charge_nano_usd".to_owned(), overage.charge(amount).0.into());
             Value::Object(line)
         })

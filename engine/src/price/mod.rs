@@ -18,6 +18,13 @@ use crate::usage::Usage;
 
 /// The day of the price facts.
 pub const PRICES_AS_OF: &str = env!("TOKENSTILE_PRICES_AS_OF");
+/// The same in seconds since 1970, at the beginning of that day.
+#[must_use]
+pub fn as_of_seconds() -> u64 {
+    let day = PRICES_AS_OF.parse::<jiff::civil::Date>().ok();
+    let at = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    at.and_then(|at| u64::try_from(at.timestamp().as_second()).ok()).unwrap_or(0)
+}
 /// The release of genai-prices that they come from.
 pub const PRICES_VERSION: &str = env!("TOKENSTILE_PRICES_VERSION");
 

@@ -62,7 +62,7 @@ async fn every_panel_shows_what_a_real_proxy_counted() {
         return;
     }
     let updates = std::env::var_os("TOKENSTILE_UPDATE").is_some();
-    let setup = Setup::new(&traffic::policy(if updates { 8 } else { 1 }), |_| {});
+    let setup = Setup::new(&traffic::policy(if updates { 12 } else { 1 }), |_| {});
     let prometheus = Prometheus::start(setup.envoy.admin_addr()).await;
     let from = seconds();
     let traffic = Traffic::start(&setup.envoy.url());

@@ -131,6 +131,14 @@ fn the_counters_are_the_records_sums(setup: &Setup) {
     assert_eq!(counted(&metrics, requests), records.len() as f64, "{metrics:?}");
     let cost: u64 = records.iter().filter_map(|record| record["cost_nano_usd"].as_u64()).sum();
     assert_eq!(counted(&metrics, "tokenstile_cost_nano_usd"), cost as f64, "{metrics:?}");
+    let used = counted(&metrics, "tokenstile_budget_used;rule=daily;unit=tokens");
+    assert_eq!(used, records.iter().map(total).sum::<u64>() as f64, "{metrics:?}");
+    let held = counted(&metrics, "tokenstile_held_tokens");
+    assert!(held > 0.0 && held == counted(&metrics, "tokenstile_released_tokens"), "{metrics:?}");
+    let stated = records.iter().filter(|record| record["usage"]["source"] == "reported");
+    let stated: u64 = stated.filter(|record| record["hold_tokens"] != 0).map(total).sum();
+    assert_eq!(counted(&metrics, "tokenstile_reported_tokens"), stated as f64, "{metrics:?}");
+    assert_eq!(metrics.get("tokenstile_budget_limit;rule=daily;unit=tokens"), Some(&(LIMIT as f64)));
     let failures: Vec<_> = metrics.keys().filter(|name| name.contains("failures")).collect();
     assert!(failures.is_empty(), "{metrics:?}");
 }

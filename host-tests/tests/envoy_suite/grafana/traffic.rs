@@ -85,7 +85,10 @@ fn call(n: u64) -> Call {
     let openai = |body: Value| Call::chat(body.to_string());
     let call = match (die / 126 % 50, feature) {
         (0, _) => openai(json!({"model": "house-model", "messages": message})),
-        (1, _) => Call::chat(GZIP).header("content-encoding", "gzip").header("x-sim-any-body", "1"),
+        (1, _) => Call::chat(GZIP)
+            .header("content-encoding", "gzip")
+            .header("x-sim-any-body", "1")
+            .header("x-sim-prompt-tokens", "100"),
         (2, _) => openai(json!({"model": "gpt-4o", "messages": message})).header("x-sim-status", "500"),
         (_, "search") => openai(json!({"model": "gpt-4o-mini", "messages": message})),
         (_, "reports") => Call::new(Method::POST, "/v1/messages")
@@ -100,5 +103,5 @@ fn call(n: u64) -> Call {
         .header("x-conversation", format!("{user}-{}", n / 300))
         .header("x-user-id", user)
         .header("x-sim-output-tokens", output.to_string())
-        .header("x-sim-cached-tokens", (die % 50 * 2).to_string())
+        .header("x-sim-cached-tokens", (die % 25 * 2).to_string())
 }
