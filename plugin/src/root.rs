@@ -12,6 +12,7 @@ use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{self, Denied, Hold, Reserved, Settled, StoreError, reserve_all};
 use tokenstile_engine::policy::{Policy, Verdict};
+use tokenstile_engine::price::Quotes;
 use tokenstile_engine::units::EpochMs;
 
 /// Settlements that the store did not take are kept up to here, to be tried again: about a megabyte.
@@ -58,6 +59,8 @@ pub(crate) struct Root {
     owed: Vec<Owed>,
     /// What answers came to on this worker.
     pub(crate) learned: Rc<RefCell<Learned>>,
+    /// Prices asked for lately.
+    pub(crate) quotes: Rc<RefCell<Quotes>>,
     /// Alerts on their way.
     pub(crate) outbox: Outbox,
     /// The period of the ticks; 0 without.
@@ -99,6 +102,7 @@ impl Root {
             waiting: HashMap::new(),
             owed: Vec::new(),
             learned: Rc::default(),
+            quotes: Rc::default(),
             outbox: Outbox::default(),
             ticking: 0,
             last_now: None,

@@ -115,6 +115,7 @@ impl Stream {
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
         exchange.learns(shared.learned.clone());
+        exchange.asks_prices_of(shared.quotes.clone());
         exchange.offers(&known);
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
@@ -394,6 +395,10 @@ impl Stream {
 
     /// The stream is over: books it, the first time.
     fn end(&mut self) {
+        // A proxy says it up to four times.
+        if self.exchange.is_over() {
+            return;
+        }
         let now = self.now();
         let Some(mut settlement) = self.exchange.end(self.complete, now) else { return };
         let owed = self.exchange.take_owed();

@@ -236,7 +236,7 @@ impl Exchange {
             Meter::OutputTokens => budget.meter.count(rest),
             Meter::Usd => {
                 let quote = serve.map(|model| self.quote_for(model, &Served::default()));
-                let price = &quote.as_ref().unwrap_or_else(|| self.asked_quote()).price;
+                let price = &quote.as_deref().unwrap_or_else(|| self.asked_quote()).price;
                 let prompt = price.cost(Usage { input, ..Usage::default() }).0;
                 let rates = [Unit::Output, Unit::Reasoning].map(|unit| price.rate(unit, input).unwrap_or(0));
                 let pico = i128::from(rest.saturating_sub(prompt).max(0)).saturating_mul(1_000);

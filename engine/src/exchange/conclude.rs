@@ -426,7 +426,7 @@ impl Exchange {
             let usage = self.expected_usage();
             let other =
                 self.serves_another().then(|| self.quote_for(self.served_model(), &Served::default()));
-            let cost = other.as_ref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);
+            let cost = other.as_deref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);
             headers.push(("x-tokenstile-estimated-tokens", usage.total().to_string()));
             headers.push(("x-tokenstile-estimated-usd", cost.to_string().replace(['$', ','], "")));
         }

@@ -35,7 +35,7 @@ use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options
 use crate::learned::Learned;
 use crate::ledger::{Denied, Hold, Reserved};
 use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
-use crate::price::{Quote, UnknownPrice};
+use crate::price::{Quote, Quotes, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
@@ -113,7 +113,9 @@ pub struct Exchange {
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
     /// The price of the call as asked for.
-    quote: OnceCell<Quote>,
+    quote: OnceCell<Rc<Quote>>,
+    /// Quotes given lately.
+    quotes: Rc<RefCell<Quotes>>,
     /// The prompt is estimated, and has this many tokens at most.
     prompt_bound: Option<u64>,
     body_editable: bool,
@@ -164,6 +166,7 @@ impl Exchange {
             prompt_tokens: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
+            quotes: Rc::default(),
             prompt_bound: None,
             body_editable: true,
             path_editable: true,
@@ -198,6 +201,11 @@ impl Exchange {
     /// Lends the table of what answers came to: expectations come from it, and what this call comes to goes there.
     pub fn learns(&mut self, learned: Rc<RefCell<Learned>>) {
         self.learned = Some(learned).filter(|_| self.policy.learned_output.is_some());
+    }
+
+    /// Lends the quotes given lately to calls of the same policy.
+    pub fn asks_prices_of(&mut self, quotes: Rc<RefCell<Quotes>>) {
+        self.quotes = quotes;
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.
@@ -396,6 +404,12 @@ impl Exchange {
     /// The time of [`Next::Delay`] has come.
     pub fn delayed(&mut self) -> Next {
         if self.state == State::Delayed { self.forward() } else { Next::Nothing }
+    }
+
+    /// Whether it was settled.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state == State::Ended
     }
 
     /// Whether the body is still awaited.

@@ -7,6 +7,7 @@ use crate::policy::{Budget, HoldRule, OpenWindow, Scope, Step, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
+use std::rc::Rc;
 
 /// One budget that the call meets.
 #[derive(Debug)]
@@ -116,17 +117,18 @@ impl Exchange {
     }
 
     /// The price of the call if it was sent to `model` and the answer says this of itself.
-    pub(super) fn quote_for(&self, model: &str, served: &Served) -> Quote {
+    pub(super) fn quote_for(&self, model: &str, served: &Served) -> Rc<Quote> {
         let asked = self.facts.as_ref().map_or("", |facts| facts.place.as_str());
         let places = [served.place.as_str(), asked, self.route.place];
-        self.policy.prices.quote(&PriceQuery {
+        let query = PriceQuery {
             provider: self.provider(),
             requested: model,
             answered: &served.model,
             tier: self.tier(served),
             place: places.into_iter().find(|place| !place.is_empty()).unwrap_or(""),
             at: self.started,
-        })
+        };
+        self.quotes.borrow_mut().quote(&self.policy.prices, &query)
     }
 
     /// How the answer says that it was served; else as asked. `auto` is what was asked, not what was done.

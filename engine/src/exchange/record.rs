@@ -8,6 +8,7 @@ use crate::units::{EpochMs, NanoUsd};
 use crate::usage::Usage;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::rc::Rc;
 
 /// Where the usage of a record comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,7 +65,7 @@ pub(super) struct Bill {
     pub(super) usage: RecordUsage,
     pub(super) cost: NanoUsd,
     pub(super) savings: NanoUsd,
-    pub(super) quote: Quote,
+    pub(super) quote: Rc<Quote>,
     pub(super) model_answered: String,
 }
 
@@ -220,7 +221,7 @@ impl Exchange {
             cost_nano_usd: bill.cost.0,
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),
-            price: bill.quote.entry,
+            price: bill.quote.entry.clone(),
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }

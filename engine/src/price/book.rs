@@ -102,7 +102,7 @@ impl Cursor {
             2 => name.starts_with(self.sized()?),
             3 => name.ends_with(self.sized()?),
             4 => memchr::memmem::find(name, self.sized()?).is_some(),
-            5 => pattern_matches(self.sized()?, name),
+            5 => fits(self.sized()?, name, Ends::Here),
             // Every rule of a list is passed, whichever decides.
             6 => (0..self.number()?).try_fold(false, |any, _| Some(self.rule(name)? || any))?,
             7 => (0..self.number()?).try_fold(true, |all, _| Some(self.rule(name)? && all))?,
@@ -127,14 +127,24 @@ impl Cursor {
     }
 }
 
-/// Whether a whole name fits a pattern: `#` is a digit, `?` anything, `*` any number of anything.
-fn pattern_matches(pattern: &[u8], name: &[u8]) -> bool {
+/// Where a name that fits may end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// With the pattern.
+    Here,
+    /// There, or at a slash with anything behind it.
+    OrSlash,
+}
+
+/// Whether a name fits a pattern: `#` is a digit, `?` anything, `*` any number of anything.
+fn fits(pattern: &[u8], name: &[u8], ends: Ends) -> bool {
     let (mut p, mut n) = (pattern, name);
     // Behind the last star, and the name from where it is to be tried next.
     let mut again: Option<(&[u8], &[u8])> = None;
     loop {
         let step = match (p.split_first(), n.split_first()) {
             (None, None) => return true,
+            (None, Some((b'/', _))) if ends == Ends::OrSlash => return true,
             (Some((b'*', behind)), _) => {
                 again = Some((behind, n));
                 p = behind;
@@ -177,18 +187,23 @@ fn price_at(place: u64) -> Option<Price> {
 
 /// Behind the prices: where the dearest one stands, and the providers.
 fn providers() -> Option<(u64, impl Iterator<Item = Provider>)> {
+    let (dearest, records) = records()?;
+    Some((dearest, records.map_while(Provider::read)))
+}
+
+/// The same, with providers that were not read yet.
+fn records() -> Option<(u64, impl Iterator<Item = Cursor>)> {
     let mut cursor = Cursor(BOOK);
     cursor.sized()?;
     let dearest = cursor.number()?;
     let count = cursor.number()?;
-    Some((dearest, (0..count).map_while(move |_| Provider::read(Cursor(cursor.sized()?)))))
+    Some((dearest, (0..count).map_while(move |_| cursor.sized().map(Cursor))))
 }
 
 /// One who serves models and bills for them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Provider {
     pub(super) id: &'static str,
-    hosts: Cursor,
     rule: Cursor,
     fallbacks: Cursor,
 }
@@ -205,13 +220,12 @@ pub(super) struct Model {
 impl Provider {
     fn read(mut cursor: Cursor) -> Option<Self> {
         let id = cursor.text()?;
-        let hosts = cursor;
         for _ in 0..cursor.number()? {
             cursor.sized()?;
         }
         let rule = cursor;
         cursor.rule(b"")?;
-        Some(Self { id, hosts, rule, fallbacks: cursor })
+        Some(Self { id, rule, fallbacks: cursor })
     }
 
     /// Every one.
@@ -237,15 +251,12 @@ impl Provider {
 
     /// By the host of a request, and by its path where several share a host.
     pub(super) fn of_host(host_and_path: &[u8]) -> Option<Self> {
-        providers()?.1.find(|provider| {
-            let mut hosts = provider.hosts;
-            let count = hosts.number().unwrap_or(0);
-            // Both spell out each other's ends: a host alone, or anything below it.
-            (0..count).map_while(|_| hosts.sized()).any(|host| {
-                let below = [host, b"/*"].concat();
-                pattern_matches(host, host_and_path) || pattern_matches(&below, host_and_path)
-            })
-        })
+        let serves = |record: &Cursor| {
+            let mut hosts = *record;
+            let count = hosts.sized().and_then(|_id| hosts.number()).unwrap_or(0);
+            (0..count).map_while(|_| hosts.sized()).any(|host| fits(host, host_and_path, Ends::OrSlash))
+        };
+        records()?.1.find(serves).and_then(Provider::read)
     }
 
     /// Those whose models have such names.

@@ -4,9 +4,11 @@
 //! Prices are whole pico-dollars: one is the millionth part of a dollar a million tokens.
 
 mod book;
+mod memo;
 mod quote;
 
 pub use book::{Capability, ServiceTier, packed_bytes};
+pub use memo::Quotes;
 pub(crate) use quote::without_date;
 pub use quote::{
     Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models, models_like, provider_of_host,

@@ -20,6 +20,7 @@ use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::price::Quotes;
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
@@ -58,6 +59,7 @@ struct World {
     policy: Arc<Policy>,
     pages: Pages,
     learned: Rc<RefCell<Learned>>,
+    quotes: Rc<RefCell<Quotes>>,
     now: EpochMs,
     /// What is put into the ledger before the first call that meets these budgets.
     used: Vec<(String, Amount)>,
@@ -98,11 +100,12 @@ impl World {
     fn of(policy: &Value) -> Result<Self, String> {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let policy = Arc::new(policy);
-        let (pages, learned) = (Pages::default(), Rc::default());
+        let (pages, learned, quotes) = (Pages::default(), Rc::default(), Rc::default());
         Ok(Self {
             policy,
             pages,
             learned,
+            quotes,
             now: START,
             used: Vec::new(),
             weighed: Vec::new(),
@@ -138,6 +141,7 @@ impl World {
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
         exchange.learns(self.learned.clone());
+        exchange.asks_prices_of(self.quotes.clone());
         exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);

@@ -16,6 +16,7 @@ use tokenstile_engine::exchange::{Decision, Exchange, Next, UsageSource};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
+use tokenstile_engine::price::Quotes;
 use tokenstile_engine::price::providers;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_engine::usage::{AnswerReader, Served, Usage};
@@ -38,6 +39,7 @@ pub struct Native {
     running: Agenda<Landing>,
     /// What answers came to, by kinds of calls, as each worker of the filter learns it.
     learned: Rc<RefCell<Learned>>,
+    quotes: Rc<RefCell<Quotes>>,
 }
 
 /// What is booked when a call ends.
@@ -91,6 +93,7 @@ impl Native {
             routes: HashMap::new(),
             running: Agenda::new(),
             learned: Rc::default(),
+            quotes: Rc::default(),
         }
     }
 
@@ -137,6 +140,7 @@ impl Native {
         let identity = Identity::known(self.values(counted));
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
+        exchange.asks_prices_of(self.quotes.clone());
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
         let usage = match counted.used {
             Used::Nothing => None,
@@ -164,6 +168,7 @@ impl Native {
         let identity = Identity::of(&self.policy, head);
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
+        exchange.asks_prices_of(self.quotes.clone());
         if !self.policy.hold_headers {
             exchange.path_is_read_only();
         }

@@ -2,6 +2,7 @@
 
 use super::Stream;
 use crate::host::{self, Buffer, Map};
+use crate::pairs;
 use crate::root::HostKind;
 
 impl Stream {
@@ -19,12 +20,17 @@ impl Stream {
                 self.exchange.answer_chunk_lost();
             }
         }
-        let text = |name| host::header(Map::ResponseHeaders, name).unwrap_or_default();
-        // Once more: without these two the answer cannot be read.
-        let needed = |name| host::header(Map::ResponseHeaders, name).unwrap_or_else(|_| text(name));
-        let status = std::str::from_utf8(&needed(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-        let kind = needed("content-type");
-        let encoding = text("content-encoding");
+        // All at once cost as much as two single ones; one by one where a host does not give them so.
+        let all = host::headers(Map::ResponseHeaders).ok();
+        let one = |name: &str| host::header(Map::ResponseHeaders, name);
+        // Once more: without status and type the answer cannot be read.
+        let text = |name: &str| {
+            let listed = all.as_ref().and_then(|all| pairs::find(all, name)).map(<[u8]>::to_vec);
+            let asks = all.is_none() || name == ":status";
+            listed.or_else(|| asks.then(|| one(name).or_else(|_| one(name)).ok())?).unwrap_or_default()
+        };
+        let status = std::str::from_utf8(&text(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+        let (kind, encoding) = (text("content-type"), text("content-encoding"));
         let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
         let names = self.exchange.answer_headers().iter();
         let stated: Vec<_> =

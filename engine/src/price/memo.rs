@@ -1,0 +1,121 @@
+//! Quotes given lately: the book is packed for size, and reading it again for each call of the same model costs more
+//! than reading the call.
+
+use super::{PriceQuery, Prices, Quote, ServiceTier};
+use std::rc::Rc;
+
+/// Quotes kept. Most proxies see fewer models than this in a minute; strangers may name any number.
+const QUOTES_MAX: usize = 64;
+/// Names that are longer, in bytes, are not kept.
+const NAME_MAX: usize = 128;
+/// No price changes within a minute: those that depend on the time name a day, or minutes of the day.
+const MINUTE_MS: i64 = 60_000;
+
+/// Quotes of one policy in one minute. The shell owns one a VM and lends it to its exchanges.
+#[derive(Debug, Default)]
+pub struct Quotes {
+    minute: i64,
+    kept: Vec<(Asked, Rc<Quote>)>,
+}
+
+/// A [`PriceQuery`] but for its time.
+#[derive(Debug)]
+struct Asked {
+    provider: Option<String>,
+    requested: String,
+    answered: String,
+    tier: ServiceTier,
+    place: String,
+}
+
+impl Asked {
+    fn is(&self, query: &PriceQuery<'_>) -> bool {
+        self.requested == query.requested
+            && self.answered == query.answered
+            && self.tier == query.tier
+            && self.provider.as_deref() == query.provider
+            && self.place == query.place
+    }
+}
+
+impl Quotes {
+    /// [`Prices::quote`], which must be of the same policy each time.
+    pub fn quote(&mut self, prices: &Prices, query: &PriceQuery<'_>) -> Rc<Quote> {
+        let minute = query.at.0.div_euclid(MINUTE_MS);
+        if minute != self.minute || self.kept.len() >= QUOTES_MAX {
+            self.kept.clear();
+            self.minute = minute;
+        }
+        if let Some((_, quote)) = self.kept.iter().find(|(asked, _)| asked.is(query)) {
+            return quote.clone();
+        }
+        let quote = Rc::new(prices.quote(query));
+        if [query.requested, query.answered, query.place].iter().all(|name| name.len() <= NAME_MAX) {
+            let asked = Asked {
+                provider: query.provider.map(str::to_owned),
+                requested: query.requested.to_owned(),
+                answered: query.answered.to_owned(),
+                tier: query.tier,
+                place: query.place.to_owned(),
+            };
+            self.kept.push((asked, quote.clone()));
+        }
+        quote
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::EpochMs;
+
+    fn asked(model: &str, at: i64) -> PriceQuery<'_> {
+        PriceQuery {
+            provider: Some("deepseek"),
+            requested: model,
+            answered: "",
+            tier: ServiceTier::Standard,
+            place: "",
+            at: EpochMs(at),
+        }
+    }
+
+    /// DeepSeek's prices change on the minute (by time of day) and with the day.
+    #[test]
+    fn says_what_the_book_says_in_any_order_and_number() {
+        let (prices, mut quotes) = (Prices::default(), Quotes::default());
+        let names: Vec<String> = (0..200).map(|i| format!("nobodys-model-{i}")).collect();
+        let models = ["deepseek-chat", "deepseek-reasoner", "gpt-4o"];
+        for step in 0..4_000_i64 {
+            // Minutes forwards and backwards, 20 s at a time.
+            let at = 1_740_000_000_000 + (step % 1_000) * 20_000 - (step / 1_000) * 7_000_000;
+            for model in models {
+                let query = asked(model, at);
+                assert_eq!(*quotes.quote(&prices, &query), prices.quote(&query), "{model} at {at}");
+            }
+            let query = asked(&names[usize::try_from(step % 200).unwrap()], at);
+            assert_eq!(*quotes.quote(&prices, &query), prices.quote(&query));
+            assert!(quotes.kept.len() <= QUOTES_MAX);
+        }
+    }
+
+    #[test]
+    fn who_serves_how_and_where_are_kept_apart() {
+        let (prices, mut quotes) = (Prices::default(), Quotes::default());
+        let base = PriceQuery { provider: None, requested: "gpt-5", ..asked("", 1_790_000_000_000) };
+        let others = [
+            base,
+            PriceQuery { provider: Some("openai"), ..base },
+            PriceQuery { provider: Some("azure"), ..base },
+            PriceQuery { provider: Some("azure"), tier: ServiceTier::Flex, ..base },
+            PriceQuery { answered: "gpt-5-mini", ..base },
+            PriceQuery { place: "us", requested: "claude-opus-4-6", ..base },
+            PriceQuery { requested: "claude-opus-4-6", ..base },
+        ];
+        for _ in 0..2 {
+            for query in &others {
+                assert_eq!(*quotes.quote(&prices, query), prices.quote(query), "{query:?}");
+            }
+        }
+    }
+}
