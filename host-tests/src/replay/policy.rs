@@ -52,7 +52,7 @@ pub fn parse(text: &str, enforce: bool) -> Result<Given, String> {
 }
 
 /// Every `mode` is `enforce`.
-fn in_force(value: &mut Value) {
+pub fn in_force(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.remove("mode");

@@ -9,8 +9,9 @@ use super::format::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
-use tokenstile_host::check::{self, Assumed, Checked, Economics, Severity};
+use tokenstile_host::check::{self, Assumed, Checked, Economics, Severity, Sound};
 use tokenstile_host::records::money;
+use tokenstile_host::replay::policy;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +19,7 @@ Examples:
   tokenstile check policies
   tokenstile check --deny-warnings --allow no-stop --format github policies/*.json
   tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
+  tokenstile check policies/shadow-rollout.json --enforce --model gpt-4o --max-usd-per-user-month 100
   tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
   tokenstile check --print-json policy.jsonc > policy.json
 
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// A kind of warning that is meant, such as `no-stop`: it is not told; may be repeated
     #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(check::WARNINGS), hide_possible_values = true)]
     allow: Vec<String>,
+    /// Work out the worst case as if every rule was in force: a policy in shadow mode bounds nothing
+    #[arg(long)]
+    enforce: bool,
     /// Print the policy as the filter takes it, without comments, and nothing else
     #[arg(long)]
     print_json: bool,
@@ -137,9 +142,18 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     };
     checked.findings.retain(|finding| !is_meant(finding));
     let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };
-    let economics = checked.policy.as_ref().map(|sound| check::economics(sound, &assumed, now));
+    let in_force = checked.policy.as_ref().filter(|_| args.enforce).and_then(|sound| in_force(sound, now));
+    let counted = in_force.as_ref().or(checked.policy.as_ref());
+    let economics = counted.map(|sound| check::economics(sound, &assumed, now));
     let exceeded = economics.as_ref().map(|economics| args.gate.exceeded(economics)).unwrap_or_default();
     Ok(Looked { file: name, text, checked, economics, exceeded, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// The policy as if every rule was in force.
+fn in_force(sound: &Sound, now: EpochMs) -> Option<Sound> {
+    let mut document = sound.document.clone();
+    policy::in_force(&mut document);
+    check::check(&document.to_string(), now).policy
 }
 
 impl Gate {

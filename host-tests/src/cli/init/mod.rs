@@ -1,10 +1,15 @@
 //! `tokenstile init`: a policy to begin with, its scenarios, what puts it into a proxy, and a step that checks it in CI.
-//! Called by `main`. It owns what is written and that nothing is overwritten; the texts are the files beside it.
+//! Called by `main`. It owns what is written and that nothing is overwritten; the texts are the files beside it and in `examples/ci/`.
 
 use super::Failure;
 use super::schema::{POLICY, SCENARIO};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// The examples that tests run.
+const GITHUB: &str = include_str!("../../../../examples/ci/github/policy.yml");
+const GITLAB: &str = include_str!("../../../../examples/ci/gitlab/.gitlab-ci.yml");
+const PRE_COMMIT: &str = include_str!("../../../../examples/ci/pre-commit/.pre-commit-config.yaml");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,9 +99,9 @@ fn files(args: &Args) -> Vec<(PathBuf, String)> {
         (proxy, with_policy(snippet, &policy)),
     ];
     match args.ci {
-        Ci::Github => files.push((".github/workflows/policy.yml", include_str!("github.yml").to_owned())),
-        Ci::Gitlab => files.push((".gitlab-ci.yml", include_str!("gitlab.yml").to_owned())),
-        Ci::PreCommit => files.push((".pre-commit-config.yaml", include_str!("pre-commit.yml").to_owned())),
+        Ci::Github => files.push((".github/workflows/policy.yml", GITHUB.to_owned())),
+        Ci::Gitlab => files.push((".gitlab-ci.yml", GITLAB.to_owned())),
+        Ci::PreCommit => files.push((".pre-commit-config.yaml", PRE_COMMIT.to_owned())),
         Ci::None => {}
     }
     files.into_iter().map(|(name, text)| (args.folder.join(name), text)).collect()

@@ -182,7 +182,9 @@ fn read(file: &Path) -> Result<Scenarios, Failure> {
         Err(error) => return Err(error),
     };
     let suite = Suite::read(&strict(&written).map_err(wrong)?, policy.clone()).map_err(wrong)?;
-    Ok(Scenarios { file: file.to_owned(), text: written, suite, policy })
+    // CI systems know their files without `./`.
+    let file = file.strip_prefix(".").unwrap_or(file).to_owned();
+    Ok(Scenarios { file, text: written, suite, policy })
 }
 
 /// `NAME.json` (or `.jsonc`) for `NAME.test.json`.
