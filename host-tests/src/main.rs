@@ -6,9 +6,13 @@ mod cli;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
+const BEGIN: &str = "\
+To begin: `tokenstile init acme`, then `check`, `test` and `explain`. With a log of what was: `report`, `suggest` and
+`replay`. Each command's `--help` has examples.";
+
 /// One WebAssembly filter, one JSON policy, in front of any LLM API.
 #[derive(Parser)]
-#[command(name = "tokenstile", version, about)]
+#[command(name = "tokenstile", version, after_help = BEGIN)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -16,10 +20,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Drive any proxy-wasm filter with one request and print what came out.
-    Run(cli::run::Args),
-    /// Run the filter in a small local proxy, with no proxy installed.
-    Serve(cli::serve::Args),
     /// Say what is wrong with a policy, what it means, and what it can cost at most.
     Check(cli::check::Args),
     /// Run the scenarios beside policies, by the engine and through the filter.
@@ -28,8 +28,6 @@ enum Command {
     Explain(cli::explain::Args),
     /// Write a policy to begin with, its scenarios, and what puts it into a proxy and into CI.
     Init(cli::init::Args),
-    /// Watch a day of three users go through the filter.
-    Demo(cli::demo::Args),
     /// Say what a model costs, or what a request would.
     Price(cli::price::Args),
     /// Replay past traffic under a policy: what would have happened, rule by rule.
@@ -44,6 +42,12 @@ enum Command {
     Ab(cli::ab::Args),
     /// Print the JSON Schema of policies, or of scenario files.
     Schema(cli::schema::Args),
+    /// Drive any proxy-wasm filter with one request and print what came out.
+    Run(cli::run::Args),
+    /// Run the filter in a small local proxy, with no proxy installed.
+    Serve(cli::serve::Args),
+    /// Watch a day of three users go through the filter.
+    Demo(cli::demo::Args),
     /// Print a completion script for a shell.
     Completions(cli::manual::CompletionsArgs),
     /// Print the manual page.

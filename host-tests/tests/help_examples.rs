@@ -40,8 +40,8 @@ fn records() -> String {
     (0..4).map(record).collect()
 }
 
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help_examples");
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("help_examples").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     for inner in [
         "policies",
@@ -98,7 +98,7 @@ fn shell(folder: &Path, line: &str) -> Command {
 
 #[test]
 fn every_example_of_every_command_works() {
-    let folder = folder();
+    let folder = folder("help");
     let overview = help(&[]);
     let commands = overview.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names: Vec<&str> =
@@ -124,6 +124,28 @@ fn every_example_of_every_command_works() {
                 );
             }
         }
+    }
+}
+
+/// Every command of the README, in its order, in a folder that has the files which it names.
+#[test]
+fn every_command_of_the_readme_works() {
+    let folder = folder("readme");
+    let root = filter::root();
+    for name in ["proxy.log", "envoy.log"] {
+        std::fs::copy(root.join("examples/replay/week.log.gz"), folder.join(name)).unwrap();
+    }
+    std::fs::copy(root.join("policies/tiers.json"), folder.join("new.json")).unwrap();
+    std::fs::copy(root.join("policies/tiers.test.json"), folder.join("new.test.json")).unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let ours = |line: &&str| line.starts_with("tokenstile ") || line.starts_with("echo ");
+    let lines = readme.lines().filter(|line| line.starts_with("$ ") || line.starts_with("tokenstile "));
+    let commands: Vec<&str> = lines.map(|line| line.trim_start_matches("$ ")).filter(ours).collect();
+    assert!(commands.len() >= 15, "{commands:?}");
+    for command in commands {
+        let output = shell(&folder, command).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}\n{told}\n{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 

@@ -150,7 +150,11 @@ pub(crate) fn filter(named: Option<&Path>) -> Result<Module, Failure> {
     let from_environment = || std::env::var_os("TOKENSTILE_WASM").map(PathBuf::from);
     let path = named.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(BUILT));
     let bytes = std::fs::read(&path).map_err(|why| {
-        format!("cannot read the filter `{}`: {why}; `cargo xtask build` makes {BUILT}", path.display())
+        format!(
+            "cannot read the filter `{}`: {why}; `cargo xtask build` makes {BUILT} in a checkout of Tokenstile, and \
+             `--wasm FILE` or $TOKENSTILE_WASM names another",
+            path.display()
+        )
     })?;
     Module::compile(&bytes).map_err(|why| Failure::Wrong(format!("`{}`: {why}", path.display())))
 }

@@ -230,6 +230,9 @@ fn the_worst_case_can_fail_a_build() {
     assert_eq!(fails(&["--max-usd-per-request", "1.28"]).0, 0);
     assert_eq!(fails(&["--max-usd-per-request", "1.27"]).0, 1);
     let shadow = policy.replacen("\"version\"", "\"mode\": \"shadow\", \"version\"", 1);
+    let hint = "  What is in shadow mode bounds nothing yet; `--enforce` works it out";
+    assert!(check(&[], &shadow).1.contains(hint) && !check(&["--enforce"], &shadow).1.contains(hint));
+    assert!(!check(&[], &policy).1.contains(hint));
     let of_shadow = ["-q", "--model", "gpt-4o", "--max-usd-per-user-month", "1000"];
     assert_eq!(check(&of_shadow, &shadow).0, 1);
     assert_eq!(check(&[&of_shadow[..], &["--enforce"]].concat(), &shadow).0, 0);

@@ -13,5 +13,5 @@ fn the_walk_through_goes_as_it_is_written() {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(root.join("examples/replay/week.log.gz"), folder.join("week.log.gz")).unwrap();
-    assert_eq!(walk(&root.join("docs/replay.md"), &folder, &[]).len(), 9);
+    assert_eq!(walk(&root.join("docs/replay.md"), &folder, &[]).len(), 10);
 }

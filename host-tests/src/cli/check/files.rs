@@ -51,7 +51,8 @@ fn in_folder(folder: &Path, found: &mut Vec<PathBuf>, left_out: &mut Vec<String>
         } else if is_something_else(&path) {
             left_out.push(format!("`{}` has no key of a policy: left out", path.display()));
         } else {
-            found.push(path);
+            // CI systems know their files without `./`.
+            found.push(path.strip_prefix(".").map_or_else(|_| path.clone(), Path::to_owned));
         }
     }
     Ok(())

@@ -85,6 +85,8 @@ struct Looked {
     text: String,
     checked: Checked,
     economics: Option<Economics>,
+    /// Budgets that are in shadow mode were taken as such.
+    waits: bool,
     /// What can cost too much.
     exceeded: Vec<String>,
     seconds: f64,
@@ -146,7 +148,17 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     let counted = in_force.as_ref().or(checked.policy.as_ref());
     let economics = counted.map(|sound| check::economics(sound, &assumed, now));
     let exceeded = economics.as_ref().map(|economics| args.gate.exceeded(economics)).unwrap_or_default();
-    Ok(Looked { file: name, text, checked, economics, exceeded, seconds: begun.elapsed().as_secs_f64() })
+    let is_shadow = |sound: &Sound| sound.policy.budgets.iter().any(|budget| budget.shadow);
+    let waits = !args.enforce && checked.policy.as_ref().is_some_and(is_shadow);
+    Ok(Looked {
+        file: name,
+        text,
+        checked,
+        economics,
+        waits,
+        exceeded,
+        seconds: begun.elapsed().as_secs_f64(),
+    })
 }
 
 /// The policy as if every rule was in force.

@@ -88,6 +88,11 @@ fn worst_case(one: &Looked) -> String {
     if economics.month.is_some() {
         let _ = writeln!(out, "  - everyone together in a month: {}", cost(economics.month));
     }
+    if one.waits && !economics.tiers.iter().all(|tier| tier.user_month.is_some()) {
+        out.push_str(
+            "  What is in shadow mode bounds nothing yet; `--enforce` works it out as if it was in force.\n",
+        );
+    }
     out
 }
 

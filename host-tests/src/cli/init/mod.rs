@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let folder = args.folder.display();
     eprintln!(
-        "tokenstile: what next?\n  tokenstile check {folder}/policy.json\n  tokenstile test {folder} --native --coverage\n\
+        "tokenstile: what next?\n  tokenstile check --enforce {folder}/policy.json\n  tokenstile test {folder} --native --coverage\n\
          It is in shadow mode: put it into the proxy, look at the records, and enforce it then."
     );
     Ok(ExitCode::SUCCESS)
