@@ -5,6 +5,7 @@
 
 pub mod alert;
 mod base64;
+pub mod batches;
 pub mod dialect;
 mod excerpt;
 pub mod exchange;
@@ -12,6 +13,8 @@ pub mod json;
 pub mod learned;
 pub mod ledger;
 mod media;
+pub mod otlp;
+pub mod outbox;
 pub mod policy;
 pub mod price;
 pub mod quota;

@@ -150,7 +150,9 @@ fn the_readme_names_every_dialect() {
 #[test]
 fn policies_in_the_documents_are_right() {
     let mut seen = 0;
-    for document in ["README.md", "prices/README.md", "docs/answers.md", "docs/routes.md"] {
+    for document in
+        ["README.md", "prices/README.md", "docs/answers.md", "docs/attribution.md", "docs/routes.md"]
+    {
         for policy in blocks(&file(document), "json").into_iter().filter(|text| text.contains("\"version\""))
         {
             Policy::parse(policy.as_bytes())
@@ -239,7 +241,7 @@ fn the_answers_page_names_every_decision() {
 /// Names that the filter's sources give to metrics.
 fn metrics_of_the_filter() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for source in ["telemetry", "root", "alerts", "stream"] {
+    for source in ["telemetry", "root", "alerts", "records", "stream"] {
         let text: String = file(&format!("plugin/src/{source}.rs")).split_whitespace().collect();
         for call in [".add(\"", ".count(\"", ".observe(\"", ".record(gauge,\""] {
             names.extend(text.split(call).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));

@@ -4,7 +4,8 @@
 
 use crate::host::{self, Level, Map};
 use crate::root::Root;
-use tokenstile_engine::alert::{Alert, Failed, Fate, Letter, content_type};
+use tokenstile_engine::alert::{Alert, content_type};
+use tokenstile_engine::outbox::{Failed, Fate, Letter};
 use tokenstile_engine::policy::CallOut;
 use tokenstile_engine::units::EpochMs;
 
@@ -17,7 +18,7 @@ impl Root {
             self.metrics.add("alerts", &[("rule", &alert.rule), ("sink", &sink.name)], 1);
             host::log(Level::Warn, &format!("tokenstile-alert {}", alert.line(&sink.name)));
             let Some(request) = alert.request(sink).filter(|_| self.calls_out()) else { continue };
-            let letter = Letter { sink: alert.sink, id: alert.id.clone(), body: request.body };
+            let letter = Letter { number: alert.sink, id: alert.id.clone(), body: request.body };
             if !self.outbox.post(letter, now) {
                 self.delivered(alert.sink, "dropped", 1);
                 host::log(
@@ -35,7 +36,7 @@ impl Root {
     pub(crate) fn send_alerts(&mut self, now: EpochMs) {
         let policy = self.policy.clone();
         let send = |letter: &Letter| {
-            let call = policy.sinks.get(letter.sink).and_then(|sink| sink.call.as_ref());
+            let call = policy.sinks.get(letter.number).and_then(|sink| sink.call.as_ref());
             call.map_or(Err(Failed::Now), |call| post(call, &letter.body))
         };
         for letter in self.outbox.send(now, send) {
@@ -49,13 +50,13 @@ impl Root {
         let status = number(":status").and_then(|status| status.parse().ok());
         let retry_after = number("retry-after").and_then(|seconds| seconds.parse().ok());
         match self.outbox.answered(token, status, retry_after, now) {
-            Some(Fate::Sent(sink)) => self.delivered(sink, "sent", 1),
+            Some(Fate::Sent(letter)) => self.delivered(letter.number, "sent", 1),
             Some(Fate::GivenUp(letter)) => {
                 let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
                 self.given_up(&letter, &why);
             }
             Some(Fate::Later(sink)) => self.delivered(sink, "retried", 1),
-            None => {}
+            None => self.records_answered(token, (status, retry_after), now),
         }
     }
 
@@ -78,15 +79,15 @@ impl Root {
     }
 
     fn given_up(&mut self, letter: &Letter, why: &str) {
-        self.delivered(letter.sink, "failed", 1);
+        self.delivered(letter.number, "failed", 1);
         let policy = self.policy.clone();
-        let sink = policy.sinks.get(letter.sink).map_or("", |sink| sink.name.as_str());
+        let sink = policy.sinks.get(letter.number).map_or("", |sink| sink.name.as_str());
         host::log(Level::Warn, &format!("tokenstile: alert: `{sink}` did not take {}: {why}", letter.id));
     }
 }
 
 /// Starts the request; its number, and how long an answer is awaited.
-fn post(call: &CallOut, body: &str) -> Result<(u32, u32), Failed> {
+pub(crate) fn post(call: &CallOut, body: &str) -> Result<(u32, u32), Failed> {
     let mut headers = vec![
         (":method", "POST".to_owned()),
         (":path", call.path.clone()),

@@ -124,11 +124,12 @@ extern "C" fn proxy_on_tick(id: u32) {
     if let Some(now) = root.now() {
         root.settle(Vec::new(), now);
         root.send_alerts(now);
+        root.send_records(now);
     }
     root.rest();
 }
 
-/// A request that this root made is over: the only ones are alerts.
+/// A request that this root made is over: an alert, or a batch of records.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(id: u32, token: u32, _: usize, _: usize, _: usize) {
     with(id, |context| {
@@ -193,7 +194,11 @@ extern "C" fn proxy_on_log(id: u32) {
 extern "C" fn proxy_on_done(id: u32) -> u32 {
     with(id, |context| match context {
         Context::Metered(stream) => stream.gone(),
-        Context::Root(root) => root.borrow_mut().close(),
+        Context::Root(root) => {
+            let mut root = root.borrow_mut();
+            root.close();
+            root.close_records();
+        }
         _ => {}
     });
     release(id);

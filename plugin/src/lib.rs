@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod pairs;
 mod quota;
+mod records;
 mod root;
 mod store;
 mod stream;

@@ -7,10 +7,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokenstile_engine::alert::{Outbox, Owed, settle_all};
+use tokenstile_engine::alert::{Owed, settle_all};
+use tokenstile_engine::batches::Batches;
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{self, Denied, Hold, Reserved, Settled, StoreError, reserve_all};
+use tokenstile_engine::outbox::Outbox;
 use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::price::Quotes;
 use tokenstile_engine::units::EpochMs;
@@ -22,8 +24,8 @@ const DELAYED_MAX: usize = 1024;
 /// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
 /// 4 ms, and cost something only while there is work.
 const TICK_MS: u32 = 10;
-/// How often alerts are looked after while some wait, and nothing else does.
-const ALERT_TICK_MS: u32 = 1_000;
+/// How often alerts and records are looked after while some wait, and nothing else does.
+const SEND_TICK_MS: u32 = 1_000;
 
 /// The proxies, as far as they differ for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub(crate) struct Root {
     pub(crate) quotes: Rc<RefCell<Quotes>>,
     /// Alerts on their way.
     pub(crate) outbox: Outbox,
+    /// Cost records on theirs.
+    pub(crate) batches: Batches,
     /// The period of the ticks; 0 without.
     ticking: u32,
     last_now: Option<EpochMs>,
@@ -104,6 +108,7 @@ impl Root {
             learned: Rc::default(),
             quotes: Rc::default(),
             outbox: Outbox::default(),
+            batches: Batches::default(),
             ticking: 0,
             last_now: None,
             last_ns: 0,
@@ -269,16 +274,22 @@ impl Root {
         }
         if !self.owed.is_empty() {
             self.tick(TICK_MS);
-        } else if !self.outbox.is_empty() && self.ticking == 0 {
-            self.tick(ALERT_TICK_MS);
+        } else if !self.outbox.is_empty() {
+            self.ticks_to_send();
         }
         settled
     }
 
-    /// Slows the ticks down when only alerts wait for them, and ends them when nothing does.
+    /// Makes sure that what is to be sent meets a tick. Says whether this host has them.
+    pub(crate) fn ticks_to_send(&mut self) -> bool {
+        self.ticking != 0 || self.tick(SEND_TICK_MS)
+    }
+
+    /// Slows the ticks down when only alerts and records wait for them, and ends them when nothing does.
     pub(crate) fn rest(&mut self) {
         if self.waiting.is_empty() && self.owed.is_empty() {
-            self.tick(if self.outbox.is_empty() { 0 } else { ALERT_TICK_MS });
+            let nothing = self.outbox.is_empty() && self.batches.is_empty();
+            self.tick(if nothing { 0 } else { SEND_TICK_MS });
         }
     }
 

@@ -408,6 +408,7 @@ impl Stream {
         self.exchange.booked(&mut settlement, &settled.before);
         root.metrics.add("released_tokens", &[], self.held);
         root.metrics.settled(&self.exchange, &settlement);
+        root.record(&settlement.record.to_json(), now);
     }
 
     fn now(&mut self) -> EpochMs {

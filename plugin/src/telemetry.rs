@@ -1,4 +1,4 @@
-//! Counters and histograms in the host's own stats, and lines in its log.
+//! Counters, gauges and histograms in the host's own stats.
 //!
 //! A metric is defined when it is first needed: each worker's VM would otherwise seed it. Its labels stand in its
 //! name, `tokenstile_tokens;type=input;model=openai/gpt-4o`: a proxy that has labels takes them out (Envoy by
@@ -101,7 +101,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a settled call and writes its cost record.
+    /// Counts a settled call.
     pub(crate) fn settled(&mut self, exchange: &Exchange, settlement: &Settlement) {
         self.tell_once();
         let record = &settlement.record;
@@ -131,17 +131,6 @@ impl Metrics {
         self.add("unpriced_requests", &[("dialect", record.dialect)], u64::from(!record.priced));
         self.add("skipped_steps", &[], record.skipped.len() as u64);
         self.timed(record);
-        self.write(&record.to_json());
-    }
-
-    /// Where the policy wants it. Envoy shows the property to its access log as filter state `wasm.tokenstile_record`.
-    fn write(&self, record: &str) {
-        if self.policy.records_to_log {
-            host::log(Level::Info, &format!("tokenstile-record {record}"));
-        }
-        if self.policy.records_to_filter_state {
-            let _ = host::set_property("tokenstile_record", record.as_bytes());
-        }
     }
 
     /// Tokens and money, by the model that was paid.

@@ -1,13 +1,11 @@
 //! Alerts: operators are told of a threshold, once a window and subject.
 //!
 //! [`Exchange`](crate::exchange::Exchange) says with what it owes who is to be told; [`settle_all`] books it and gives
-//! the alerts of the thresholds that the ledger saw passed. [`Outbox`] keeps those that go to somebody until they are
-//! sent. Nothing here calls anybody.
+//! the alerts of the thresholds that the ledger saw passed. An [`Outbox`](crate::outbox::Outbox) keeps those that go to
+//! somebody until they are sent. Nothing here calls anybody.
 
-mod outbox;
 mod render;
 
-pub use outbox::{Failed, Fate, IN_FLIGHT_MAX, Letter, Outbox, QUEUE_MAX};
 pub use render::{Request, content_type};
 
 use crate::ledger::{self, Passed, Settle, Settled, Store};

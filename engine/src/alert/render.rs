@@ -15,7 +15,9 @@ pub struct Request {
 #[must_use]
 pub const fn content_type(form: Form) -> &'static str {
     match form {
-        Form::Slack | Form::PagerDuty => "application/json",
+        Form::Slack | Form::PagerDuty | Form::Otlp => "application/json",
+        // <https://github.com/ndjson/ndjson-spec>
+        Form::Ndjson => "application/x-ndjson",
         // <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#32-structured-content-mode>
         Form::CloudEvents => "application/cloudevents+json; charset=UTF-8",
     }
@@ -25,7 +27,8 @@ pub(super) fn request(alert: &Alert, call: &CallOut) -> Request {
     let body = match call.form {
         Form::Slack => slack(alert),
         Form::PagerDuty => pagerduty(alert, &call.routing_key),
-        Form::CloudEvents => cloud_event(alert),
+        // Cost records have forms of their own, and are no alerts.
+        Form::CloudEvents | Form::Otlp | Form::Ndjson => cloud_event(alert),
     };
     Request { body: body.to_string() }
 }

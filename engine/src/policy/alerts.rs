@@ -54,6 +54,10 @@ pub enum Form {
     PagerDuty,
     /// `CloudEvents` 1.0, structured, in JSON.
     CloudEvents,
+    /// Cost records as logs: OTLP/HTTP in JSON.
+    Otlp,
+    /// Cost records as they are, one a line.
+    Ndjson,
 }
 
 /// The kinds of sinks, by the key that names them.
@@ -63,6 +67,9 @@ const FORMS: [(&str, Option<Form>); 4] = [
     ("pagerduty", Some(Form::PagerDuty)),
     ("cloudevents", Some(Form::CloudEvents)),
 ];
+
+/// Where cost records go, by the key that names it.
+const RECORD_FORMS: [(&str, Option<Form>); 2] = [("otlp", Some(Form::Otlp)), ("ndjson", Some(Form::Ndjson))];
 
 /// What a request is made of; `log` takes none of it.
 const FIELDS: [&str; 6] = ["cluster", "authority", "path", "timeout", "routing_key", "authorization"];
@@ -76,23 +83,38 @@ impl Compiler<'_> {
     pub(super) fn sinks(&mut self, wire: &Value) -> Vec<Sink> {
         let mut sinks = Vec::new();
         for (name, kinds) in self.object("alerts", wire) {
-            let path = format!("alerts.{name}");
-            let kinds = self.object(&path, kinds);
-            let (one, mut call) = (kinds.len() == 1, None);
-            for (kind, fields) in kinds {
-                let path = format!("{path}.{kind}");
-                match FORMS.iter().find(|(known, _)| known == kind) {
-                    None => self.unknown(&path, "kind", kind, &FORMS.map(|(known, _)| known)),
-                    Some((_, form)) => call = self.call_out(&path, *form, fields),
-                }
-            }
-            if !one {
-                let wrong = "exactly one of `log`, `slack`, `pagerduty` and `cloudevents` is needed";
-                self.errors.add(&path, wrong);
-            }
+            let call = self.one_of(&format!("alerts.{name}"), kinds, &FORMS);
             sinks.push(Sink { name: name.clone(), call });
         }
         sinks
+    }
+
+    /// Where cost records go beside the log, if anywhere.
+    pub(super) fn record_sink(&mut self, wire: &Value) -> Option<CallOut> {
+        if wire.is_null() { None } else { self.one_of("records.http", wire, &RECORD_FORMS) }
+    }
+
+    /// One kind of sink, and its fields.
+    fn one_of(
+        &mut self,
+        path: &str,
+        kinds: &Value,
+        forms: &[(&'static str, Option<Form>)],
+    ) -> Option<CallOut> {
+        let kinds = self.object(path, kinds);
+        let known: Vec<&str> = forms.iter().map(|(known, _)| *known).collect();
+        if kinds.len() != 1 {
+            self.errors.add(path, format!("exactly one of `{}` is needed", known.join("`, `")));
+        }
+        let mut call = None;
+        for (kind, fields) in kinds {
+            let path = format!("{path}.{kind}");
+            match forms.iter().find(|(known, _)| known == kind) {
+                None => self.unknown(&path, "kind", kind, &known),
+                Some((_, form)) => call = self.call_out(&path, *form, fields),
+            }
+        }
+        call
     }
 
     /// The members of an object; of `null`, which stands for nothing, none.
@@ -128,7 +150,9 @@ impl Compiler<'_> {
             Form::Slack => ("hooks.slack.com", "", "the path of the webhook, such as `/services/…`"),
             // <https://developer.pagerduty.com/docs/send-alert-event>
             Form::PagerDuty => ("events.pagerduty.com", "/v2/enqueue", ""),
-            Form::CloudEvents => ("", "/", ""),
+            // <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>
+            Form::Otlp => ("", "/v1/logs", ""),
+            Form::CloudEvents | Form::Ndjson => ("", "/", ""),
         };
         let field = |name: &str| fields.get(name).and_then(Value::as_str);
         let text = |name: &str, default: &str| field(name).unwrap_or(default).to_owned();

@@ -73,6 +73,7 @@ impl Compiler<'_> {
         let quota_path = self.quota_path(document.quota_path);
         let sinks = self.sinks(&document.alerts);
         self.sinks = sinks.iter().map(|sink| sink.name.clone()).collect();
+        let records_to = self.record_sink(&document.records.http);
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
@@ -128,6 +129,7 @@ impl Compiler<'_> {
             declared,
             records_to_log: document.records.log,
             records_to_filter_state: document.records.filter_state,
+            records_to,
             metric_labels,
             metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),

@@ -111,6 +111,8 @@ pub struct Policy {
     declared: usize,
     /// Whether cost records go to the proxy's log.
     pub records_to_log: bool,
+    /// Where they are sent.
+    pub records_to: Option<CallOut>,
     /// Whether they go to the filter state of their stream, for the proxy's access log.
     pub records_to_filter_state: bool,
     /// The dimensions that are labels of metrics: places in `identity`.

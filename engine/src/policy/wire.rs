@@ -92,11 +92,13 @@ pub(super) struct Records {
     pub(super) log: bool,
     #[deserr(default)]
     pub(super) filter_state: bool,
+    #[deserr(default)]
+    pub(super) http: serde_json::Value,
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Self { log: true, filter_state: false }
+        Self { log: true, filter_state: false, http: serde_json::Value::Null }
     }
 }
 

@@ -5,61 +5,15 @@
 
 use crate::client::{Call, Client};
 use crate::noon::zone_where_it_is_noon;
+use crate::receiver::{Got, receiver};
 use crate::setup::{Setup, counted, hello, until};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 const USERS: u64 = 5;
 const CALLS_EACH: u64 = 40;
 /// A call uses 10 to 39 tokens of output: forty of them are more than this.
 const LIMIT: u64 = 500;
-
-/// What came in: path, type and body.
-type Got = Arc<Mutex<Vec<(String, String, Value)>>>;
-
-/// A sink that answers its first requests with 500.
-async fn sink(failures: usize) -> (SocketAddr, Got) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let (addr, got) = (listener.local_addr().unwrap(), Got::default());
-    let seen = got.clone();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let seen = seen.clone();
-            let service = service_fn(move |request| answer(request, seen.clone(), failures));
-            tokio::spawn(async move {
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(socket), service)
-                    .await;
-            });
-        }
-    });
-    (addr, got)
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    seen: Got,
-    failures: usize,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let kind = head.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
-    let body = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
-    let mut seen = seen.lock().unwrap();
-    seen.push((head.uri.path().to_owned(), kind, body));
-    let status = if seen.len() <= failures { 500 } else { 202 };
-    Ok(Response::builder().status(status).body(Full::default()).unwrap())
-}
 
 fn policy(sinks: Value) -> Value {
     json!({
@@ -79,12 +33,14 @@ fn sinks() -> Value {
     })
 }
 
+fn json_of(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap()
+}
+
 /// The ids of what came, as often as each came.
 fn ids(got: &Got) -> Vec<String> {
-    let id = |(_, _, event): &(String, String, Value)| {
-        event["dedup_key"].as_str().or(event["id"].as_str()).unwrap().to_owned()
-    };
-    let mut ids: Vec<String> = got.lock().unwrap().iter().map(id).collect();
+    let id = |event: Value| event["dedup_key"].as_str().or(event["id"].as_str()).unwrap().to_owned();
+    let mut ids: Vec<String> = got.lock().unwrap().iter().map(|(_, _, body)| id(json_of(body))).collect();
     ids.sort();
     ids
 }
@@ -110,7 +66,7 @@ async fn everyone_calls(setup: &Setup) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_threshold_is_one_event_over_four_workers() {
-    let (addr, got) = sink(0).await;
+    let (addr, got) = receiver(0).await;
     let setup = Setup::new(&policy(sinks()), |options| {
         options.workers = 4;
         options.clusters.push(("sink".to_owned(), addr));
@@ -124,7 +80,8 @@ async fn each_threshold_is_one_event_over_four_workers() {
         setup.envoy.log().alerts().iter().map(|alert| alert["id"].as_str().unwrap().to_owned()).collect();
     told.sort();
     assert_eq!((sent.len() as u64, &sent), (2 * USERS, &told));
-    for (path, kind, event) in got.lock().unwrap().iter() {
+    for (path, kind, body) in got.lock().unwrap().iter() {
+        let event = json_of(body);
         let fields = match path.as_str() {
             "/events" => {
                 assert_eq!(
@@ -158,7 +115,7 @@ async fn each_threshold_is_one_event_over_four_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_fails_gets_it_again_and_one_that_is_not_there_harms_nobody() {
-    let (addr, got) = sink(2).await;
+    let (addr, got) = receiver(2).await;
     let mut sinks = sinks();
     sinks["bus"]["cloudevents"]["cluster"] = json!("nowhere");
     let setup = Setup::new(&policy(sinks), |options| options.clusters.push(("sink".to_owned(), addr)));

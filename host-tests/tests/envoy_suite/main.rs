@@ -18,6 +18,8 @@ mod identity;
 mod noon;
 mod passing;
 mod quota;
+mod receiver;
+mod record_sink;
 mod replacing;
 mod rewriting;
 mod setup;

@@ -221,9 +221,25 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "`budgets[0].ladder[0].alert`: no sink `finop` in `alerts`: did you mean `finops`?",
         ),
         (
+            "/records",
+            json!({"http": {"otlp": {}, "ndjson": {}}}),
+            "`records.http`: exactly one of `otlp`, `ndjson` is needed",
+        ),
+        (
+            "/records",
+            json!({"http": {"otpl": {}}}),
+            "`records.http.otpl`: unknown kind `otpl`: did you mean `otlp`? known are `otlp`, `ndjson`",
+        ),
+        (
+            "/records",
+            json!({"http": {"otlp": {"authority": "collector"}}}),
+            "`records.http.otlp.cluster`: the name of a cluster of the proxy is needed",
+        ),
+        ("/records", json!({"http": "collector"}), "`records.http`: an object is needed"),
+        (
             "/alerts",
             json!({"a": {}}),
-            "`alerts.a`: exactly one of `log`, `slack`, `pagerduty` and `cloudevents`",
+            "`alerts.a`: exactly one of `log`, `slack`, `pagerduty`, `cloudevents` is needed",
         ),
         (
             "/alerts",

@@ -46,8 +46,13 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
             "Document.alerts",
             json!({"additionalProperties": {
                 "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-                "properties": {"log": sink.clone(), "slack": sink.clone(), "pagerduty": sink.clone(), "cloudevents": sink}
+                "properties": {"log": sink.clone(), "slack": sink.clone(), "pagerduty": sink.clone(), "cloudevents": sink.clone()}
             }}),
+        ),
+        (
+            "Records.http",
+            json!({"type": ["object", "null"], "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+                "properties": {"otlp": sink.clone(), "ndjson": sink}}),
         ),
         ("Budget.name", json!({"pattern": "^[A-Za-z0-9._-]{1,64}$"})),
         ("Budget.ladder", json!({"minItems": 1})),

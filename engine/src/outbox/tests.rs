@@ -7,7 +7,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn letter(n: usize) -> Letter {
-    Letter { sink: 0, id: n.to_string(), body: "{}".to_owned() }
+    Letter { number: 0, id: n.to_string(), body: "{}".to_owned() }
 }
 
 fn posted(count: usize) -> Outbox {
@@ -44,7 +44,7 @@ fn what_arrived_is_gone_and_what_failed_waits_twice_as_long_each_time() {
 
     let mut outbox = posted(1);
     sent(&mut outbox, 0, 3);
-    assert_eq!(outbox.answered(3, Some(202), None, EpochMs(1)), Some(Fate::Sent(0)));
+    assert_eq!(outbox.answered(3, Some(202), None, EpochMs(1)), Some(Fate::Sent(letter(0))));
     assert_eq!((outbox.is_empty(), outbox.answered(3, Some(202), None, EpochMs(2))), (true, None));
 }
 

@@ -1,15 +1,15 @@
-//! Alerts on their way: a bounded queue, tried again with growing pauses, given up after a while.
+//! Letters on their way, alerts or batches of cost records: a bounded queue, tried again with growing pauses, given up after a while.
 //!
 //! The shell sends from its tick and says what came of it; which one is due, and until when, is decided here.
 
 use crate::units::EpochMs;
 use std::collections::VecDeque;
 
-/// Alerts that wait, at most: what comes then is dropped, and counted.
+/// Letters that wait, at most: what comes then is dropped, and counted.
 pub const QUEUE_MAX: usize = 256;
 /// Requests that run at once, so that a sink that hangs does not take the proxy's connections.
 pub const IN_FLIGHT_MAX: usize = 4;
-/// How often an alert is tried: with the pauses between, for about two minutes.
+/// How often a letter is tried: with the pauses between, for about two minutes.
 const ATTEMPTS_MAX: u32 = 8;
 /// The first pause; each next one is twice as long.
 const PAUSE_MS: i64 = 1_000;
@@ -18,12 +18,12 @@ const PAUSE_MS_MAX: i64 = 60_000;
 /// A host that forgets to say that a request is over is not waited for longer than this beyond its timeout.
 const GRACE_MS: i64 = 5_000;
 
-/// An alert that is to be sent.
+/// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// The sink, by its place in the policy.
-    pub sink: usize,
-    /// The alert's id.
+    /// Of an alert its sink, by its place in the policy; of a batch how many records it has.
+    pub number: usize,
+    /// Of an alert its id.
     pub id: String,
     /// What is sent.
     pub body: String,
@@ -39,12 +39,12 @@ struct Queued {
     running: Option<(u32, EpochMs)>,
 }
 
-/// What came of an attempt that ended an alert's way, or did not.
+/// What came of an attempt that ended a letter's way, or did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It arrived, at this sink.
-    Sent(usize),
-    /// This sink gets it again.
+    /// It arrived: this one.
+    Sent(Letter),
+    /// It is sent again: the letter's number.
     Later(usize),
     /// It is given up: this one.
     GivenUp(Letter),
@@ -76,9 +76,26 @@ impl Outbox {
         self.0.len()
     }
 
-    /// Takes an alert, to be sent at the next tick. Says whether there was room.
+    /// Whether another letter may wait.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.0.len() < QUEUE_MAX
+    }
+
+    /// What all that wait have to say, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().fold(0, |sum, queued| sum.saturating_add(queued.letter.body.len()))
+    }
+
+    /// Gives all that wait, and is empty.
+    pub fn take(&mut self) -> Vec<Letter> {
+        self.0.drain(..).map(|queued| queued.letter).collect()
+    }
+
+    /// Takes a letter, to be sent at the next tick. Says whether there was room.
     pub fn post(&mut self, letter: Letter, now: EpochMs) -> bool {
-        let fits = self.0.len() < QUEUE_MAX;
+        let fits = self.has_room();
         if fits {
             self.0.push_back(Queued { letter, attempts: 0, due: now, running: None });
         }
@@ -117,7 +134,7 @@ impl Outbox {
                 }
                 Err(Failed::Now) => refused.push(place),
                 Err(Failed::Never) => {
-                    given_up.extend(self.0.drain(..).map(|queued| queued.letter));
+                    given_up.extend(self.take());
                     return given_up;
                 }
             }
@@ -143,7 +160,7 @@ impl Outbox {
         let is_it = |queued: &Queued| queued.running.is_some_and(|(known, _)| known == token);
         let place = self.0.iter().position(is_it)?;
         match status {
-            Some(200..300) => self.0.remove(place).map(|queued| Fate::Sent(queued.letter.sink)),
+            Some(200..300) => self.0.remove(place).map(|queued| Fate::Sent(queued.letter)),
             // The request is wrong, and will be the next time.
             Some(400..=407 | 409..=428 | 430..500) => Some(Fate::GivenUp(self.0.remove(place)?.letter)),
             _ => self.failed(place, retry_after.unwrap_or(0), now),
@@ -158,7 +175,7 @@ impl Outbox {
         let pause = PAUSE_MS.saturating_mul(doubled).max(i64::from(retry_after).saturating_mul(1000));
         queued.due = now.plus_ms(pause.min(PAUSE_MS_MAX));
         if queued.attempts < ATTEMPTS_MAX {
-            return Some(Fate::Later(queued.letter.sink));
+            return Some(Fate::Later(queued.letter.number));
         }
         self.0.remove(place).map(|queued| Fate::GivenUp(queued.letter))
     }

@@ -1,0 +1,179 @@
+//! Cost records out of the built filter to a collector: in batches from the tick, tried again, bounded; and in the log
+//! where they cannot be sent, so that no money goes unrecorded.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokenstile_host::cases::filter;
+use tokenstile_host::host::{Answer, Driver, HeaderMap, LogLine, Profile, Request, Shared, Vm, VmConfig};
+use tokenstile_host::metrics;
+
+fn vm(profile: Profile, shared: &Shared, form: &str, log: bool) -> Vm {
+    let policy = json!({
+        "version": 1, "name": "acme", "identity": {"user": ["header:x-user-id"]},
+        "records": {"log": log, "http": {form: {"cluster": "collector", "authority": "collector.acme.example",
+            "authorization": "Bearer 123", "timeout": "2s"}}},
+    });
+    Vm::new(&filter::module().unwrap(), shared, VmConfig::new(profile, policy.to_string())).unwrap()
+}
+
+fn call(vm: &mut Vm, user: &str) {
+    let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]});
+    let request = Request::post("/v1/chat/completions", body.to_string()).header("x-user-id", user);
+    let mut driver = Driver::new(vm, request, |_| {
+        Answer::json(200, json!({"usage": {"prompt_tokens": 10, "completion_tokens": 5}}).to_string())
+    });
+    driver.start(vm);
+    assert_eq!(driver.report(vm).client.status, Some(200));
+}
+
+/// The ids of the records in the log.
+fn logged(shared: &Shared) -> Vec<String> {
+    let lines: Vec<String> = shared.log().lines().iter().map(LogLine::text).collect();
+    let records = lines.iter().filter_map(|line| line.split_once("tokenstile-record "));
+    records.map(|(_, record)| id(record)).collect()
+}
+
+fn id(record: &str) -> String {
+    serde_json::from_str::<Value>(record).unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+fn ids(body: &[u8]) -> Vec<String> {
+    std::str::from_utf8(body).unwrap().lines().map(id).collect()
+}
+
+fn delivered(shared: &Shared, outcome: &str) -> i64 {
+    let all = shared.metrics().snapshot();
+    let series = all.iter().map(|(name, value)| (name.as_str(), *value));
+    metrics::sum(series, &format!("tokenstile_record_deliveries;outcome={outcome}")).unwrap_or(0)
+}
+
+/// So many seconds, with a tick in each.
+fn pass(vm: &mut Vm, seconds: u64) {
+    for _ in 0..seconds {
+        vm.shared().clock().advance(Duration::from_secs(1));
+        vm.tick().unwrap();
+    }
+}
+
+fn answer(vm: &mut Vm, status: &str) {
+    let token = vm.http_calls()[0].token;
+    vm.http_call_response(token, [(":status", status)], "", HeaderMap::new()).unwrap();
+}
+
+#[test]
+fn records_go_together_from_the_tick_and_again_until_they_arrive() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "ndjson", false);
+    call(&mut vm, "ana");
+    call(&mut vm, "ben");
+    assert!(vm.http_calls().is_empty(), "no request waits for one of ours");
+    pass(&mut vm, 1);
+    let first = vm.http_calls();
+    assert_eq!((first.len(), first[0].upstream.as_slice()), (1, b"collector".as_slice()));
+    let header = |name: &str| first[0].headers.text(name).unwrap();
+    assert_eq!((header(":path"), header("content-type")), ("/".into(), "application/x-ndjson".into()));
+    assert_eq!(header("authorization"), "Bearer 123");
+    let sent = ids(&first[0].body);
+    assert_eq!(sent.len(), 2);
+    answer(&mut vm, "500");
+    // What comes meanwhile does not wait for it.
+    call(&mut vm, "chloe");
+    pass(&mut vm, 1);
+    let calls = vm.http_calls();
+    let again: BTreeSet<String> = calls.iter().flat_map(|call| ids(&call.body)).collect();
+    assert_eq!((calls.len(), again.len()), (2, 3));
+    assert!(sent.iter().all(|id| again.contains(id)));
+    answer(&mut vm, "200");
+    answer(&mut vm, "200");
+    assert_eq!((delivered(&shared, "sent"), delivered(&shared, "retried")), (3, 2));
+    assert_eq!(vm.tick_period(), None, "ticks end when nothing waits for them");
+    assert_eq!(logged(&shared), Vec::<String>::new());
+}
+
+#[test]
+fn otlp_has_each_record_as_its_body() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "otlp", true);
+    call(&mut vm, "ana");
+    call(&mut vm, "ben");
+    pass(&mut vm, 1);
+    let sent = vm.http_calls();
+    assert_eq!(sent[0].headers.text(":path").unwrap(), "/v1/logs");
+    assert_eq!(sent[0].headers.text("content-type").unwrap(), "application/json");
+    let request: Value = serde_json::from_slice(&sent[0].body).unwrap();
+    let logs = request["resourceLogs"][0]["scopeLogs"][0]["logRecords"].as_array().unwrap();
+    let bodies: Vec<String> =
+        logs.iter().map(|log| id(log["body"]["stringValue"].as_str().unwrap())).collect();
+    assert_eq!(bodies, logged(&shared), "who logs them, too, has both");
+}
+
+#[test]
+fn a_collector_that_hangs_is_asked_again() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "ndjson", false);
+    call(&mut vm, "ana");
+    pass(&mut vm, 1);
+    let first = vm.http_calls()[0].token;
+    // Its timeout, and what a host may be late.
+    pass(&mut vm, 10);
+    assert!(vm.http_calls().iter().any(|call| call.token != first));
+}
+
+#[test]
+fn what_is_given_up_and_what_has_no_room_stands_in_the_log() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "ndjson", false);
+    call(&mut vm, "ana");
+    for _ in 0..300 {
+        pass(&mut vm, 1);
+        if !vm.http_calls().is_empty() {
+            answer(&mut vm, "503");
+        }
+    }
+    assert_eq!((delivered(&shared, "failed"), logged(&shared).len(), vm.tick_period()), (1, 1, None));
+    let long = "x".repeat(120);
+    let mut calls = 0;
+    while delivered(&shared, "dropped") < 10 {
+        call(&mut vm, &long);
+        calls += 1;
+        assert!(calls < 10_000, "the queue is not bounded");
+    }
+    assert_eq!(logged(&shared).len(), 11);
+    // Those that had room arrive.
+    for _ in 0..100 {
+        pass(&mut vm, 1);
+        while !vm.http_calls().is_empty() {
+            answer(&mut vm, "200");
+        }
+    }
+    assert_eq!((delivered(&shared, "sent"), vm.tick_period()), (calls - 10, None));
+}
+
+#[test]
+fn what_waits_when_the_configuration_ends_stands_in_the_log() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "ndjson", false);
+    call(&mut vm, "ana");
+    pass(&mut vm, 1);
+    call(&mut vm, "ben");
+    assert_eq!(vm.http_calls().len(), 1);
+    vm.retire().unwrap();
+    assert_eq!((logged(&shared).len(), delivered(&shared, "dropped")), (2, 2));
+}
+
+#[test]
+fn hosts_that_make_no_requests_from_a_tick_log() {
+    for profile in [Profile::Wasmx, Profile::Apisix] {
+        let shared = Shared::new();
+        let mut vm = vm(profile, &shared, "otlp", false);
+        call(&mut vm, "ana");
+        assert_eq!(
+            (logged(&shared).len(), vm.http_calls().len(), vm.tick_period()),
+            (1, 0, None),
+            "{profile}"
+        );
+    }
+}

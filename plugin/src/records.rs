@@ -1,0 +1,89 @@
+//! Cost records out: into the log, the filter state, and in batches to a collector.
+//!
+//! Never on a request's path: what is to be sent waits for the tick. No money goes unrecorded: what is not sent, for want
+//! of room, of a collector that takes it, or of a host that makes requests, stands in the log.
+
+use crate::host::{self, Level};
+use crate::root::Root;
+use tokenstile_engine::otlp;
+use tokenstile_engine::outbox::{Fate, Letter};
+use tokenstile_engine::policy::Form;
+use tokenstile_engine::units::EpochMs;
+
+impl Root {
+    /// Writes a record where the policy wants it. Envoy shows the property to its access log as filter state
+    /// `wasm.tokenstile_record`.
+    pub(crate) fn record(&mut self, record: &str, now: EpochMs) {
+        if self.policy.records_to_filter_state {
+            let _ = host::set_property("tokenstile_record", record.as_bytes());
+        }
+        let is_wanted = self.policy.records_to.is_some();
+        let can_send = is_wanted && self.calls_out() && self.ticks_to_send();
+        let waits = can_send && self.batches.add(record, now);
+        if can_send && !waits {
+            self.records_are("dropped", 1);
+        }
+        if self.policy.records_to_log || (is_wanted && !waits) {
+            log(record);
+        }
+    }
+
+    /// Sends the records that wait, and those that are due again.
+    pub(crate) fn send_records(&mut self, now: EpochMs) {
+        let policy = self.policy.clone();
+        let Some(call) = &policy.records_to else { return };
+        let given_up = self.batches.send(now, |letter| match call.form {
+            Form::Otlp => crate::alerts::post(call, &otlp::export_request(&letter.body)),
+            _ => crate::alerts::post(call, &letter.body),
+        });
+        for letter in given_up {
+            self.records_given_up(&letter, "it cannot be called");
+        }
+    }
+
+    /// A request of ours was answered, or failed: perhaps one with records.
+    pub(crate) fn records_answered(
+        &mut self,
+        token: u32,
+        (status, retry_after): (Option<u16>, Option<u32>),
+        now: EpochMs,
+    ) {
+        match self.batches.answered(token, status, retry_after, now) {
+            Some(Fate::Sent(letter)) => self.records_are("sent", letter.number),
+            Some(Fate::Later(number)) => self.records_are("retried", number),
+            Some(Fate::GivenUp(letter)) => {
+                let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
+                self.records_given_up(&letter, &why);
+            }
+            None => {}
+        }
+    }
+
+    /// This configuration ends: what waits will not be sent.
+    pub(crate) fn close_records(&mut self) {
+        let unsent = self.batches.take();
+        self.records_are("dropped", unsent.lines().count());
+        self.log_unsent(&unsent);
+    }
+
+    fn records_given_up(&mut self, letter: &Letter, why: &str) {
+        self.records_are("failed", letter.number);
+        host::log(Level::Warn, &format!("tokenstile: records: {} were not taken: {why}", letter.number));
+        self.log_unsent(&letter.body);
+    }
+
+    /// Unless they stand there.
+    fn log_unsent(&self, records: &str) {
+        if !self.policy.records_to_log {
+            records.lines().for_each(log);
+        }
+    }
+
+    fn records_are(&mut self, outcome: &str, count: usize) {
+        self.metrics.add("record_deliveries", &[("outcome", outcome)], count as u64);
+    }
+}
+
+fn log(record: &str) {
+    host::log(Level::Info, &["tokenstile-record ", record].concat());
+}
