@@ -229,6 +229,10 @@ fn what_runs_into_a_forbid_is_warned_of() {
             "`eu` forbids `gpt-4o-mini`: a call of tier pro falls to the next step",
         ),
     ]);
+    for off in ["\"enabled\": false", "\"mode\": \"shadow\""] {
+        let policy = both("\"tier\": \"free\"").replace("\"forbid\"", &format!("{off}, \"forbid\""));
+        assert_eq!(found(&policy), [], "{off}");
+    }
     for apart in ["\"tier\": \"pro\"", "\"tier\": \"free\", \"model\": \"gpt-4\""] {
         let policy = both(apart).replace(
             "\"match\": {\"tier\": \"free\"}, \"set\"",

@@ -52,7 +52,10 @@ pub(crate) fn walk(document: &Path, folder: &Path, variables: &[(&str, PathBuf)]
         shell.env_remove("TOKENSTILE_WASM").envs(variables.iter().cloned());
         let output = shell.output().unwrap();
         let seen = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        if !is_as_written(&seen, written) {
+        // Spaces at the ends of lines are not seen in a document, and editors take them away.
+        let trimmed =
+            |text: &str| text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+        if !is_as_written(&trimmed(&seen), &trimmed(written)) {
             told += &format!("$ {command}\n{seen}\n");
         }
         commands.push(command.to_owned());
