@@ -129,3 +129,48 @@ fn a_request_may_be_written_in_several_ways() {
     let other = json(&["--path", "/v1/models", "--method", "GET"], BODY);
     assert_eq!((&other["decision"], &other["record"]), (&Value::from(""), &Value::Null));
 }
+
+/// Each rule on single requests, and the first condition by which it is not met.
+#[test]
+fn rules_that_are_not_met_say_why() {
+    let policy = r#"{"version": 1, "name": "t", "identity": {"user": ["header:x-user-id"], "feature": ["header:x-feature", "value:none"]},
+      "blocks": [{"name": "no-claude", "match": {"model": "claude-*"}}, {"name": "old", "match": {"model": "gpt-4o"}, "until": "2026-11-01"}],
+      "request_limits": [
+        {"name": "short", "match": {"stream": true}, "limit": {"prompt_tokens": 5}, "over": {"deny": {}}},
+        {"name": "ask", "limit": {"usd": "2"}, "over": {"deny": {}}}],
+      "routes": [
+        {"name": "faq", "match": {"feature": "faq"}, "set": {"model": "gpt-4o-mini"}},
+        {"name": "night", "match": {"model": "gpt-4o", "time": {"from": "22:00", "to": "06:00"}}, "set": {"model": "gpt-4o-mini"}},
+        {"name": "long", "match": {"prompt_tokens": {"min": 1000}}, "set": {"max_output_tokens": 64}},
+        {"name": "small", "match": {"feature": "chat", "uses": ["tools"]}, "set": {"model": "gpt-4o-mini"}},
+        {"name": "trial", "match": {"feature": "chat"}, "split": {"by": "user", "arms": [{"name": "control", "weight": 1000}]}},
+        {"name": "cheap", "match": {"feature": "chat"}, "set": {"model": "gpt-4o-mini"}}]}"#;
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_rules.json");
+    std::fs::write(&file, policy).unwrap();
+    let request = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_rules_body.json");
+    std::fs::write(&request, BODY).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+    command.arg("explain").arg(file).arg(request).args([
+        "--at",
+        "2026-11-22T12:00:00Z",
+        "-H",
+        "x-feature: chat",
+    ]);
+    let output = command.env("NO_COLOR", "1").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let expected = "\
+5. Rules on single requests
+   `no-claude` stops calls; it is not met: it is for the model claude-*
+   `old` stops calls; it is not in force at this time
+   `short` allows 5 tokens a call; it is not met: it is for a streamed answer
+   `ask` allows $2.00 a call; it is met, and the call is within it
+   `faq` chooses how calls go on; it is not met: it is for feature faq
+   `night` chooses how calls go on; it is not met: it is for the time 22:00 to 06:00 (UTC)
+   `long` chooses how calls go on; it is not met: it is for a prompt of 1000 or more tokens
+   `small` chooses how calls go on; it is not met: it is for tools
+   `trial` is an experiment; the call is in the arm `control`
+   `cheap` chooses how calls go on; it decides
+6. Budgets
+";
+    assert!(told.contains(expected), "{told}");
+}

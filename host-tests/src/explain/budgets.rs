@@ -113,27 +113,3 @@ fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, pl
     }
     "the call was decided before".to_owned()
 }
-
-/// Blocks and limits on single requests, and which of them had the word.
-pub(super) fn rules(policy: &Policy, record: &Value) -> Option<Step> {
-    let rule = record.get("rule").and_then(Value::as_str);
-    let shadow = |name: &str| record.get("shadow").and_then(|all| all.get(name)).is_some();
-    let said = |name: &str| match (rule == Some(name), shadow(name)) {
-        (true, _) => "it decides",
-        (_, true) => "it would decide, and is in shadow",
-        _ => "it says nothing of this call",
-    };
-    let blocks =
-        policy.blocks.iter().map(|block| format!("`{}` stops calls: {}", block.name, said(&block.name)));
-    let limits = policy.request_limits.iter().map(|limit| {
-        let most = format!("{}{}", limit.measure.display(limit.limit), limit.measure.unit_text());
-        format!("`{}` allows {most} a call: {}", limit.name, said(&limit.name))
-    });
-    let arm = |name: &str| record.get("arms").and_then(|all| all.get(name)).and_then(Value::as_str);
-    let routes = policy.routes.iter().map(|route| match arm(&route.name) {
-        Some(arm) => format!("`{}` is an experiment: the call is in the arm `{arm}`", route.name),
-        None => format!("`{}` chooses how calls go on: {}", route.name, said(&route.name)),
-    });
-    let lines: Vec<String> = blocks.chain(limits).chain(routes).collect();
-    (!lines.is_empty()).then_some(Step { title: "Rules on single requests", lines })
-}

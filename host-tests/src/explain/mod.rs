@@ -3,6 +3,7 @@
 
 mod budgets;
 mod facts;
+mod rules;
 
 use crate::cases::{BodyText, Call, Exchange, Runner, ScriptedAnswer, Seen, Used};
 use base64::Engine;
@@ -70,7 +71,8 @@ pub fn explain(
     let mut steps = facts::steps(&compiled, request, now);
     if !record.is_null() {
         steps.push(identity(policy, &compiled, &call, &record, now));
-        steps.extend(budgets::rules(&compiled, &record));
+        let (policy, compiled, call, record) = (policy, &compiled, &call, &record);
+        steps.extend(rules::step(&rules::Asked { policy, compiled, call, record, now }));
         steps.push(budgets::step(&compiled, policy, &seen, &record));
     }
     steps.push(decision(&record, refused));
