@@ -99,12 +99,15 @@ impl<'p> Question<'p> {
             at: now,
         });
         let provider = provider.as_deref().unwrap_or_default();
-        let subject = Subject { identity, asked: &asked, priced_as: &entry.entry, provider, dialect: "" };
+        let route = parameter(path, "route").unwrap_or_default();
+        let (priced_as, route) = (entry.entry.as_str(), route.as_str());
+        let subject = Subject { identity, asked: &asked, priced_as, provider, dialect: "", route };
         let depends = |scope: &Scope| match scope {
             Scope::Dimension(_) => false,
             Scope::Model => asked.is_empty(),
             // Calls tell it by their path and host, which a question does not have.
             Scope::Provider => provider.is_empty(),
+            Scope::Route => route.is_empty(),
         };
         let line = |budget: &'p Budget| {
             let open = budget.window.open(budget.limit, now);
@@ -163,6 +166,7 @@ impl<'p> Question<'p> {
             match condition {
                 Condition::Model(pattern) => put(&mut told, "model", pattern.to_string().into()),
                 Condition::Provider(name) => put(&mut told, "provider", name.as_str().into()),
+                Condition::Route(name) => put(&mut told, "route", name.as_str().into()),
                 Condition::Dialect(name) => put(&mut told, "dialect", (*name).into()),
                 _ => {}
             }
@@ -193,6 +197,7 @@ impl<'p> Question<'p> {
             }
             Scope::Model => "model",
             Scope::Provider => "provider",
+            Scope::Route => "route",
         }
     }
 }

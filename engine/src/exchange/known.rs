@@ -124,6 +124,12 @@ impl Exchange {
         self.outcome.rule.as_deref()
     }
 
+    /// The rule of `routes` that chooses for it; empty if none does.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        self.routing.rule.as_deref().unwrap_or_default()
+    }
+
     /// What is expected before the call: its prompt, and the output that its hold assumes.
     #[must_use]
     pub fn expects(&self) -> Usage {

@@ -65,7 +65,8 @@ impl Exchange {
     /// The call as budgets tell it from others.
     pub(super) fn subject(&self) -> Subject<'_> {
         let priced_as = &self.asked_quote().entry;
-        Subject { asked: self.routed_model(), priced_as, ..self.subject_of_head() }
+        let route = self.routing.rule.as_deref().unwrap_or_default();
+        Subject { asked: self.routed_model(), priced_as, route, ..self.subject_of_head() }
     }
 
     /// The call as far as its headers tell, without its model.
@@ -83,6 +84,7 @@ impl Exchange {
                 Scope::Dimension(place) => self.policy.identity.get(place).map_or("", |d| d.name.as_str()),
                 Scope::Model => "model",
                 Scope::Provider => "provider",
+                Scope::Route => "route",
             };
             (name.to_owned(), subject.value(*scope).to_owned())
         });

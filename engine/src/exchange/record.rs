@@ -106,6 +106,9 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The rule of `routes` that chose for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// Experiments, and the arm of each that the caller is in.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub arms: Map<String, Value>,
@@ -203,6 +206,7 @@ impl Exchange {
             model_answered: bill.model_answered,
             decision: self.outcome.decision.name(),
             rule: self.outcome.rule.clone(),
+            route: self.routing.rule.clone(),
             arms: self.routing.arms.iter().map(|(rule, arm)| (rule.clone(), arm.clone().into())).collect(),
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,

@@ -13,6 +13,8 @@ use wildmatch::WildMatch;
 pub(super) struct Routing {
     /// It is chosen once.
     is_done: bool,
+    /// The first rule that has something to choose for the call, whether or not it could be put in place.
+    pub(super) rule: Option<String>,
     /// The model that serves, if it is another.
     pub(super) model: Option<String>,
     /// Headers of the request, for the proxy's own routing.
@@ -77,6 +79,9 @@ impl Exchange {
                 set
             }
         };
+        if !route.shadow && (arm.is_some() || !set.is_empty()) {
+            self.routing.rule.get_or_insert_with(|| route.name.clone());
+        }
         if route.shadow {
             if self.would_change(policy, set) {
                 self.outcome.shadow.push((route.name.clone(), Decision::Route));

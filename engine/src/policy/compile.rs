@@ -32,6 +32,7 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     let policy = Compiler {
         errors: &mut errors,
         own_providers: Vec::new(),
+        route_names: Vec::new(),
         rule_names: Vec::new(),
         confirm_headers: Vec::new(),
         sinks: Vec::new(),
@@ -44,6 +45,8 @@ pub(super) struct Compiler<'e> {
     pub(super) errors: &'e mut PolicyErrors,
     /// Providers that the price book does not know, and the policy does.
     pub(super) own_providers: Vec<String>,
+    /// The names of the policy's routes.
+    pub(super) route_names: Vec<String>,
     /// The names that budgets and rules have so far.
     pub(super) rule_names: Vec<String>,
     /// The headers by which callers confirm.
@@ -77,6 +80,7 @@ impl Compiler<'_> {
         let prices = super::prices::compile(document.prices, document.provider.as_deref(), self.errors);
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
+        self.route_names = document.routes.iter().map(|route| route.name.clone()).collect();
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
         let mut tiers = Vec::with_capacity(document.budgets.len());
         for (i, mut wire) in document.budgets.into_iter().enumerate() {
@@ -360,6 +364,13 @@ impl Compiler<'_> {
         let scope = match name {
             "model" => Some(Scope::Model),
             "provider" => Some(Scope::Provider),
+            "route" => {
+                if self.route_names.is_empty() {
+                    let wrong = "the policy has no `routes`; the proxy's own route is a dimension with the source `property:xds.route_name`";
+                    self.errors.add(path, wrong);
+                }
+                Some(Scope::Route)
+            }
             _ => dimension(),
         };
         if scope.is_none() {
@@ -368,7 +379,7 @@ impl Compiler<'_> {
             self.errors.add(
                 path,
                 format!(
-                    "unknown dimension `{name}`; {known} declared in `identity`, and `model` and `provider` always"
+                    "unknown dimension `{name}`; {known} declared in `identity`, and `model`, `provider` and `route` always"
                 ),
             );
         }

@@ -8,7 +8,7 @@ use super::compile::Compiler;
 use super::hours::Hours;
 use super::identity::Dimension;
 use super::named::Named;
-use super::scope::{Scope, Subject, UNKNOWN, known};
+use super::scope::{NO_ROUTE, Scope, Subject, UNKNOWN, known};
 use crate::dialect::{DIALECTS, Facts, Features};
 use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
@@ -24,6 +24,8 @@ pub enum Condition {
     Model(WildMatch),
     /// This one serves.
     Provider(String),
+    /// This rule of `routes` chooses for it.
+    Route(String),
     /// This API is spoken.
     Dialect(&'static str),
     /// The answer is to be streamed, or not.
@@ -114,6 +116,7 @@ impl Call<'_> {
             Condition::Dimension(..)
             | Condition::Model(_)
             | Condition::Provider(_)
+            | Condition::Route(_)
             | Condition::Dialect(_) => Some(self.subject.meets(condition)),
         }
     }
@@ -125,6 +128,7 @@ impl Subject<'_> {
         match condition {
             Condition::Dimension(place, value) => self.identity.value(*place) == value,
             Condition::Provider(name) => known(self.provider) == name,
+            Condition::Route(name) => self.value(Scope::Route) == name,
             Condition::Dialect(name) => self.dialect == *name,
             Condition::Model(pattern) => {
                 let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
@@ -144,8 +148,8 @@ impl Subject<'_> {
 }
 
 /// The names that no dimension may have: each is a condition of its own.
-pub(super) const RESERVED: [&str; 8] =
-    ["model", "provider", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
+pub(super) const RESERVED: [&str; 9] =
+    ["model", "provider", "route", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
 
 /// What stands at a key whose name decides what may stand there.
 #[derive(Debug)]
@@ -211,6 +215,12 @@ impl Compiler<'_> {
                     self.errors.add(at, wrong);
                     None
                 }
+                "route" if asker == Asker::Rule => {
+                    let wrong =
+                        "routes are chosen by rules like this one; only a budget's `match` asks which it is";
+                    self.errors.add(at, wrong);
+                    None
+                }
                 "stream" => self.stream(&at, &wanted),
                 "time" => self.hours(&at, &wanted).map(Condition::Time),
                 "uses" => self.uses(&at, wanted),
@@ -223,6 +233,7 @@ impl Compiler<'_> {
                         Scope::Dimension(place) => Condition::Dimension(place, value),
                         Scope::Model => Condition::Model(self.pattern(path, &value)),
                         Scope::Provider => Condition::Provider(self.provider(path, value)),
+                        Scope::Route => Condition::Route(self.route(&at, value)),
                     })
                 }
             }
@@ -297,6 +308,18 @@ impl Compiler<'_> {
                 .add(format!("{path}.model"), "a model name or a pattern is needed, such as `gpt-4o*`");
         }
         WildMatch::new_case_insensitive(value)
+    }
+
+    /// A misspelt route would never be met.
+    fn route(&mut self, at: &str, name: String) -> String {
+        let names = &self.route_names;
+        if name != NO_ROUTE && !names.is_empty() && !names.contains(&name) {
+            let known = names.join("`, `");
+            let wrong =
+                format!("no route `{name}`; there are `{known}`, and `{NO_ROUTE}` where no route chooses");
+            self.errors.add(at, wrong);
+        }
+        name
     }
 
     /// A misspelt provider would never be met.

@@ -33,7 +33,7 @@ pub use language::Messages;
 pub use limits::{Alternative, Exemption, Term};
 pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split};
 pub use rules::{Block, Measure, Over, RequestLimit};
-pub use scope::{Scope, Subject, UNKNOWN};
+pub use scope::{NO_ROUTE, Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub use window::{CalendarUnit, OpenWindow, Window};
@@ -345,6 +345,7 @@ impl Policy {
             Condition::Dimension(..) => subject.meets(condition),
             Condition::Model(_) => subject.asked.is_empty() || subject.meets(condition),
             Condition::Provider(_) => subject.provider.is_empty() || subject.meets(condition),
+            Condition::Route(_) => subject.route.is_empty() || subject.meets(condition),
             // What only a call tells.
             _ => true,
         };
@@ -376,7 +377,7 @@ impl Policy {
                 && budget.per.iter().all(|scope| match scope {
                     Scope::Dimension(place) => !identity.awaits(*place),
                     Scope::Provider => true,
-                    Scope::Model => false,
+                    Scope::Model | Scope::Route => false,
                 })
                 && budget.alternatives.iter().all(|other| is_known(&other.who))
         });

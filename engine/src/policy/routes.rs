@@ -8,7 +8,7 @@ use super::identity::{Dimension, check_header};
 use super::limits::Term;
 use super::named::Named;
 use super::wire::Mode;
-use super::{Downgrade, DowngradeList};
+use super::{Downgrade, DowngradeList, NO_ROUTE};
 use crate::secret::is_same;
 use crate::split::{self, PER_MILLE};
 use crate::units::EpochMs;
@@ -94,7 +94,8 @@ pub enum Assigned<'a> {
 }
 
 impl Setting {
-    fn is_empty(&self) -> bool {
+    /// It chooses nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
         self.model.is_none() && self.max_output_tokens.is_none() && self.headers.is_empty()
     }
 }
@@ -234,6 +235,12 @@ impl Compiler<'_> {
         for (i, wire) in wire.into_iter().enumerate() {
             let path = format!("routes[{i}]");
             self.rule_name(&path, &wire.name);
+            if wire.name == NO_ROUTE {
+                let wrong = format!(
+                    "`{NO_ROUTE}` is the route of calls for which no route chooses; choose another name"
+                );
+                self.errors.add(format!("{path}.name"), wrong);
+            }
             if wire.set.is_some() == wire.split.is_some() && (wire.set.is_some() || wire.forbid.is_empty()) {
                 self.errors.add(&path, "a route needs either `set`, `split`, or `forbid` alone");
             }

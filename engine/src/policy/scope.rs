@@ -11,11 +11,16 @@ pub enum Scope {
     Model,
     /// Who serves it.
     Provider,
+    /// The rule of `routes` that chooses for it.
+    Route,
 }
 
 /// The value of a model or a provider that is not known: the body was not read, or no book names it.
 /// Names that callers invent are one subject, not one each.
 pub const UNKNOWN: &str = "unknown";
+
+/// The route of a call for which no rule of `routes` chooses.
+pub const NO_ROUTE: &str = "none";
 
 /// One call as budgets see it.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +35,15 @@ pub struct Subject<'a> {
     pub provider: &'a str,
     /// The API spoken, by its name in records.
     pub dialect: &'a str,
+    /// The rule of `routes` that chooses for it; empty if none does.
+    pub route: &'a str,
 }
 
 impl<'a> Subject<'a> {
     /// A call of which only the sender is known.
     #[must_use]
     pub const fn of(identity: &'a Identity) -> Self {
-        Self { identity, asked: "", priced_as: "", provider: "", dialect: "" }
+        Self { identity, asked: "", priced_as: "", provider: "", dialect: "", route: "" }
     }
 
     /// The value by which subjects differ. A model has one whatever alias or date it was asked for by.
@@ -46,6 +53,8 @@ impl<'a> Subject<'a> {
             Scope::Dimension(place) => self.identity.value(place),
             Scope::Model => known(self.priced_as),
             Scope::Provider => known(self.provider),
+            Scope::Route if self.route.is_empty() => NO_ROUTE,
+            Scope::Route => self.route,
         }
     }
 }

@@ -179,7 +179,7 @@ fn nearest_name(document: &Value, message: &str) -> Option<String> {
     };
     let of = |start: &str| message.strip_prefix(start)?.split('`').next();
     let (name, known): (&str, Vec<String>) = if let Some(name) = of("unknown dimension `") {
-        (name, [keys("identity"), vec!["model".to_owned(), "provider".to_owned()]].concat())
+        (name, [keys("identity"), ["model", "provider", "route"].map(str::to_owned).to_vec()].concat())
     } else if let Some(name) = of("unknown time zone `") {
         let zones = jiff::tz::TimeZoneDatabase::bundled();
         (name, zones.available().map(|zone| zone.to_string()).collect())
@@ -188,6 +188,9 @@ fn nearest_name(document: &Value, message: &str) -> Option<String> {
     } else if let Some(name) = of("no budget `") {
         let budgets = document.get("budgets").and_then(Value::as_array).into_iter().flatten();
         (name, budgets.filter_map(|budget| Some(budget.get("name")?.as_str()?.to_owned())).collect())
+    } else if let Some(name) = of("no route `") {
+        let routes = document.get("routes").and_then(Value::as_array).into_iter().flatten();
+        (name, routes.filter_map(|route| Some(route.get("name")?.as_str()?.to_owned())).collect())
     } else if let Some(name) = of("the price book knows no provider `") {
         (name, providers().map(str::to_owned).collect())
     } else {

@@ -14,8 +14,8 @@ Examples:
   tokenstile report --by feature,model --format csv records.ndjson > spend.csv
   tokenstile report --by day - < envoy.log
 
-Dimensions are those of the policy's `identity`, and: model, model_requested, provider, dialect, rule, decision,
-ending, policy, day, hour, arm, arm:ROUTE. A dimension that has the name of one of these is `identity:NAME`.
+Dimensions are those of the policy's `identity`, and: model, model_requested, provider, dialect, route, rule,
+decision, ending, policy, day, hour, arm, arm:ROUTE. A dimension that has the name of one of these is `identity:NAME`.
 
 Exit status: 0 if all records were read, 1 if some lines cannot be read (the sums are without them), 2 for a mistake
 in the call, a file that cannot be read, or no record.";

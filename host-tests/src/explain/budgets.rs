@@ -5,7 +5,7 @@ use super::Step;
 use crate::cases::{Seen, Weighed};
 use crate::check::condition;
 use serde_json::Value;
-use tokenstile_engine::policy::{Budget, Condition, Policy};
+use tokenstile_engine::policy::{Budget, Condition, NO_ROUTE, Policy};
 
 pub(super) fn step(policy: &Policy, written: &Value, seen: &Seen, record: &Value) -> Step {
     let mut lines = Vec::new();
@@ -95,6 +95,11 @@ fn why_not(policy: &Policy, budget: &Budget, record: &Value, written: &Value, pl
             }
             Condition::Provider(name) => {
                 let is = text(record.get("provider"));
+                let fits = is == *name;
+                (is, fits)
+            }
+            Condition::Route(name) => {
+                let is = record.get("route").and_then(Value::as_str).unwrap_or(NO_ROUTE).to_owned();
                 let fits = is == *name;
                 (is, fits)
             }

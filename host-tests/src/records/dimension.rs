@@ -26,6 +26,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("model_requested", |record| record.model_requested.clone()),
     ("provider", |record| record.provider.clone()),
     ("dialect", |record| record.dialect.clone()),
+    ("route", |record| record.route.clone().unwrap_or_default()),
     ("rule", |record| record.rule.clone().unwrap_or_default()),
     ("decision", |record| record.decision.clone()),
     ("ending", |record| record.ending.clone()),

@@ -41,6 +41,8 @@ pub struct Record {
     pub decision: String,
     /// The budget or rule that decided.
     pub rule: Option<String>,
+    /// The rule of `routes` that chose for it.
+    pub route: Option<String>,
     /// Experiments, and the arm of each.
     #[serde(default)]
     pub arms: BTreeMap<String, String>,

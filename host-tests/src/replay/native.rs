@@ -285,6 +285,7 @@ impl Native {
             met,
             identity: (0..policy.identity.len()).map(|i| exchange.identity().value(i).to_owned()).collect(),
             provider: exchange.served_at().to_owned(),
+            route: exchange.route().to_owned(),
             asked: by.asked.to_owned(),
             served: model,
             expected: exchange.expects(),

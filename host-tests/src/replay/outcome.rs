@@ -1,7 +1,7 @@
 //! What one call came to under a policy, and what it came to as it was. Made by the runner, taken by the tallies.
 
 use tokenstile_engine::exchange::Decision;
-use tokenstile_engine::policy::{Budget, Policy, Scope};
+use tokenstile_engine::policy::{Budget, NO_ROUTE, Policy, Scope};
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_engine::usage::Usage;
 
@@ -26,6 +26,8 @@ pub struct Outcome {
     pub identity: Vec<String>,
     /// Who served, as the price book names it; empty if unknown.
     pub provider: String,
+    /// The rule of `routes` that chose for it; empty if none did.
+    pub route: String,
     /// The model asked for.
     pub asked: String,
     /// The model that served.
@@ -84,6 +86,8 @@ impl Outcome {
             Scope::Dimension(place) => self.identity.get(*place).map_or("", String::as_str),
             Scope::Model => &self.asked,
             Scope::Provider => &self.provider,
+            Scope::Route if self.route.is_empty() => NO_ROUTE,
+            Scope::Route => &self.route,
         };
         match budget.per.as_slice() {
             [] => "everyone".to_owned(),

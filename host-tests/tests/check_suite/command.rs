@@ -37,7 +37,7 @@ fn every_mistake_is_told_at_once_and_at_its_place() {
         (
             8,
             27,
-            "unknown dimension `usr`; `user` are declared in `identity`, and `model` and `provider` always | did you mean `user`?",
+            "unknown dimension `usr`; `user` are declared in `identity`, and `model`, `provider` and `route` always | did you mean `user`?",
         ),
         (8, 55, "invalid value type: expected "),
         (

@@ -202,7 +202,18 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         (
             "/budgets/0/per",
             json!(["route"]),
-            "`budgets[0].per`: unknown dimension `route`; `tier`, `user` are declared in `identity`, and `model` and `provider` always",
+            "`budgets[0].per`: the policy has no `routes`; the proxy's own route is a dimension with the source",
+        ),
+        ("/budgets/0/match/route", json!("faq"), "`budgets[0].match`: the policy has no `routes`"),
+        (
+            "/routes",
+            json!([{"name": "none", "set": {"model": "gpt-4o-mini"}}]),
+            "`routes[0].name`: `none` is the route of calls for which no route chooses",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"route": "none"}}]),
+            "`blocks[0].match.route`: routes are chosen by rules like this one",
         ),
         ("/budgets/0/match/model", json!(""), "`budgets[0].match.model`: a model name or a pattern"),
         (
@@ -736,4 +747,17 @@ fn what_is_not_json_is_told_with_its_place() {
 fn an_empty_configuration_is_refused() {
     assert!(Policy::parse(b"").is_err());
     assert!(Policy::parse(b"{}").is_err());
+}
+
+#[test]
+fn a_budget_asks_for_routes_that_there_are() {
+    let mut policy = good();
+    set(&mut policy, "/routes", json!([{"name": "faq", "set": {"model": "gpt-4o-mini"}}]));
+    set(&mut policy, "/budgets/0/per", json!(["user", "route"]));
+    set(&mut policy, "/budgets/1/match", json!({"route": "none"}));
+    assert_eq!(errors(&policy), Vec::<String>::new());
+    set(&mut policy, "/budgets/1/match/route", json!("fqa"));
+    let wrong =
+        "`budgets[1].match.route`: no route `fqa`; there are `faq`, and `none` where no route chooses";
+    assert_eq!(errors(&policy), [wrong]);
 }

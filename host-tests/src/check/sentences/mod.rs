@@ -5,7 +5,7 @@ mod routes;
 use super::Sound;
 use serde_json::Value;
 use tokenstile_engine::policy::{
-    Action, Bound, Bounds, Budget, CalendarUnit, Condition, DowngradeList, Effort, Measure, Over, Policy,
+    Action, Bound, Bounds, Budget, CalendarUnit, Condition, DowngradeList, Effort, Measure, NO_ROUTE, Over, Policy,
     Scope, Step, Verdict, Window,
 };
 use tokenstile_engine::units::{Amount, Meter};
@@ -70,6 +70,7 @@ fn subject(sound: &Sound, budget: &Budget) -> String {
         }
         Scope::Model => "model".to_owned(),
         Scope::Provider => "provider".to_owned(),
+        Scope::Route => "route".to_owned(),
     };
     let whom = match budget.per.as_slice() {
         [] => "everyone together".to_owned(),
@@ -102,6 +103,8 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, written: Option<
         }
         Condition::Model(_) => format!("the model {}", text("model").unwrap_or("matches")),
         Condition::Provider(name) => format!("the provider {name}"),
+        Condition::Route(name) if name == NO_ROUTE => "no route".to_owned(),
+        Condition::Route(name) => format!("the route {name}"),
         Condition::Dialect(name) => format!("the dialect {name}"),
         Condition::Stream(true) => "a streamed answer".to_owned(),
         Condition::Stream(false) => "an answer that is not streamed".to_owned(),
