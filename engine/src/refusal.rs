@@ -258,6 +258,11 @@ impl BudgetState {
     }
 }
 
+/// Whether sentences with this tag are ours to go on in.
+pub(crate) fn is_english(tag: &str) -> bool {
+    tag.is_empty() || tag.starts_with("en")
+}
+
 /// One field of an object. Not inlined: what makes these objects is not worth its size.
 #[inline(never)]
 pub(crate) fn put(fields: &mut Map<String, Value>, name: &str, value: Value) {

@@ -161,6 +161,31 @@ fn what_a_rule_says_reaches_the_program_once_and_is_confirmed_by_the_same_call()
     }
 }
 
+/// A stream ends in an error that the program catches, with all that came before it; nobody tries again, and SDKs that
+/// hang up spare the provider the rest.
+#[test]
+fn a_stream_that_is_stopped_raises_once_with_the_sentence() {
+    for (program, classes) in [
+        ("stopped_calls.py", ["openai.APIError", "anthropic.APIStatusError", "google.ClientError"]),
+        ("stopped_calls.mjs", ["openai.APIError", "anthropic.APIError", "google.ApiError"]),
+    ] {
+        let (upstream, envoy) = start();
+        let seen = install::run(program, &envoy.url());
+        let records = envoy.records(classes.len(), Duration::from_secs(20));
+        assert_eq!(records.len(), classes.len(), "{program} tried again: {records:#?}");
+        for (sdk, class) in ["openai", "anthropic", "google"].into_iter().zip(classes) {
+            let caught = &seen[sdk];
+            assert_eq!(caught["class"], class, "{caught:#}");
+            assert_eq!(caught["message"], "Your quota of 60 tokens is used.", "{caught:#}");
+            assert_eq!(fields(caught)["rule"], "short", "{caught:#}");
+            assert!(caught["text"].as_str().unwrap().starts_with(" the budget is"), "{caught:#}");
+            let record = records.iter().find(|record| record["identity"]["user"] == sdk).unwrap();
+            assert_eq!((&record["ending"], &record["stopped_by"]), (&json!("stopped"), &json!("short")));
+        }
+        println!("{program}: {} tokens billed of 1,200", upstream.ledger().billed().completion_tokens);
+    }
+}
+
 fn start() -> (Upstream, Envoy) {
     let upstream = Upstream::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let options = Options::new(policy().to_string(), upstream.addr());
@@ -274,6 +299,8 @@ fn policy() -> Value {
     let day = json!({"calendar": "day", "timezone": zone_where_it_is_noon()});
     json!({
         "version": 1, "name": "sdk", "hold_headers": true, "on_error": "deny", "expected_output_tokens": 24,
+        // Every stream that these SDKs read has a comment behind it, but for Google's.
+        "stream_notes": true,
         "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier"]},
         "confirm": {"secret": "a secret of many letters"},
         "blocks": [{"name": "stop", "match": {"tier": "blocked"}}],
@@ -286,6 +313,8 @@ fn policy() -> Value {
                 "upgrade_url": "https://acme.example/upgrade"}}]},
             {"name": "none", "match": {"tier": "closed"}, "per": ["user"], "limit": {"tokens": 0}, "window": day,
              "ladder": [{"at": "100%", "deny": {"message": "Your quota of {limit}{unit} is used."}}]},
+            {"name": "short", "match": {"tier": "stopped"}, "per": ["user"], "limit": {"tokens": 60}, "window": day,
+             "ladder": [{"at": "100%", "deny": {"message": "Your quota of {limit}{unit} is used.", "streams": "stop"}}]},
             // The long first answer leaves a debt of 150 tokens: 34 more fit 4.6 seconds later.
             {"name": "pace", "match": {"tier": "paced"}, "per": ["user"],
              "bucket": {"tokens": 60, "refill": {"tokens": 40, "every": "1s"}}, "ladder": [{"at": "100%", "deny": {}}]},

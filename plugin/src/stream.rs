@@ -381,26 +381,26 @@ impl Stream {
         }
     }
 
-    /// The answer passed whole.
-    fn finished(&mut self) {
+    /// The answer passed whole. Gives what may stand behind it.
+    fn finished(&mut self) -> Option<Vec<u8>> {
         self.complete = true;
-        self.end();
+        self.end()
     }
 
     /// The proxy lets the stream go, also when the client hung up.
     pub(crate) fn gone(&mut self) {
         self.is_now = false;
-        self.end();
+        let _ = self.end();
     }
 
     /// The stream is over: books it, the first time.
-    fn end(&mut self) {
+    fn end(&mut self) -> Option<Vec<u8>> {
         // A proxy says it up to four times.
         if self.exchange.is_over() {
-            return;
+            return None;
         }
         let now = self.now();
-        let Some(mut settlement) = self.exchange.end(self.complete, now) else { return };
+        let mut settlement = self.exchange.end(self.complete, now)?;
         let owed = self.exchange.take_owed();
         let mut root = self.root.borrow_mut();
         root.no_longer_waits(self.context);
@@ -409,6 +409,7 @@ impl Stream {
         root.metrics.add("released_tokens", &[], self.held);
         root.metrics.settled(&self.exchange, &settlement);
         root.record(&settlement.record.to_json(), now);
+        self.exchange.stream_note(&settlement)
     }
 
     fn now(&mut self) -> EpochMs {

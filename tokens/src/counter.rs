@@ -24,7 +24,7 @@ use crate::split::Splitter;
 ///
 /// Bytes that are no UTF-8 count as `String::from_utf8_lossy` would replace them: each longest beginning of a
 /// character that breaks off is one U+FFFD.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Counter {
     encoding: Encoding,
     /// The tokens of the pieces that have left.

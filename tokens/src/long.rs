@@ -14,7 +14,7 @@ use crate::split::{BOTH, HEAD, SPACE, SYMBOL, Splitter, TAIL, WORD, WORD_OR_MARK
 use crate::window::Window;
 
 /// A long piece, from its beginning on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Long {
     encoding: Encoding,
     /// What its beginning is, for an estimate.

@@ -41,7 +41,7 @@ impl ModelEncoding {
 }
 
 /// [`Counter`] for a [`ModelEncoding`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ModelCounter {
     model: ModelEncoding,
     counter: Counter,

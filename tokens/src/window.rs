@@ -15,7 +15,7 @@ use crate::greedy::{self, Memory, words};
 use crate::vocabulary::{TOKEN_BYTES_MAX, Token, Vocabulary};
 
 /// A piece that is being counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Window {
     /// The bytes behind `start`, and before it those of the token `before`.
     bytes: Vec<u8>,

@@ -4,7 +4,7 @@
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
+use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written, rfc3339};
 use crate::units::{EpochMs, Meter};
@@ -20,6 +20,7 @@ const BASE: Dialect = Dialect {
     usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Named,
     refusal,
 };
 

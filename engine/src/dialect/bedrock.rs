@@ -6,7 +6,7 @@
 //! family under `invoke`; their names do not clash, so one reader takes them all).
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Features, Field, Found, Shape, Target, anthropic, read_json};
+use super::{Dialect, Events, Features, Field, Found, Shape, Target, anthropic, read_json};
 use crate::json::{Event, Key as K, Number};
 use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::units::EpochMs;
@@ -22,6 +22,7 @@ const BASE: Dialect = Dialect {
     usage,
     answer_headers: HEADERS,
     observe_header,
+    events: Events::Closed,
     refusal,
 };
 

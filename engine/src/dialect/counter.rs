@@ -33,6 +33,8 @@ pub(super) struct Counter<'a> {
     choice: Choice,
     speaker: Speaker,
     is_partial: bool,
+    /// Images, and what may be one: it is elsewhere, or of a kind that nobody knows.
+    pub(super) images: u64,
     parts: Parts,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Counter<'a> {
             choice: Choice::May,
             speaker: Speaker::default(),
             is_partial: false,
+            images: 0,
             parts: Parts::default(),
         }
     }
@@ -272,6 +275,8 @@ impl<'a> Counter<'a> {
     fn media(&mut self, kind: Adds, image: &Image) {
         let is_elsewhere = image.decoded_bytes() == 0;
         self.is_partial |= is_elsewhere && !image.is_text();
+        let is_other = image.is_text() || image.milliseconds().is_some() || image.pages().is_some();
+        self.images = self.images.saturating_add(u64::from(kind == Adds::Image && !is_other));
         if image.is_text() {
             // Four bytes a token is the usual mean.
             self.parts.add(PromptPart::Text, image.text_bytes().div_ceil(4));

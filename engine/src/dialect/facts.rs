@@ -2,7 +2,7 @@
 //! function which paths mean what; this file knows none of them.
 
 use super::{Features, Route};
-use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
+use crate::json::{Both, Container, Event, Key, Number, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
 use std::ops::Range;
 
@@ -21,6 +21,8 @@ pub struct Facts {
     pub output_bound_room: Option<Room>,
     /// How many answers are asked for at once: choices, candidates, images.
     pub choices: u64,
+    /// How many images are asked for, where that is what this API makes.
+    pub images: u64,
     /// Whether the answer shall be streamed.
     pub stream: bool,
     /// `service_tier` or its like, as written, lower case; empty if not stated.
@@ -406,6 +408,10 @@ impl Finder {
             }
             Event::TextEnd { end } if field == Field::OutputBound => {
                 self.facts.output_bound_spans.push(self.span.start..end);
+                self.facts.output_bound = self.facts.output_bound.max(self.number());
+            }
+            Event::TextEnd { .. } if field == Field::Choices => {
+                self.facts.choices = self.facts.choices.max(self.number().unwrap_or(1));
             }
             Event::TextEnd { .. } if field == Field::IncludeUsage => self.odd_include = true,
             Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
@@ -427,6 +433,16 @@ impl Finder {
             }
             _ => {}
         }
+    }
+}
+
+impl Finder {
+    /// The text at hand as a number: most providers refuse `"n": "100"` (code-gpt-docs#273), servers that read by
+    /// pydantic, such as vLLM, take it for 100 (<https://docs.pydantic.dev/latest/concepts/conversion_table/>).
+    fn number(&self) -> Option<u64> {
+        let text = std::str::from_utf8(&self.text).ok()?.trim().replace('_', "");
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'.'));
+        Number(&text).as_count().filter(|_| is_number)
     }
 }
 

@@ -5,7 +5,7 @@
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Features, Field, Found, Shape, Target, read_json};
+use super::{Dialect, Events, Features, Field, Found, Shape, Target, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
@@ -26,6 +26,7 @@ const BASE: Dialect = Dialect {
     // <https://ai.google.dev/gemini-api/docs/priority-inference>
     answer_headers: &["x-gemini-service-tier"],
     observe_header: |answer, _, value| answer.served_in(value),
+    events: Events::Documents,
     refusal,
 };
 

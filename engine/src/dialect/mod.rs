@@ -6,6 +6,7 @@ mod bedrock;
 mod cohere;
 mod counter;
 mod edit;
+mod events;
 mod facts;
 mod features;
 mod gemini;
@@ -29,6 +30,7 @@ pub use prompt::PromptCount;
 pub use target::Target;
 pub use weights::stem as model_stem;
 
+pub(crate) use events::Events;
 pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
 pub(crate) use prompt::Prompt;
 pub(crate) use target::percent_decoded;
@@ -60,6 +62,8 @@ pub struct Dialect {
     answer_headers: &'static [&'static str],
     /// Takes one of those headers.
     pub(crate) observe_header: fn(answer: &mut Answer, name: &str, value: &[u8]),
+    /// What its streams of server-sent events take.
+    pub(crate) events: Events,
     /// A refusal as this API's clients expect it.
     pub(crate) refusal: fn(refusal: &Refusal, now: EpochMs) -> Written,
 }

@@ -3,7 +3,7 @@
 //! Shapes: <https://docs.ollama.com/api>.
 
 use super::prompt::{Adds, Counting, count, no_turns};
-use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
+use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, Written};
 use crate::units::EpochMs;
@@ -19,6 +19,7 @@ const BASE: Dialect = Dialect {
     usage: openai::usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Closed,
     refusal,
 };
 

@@ -4,7 +4,8 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Features, Field, Found, NO_HEADERS, Route, Shape, Target, azure, no_header, openai, read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Shape, Target, azure, no_header, openai,
+    read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -18,6 +19,7 @@ const BASE: Dialect = Dialect {
     usage: openai::usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Chat,
     refusal: openai::refusal,
 };
 

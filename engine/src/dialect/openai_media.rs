@@ -5,8 +5,8 @@
 
 use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
-    Dialect, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
-    openai, read_json,
+    Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure,
+    no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -23,6 +23,7 @@ const BASE: Dialect = Dialect {
     usage: openai::usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Closed,
     refusal: openai::refusal,
 };
 
@@ -34,6 +35,7 @@ pub(super) static IMAGES: Dialect = Dialect {
         // A default model serves where none is named.
         ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
+    read: |body, route| read(body, route).map(|facts| Facts { images: facts.choices, ..facts }),
     ..BASE
 };
 
@@ -99,6 +101,7 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
                 facts.model_at = ModelAt::Form(end.saturating_sub(value.len())..end);
             }
             Some((b"stream", b"true")) => facts.stream = true,
+            Some((b"n", value)) => facts.choices = facts.choices.max(number(value).unwrap_or(1)),
             _ => {}
         }
         at = end.saturating_add(delimiter.len());
@@ -128,6 +131,11 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
         return Err(Opaque("the form names no model".to_owned()));
     }
     Ok(facts)
+}
+
+/// A number in a form's field.
+fn number(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 /// How many headers there are that could begin a part.

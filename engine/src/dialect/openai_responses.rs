@@ -4,7 +4,9 @@
 //! `conversation` brings a history that is not seen here: the estimate is of what is seen.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json};
+use super::{
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json,
+};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
 
@@ -21,6 +23,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     usage: openai::usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Responses,
     refusal: openai::refusal,
 };
 

@@ -5,7 +5,7 @@
 //! <https://docs.cohere.com/reference/rerank>.
 
 use super::prompt::{Adds, Counting, count, no_turns};
-use super::{Dialect, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json};
+use super::{Dialect, Events, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
 
@@ -18,11 +18,13 @@ const BASE: Dialect = Dialect {
     usage: openai::usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
+    events: Events::Closed,
     refusal: openai::refusal,
 };
 
 pub(super) static COMPLETIONS: Dialect = Dialect {
     name: "openai-completions",
+    events: Events::Chat,
     recognises: |target| target.posts_to("/completions").then(|| azure::found(target)),
     read: |body, route| read_json(body, route, COMPLETIONS_SHAPE),
     ..BASE

@@ -29,6 +29,8 @@ pub struct PromptCount {
     /// More belongs to the prompt than stands in the request: a stored conversation, a cached text, a file or an
     /// image by reference, what a tool of the provider's own puts in. The count is of what is seen.
     pub is_partial: bool,
+    /// How many images come with it.
+    pub images: u64,
 }
 
 /// What a value at a path adds to a prompt.
@@ -142,7 +144,8 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
     let parts = counter.parts(weights::drops_tools_not_to_be_called(counting.style, family));
     let style = weights::native_style(counting.style, provider, family);
     let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);
-    PromptCount { tokens: weighed(&parts, weights), parts, style, family, is_partial: counter.is_partial() }
+    let (tokens, is_partial, images) = (weighed(&parts, weights), counter.is_partial(), counter.images);
+    PromptCount { tokens, parts, style, family, is_partial, images }
 }
 
 fn weighed(parts: &Parts, weights: Weights) -> u64 {

@@ -167,9 +167,18 @@ fn a_body_that_two_parsers_read_differently_is_opaque() {
 
 #[test]
 fn hostile_bounds_are_read_as_counts() {
-    for (written, bound) in
-        [("-5", None), ("1e3", Some(1000)), ("1.5", None), ("null", None), ("\"7\"", None)]
-    {
+    for (written, bound) in [
+        ("-5", None),
+        ("1e3", Some(1000)),
+        ("1.5", None),
+        ("null", None),
+        ("\"7\"", Some(7)),
+        ("\" +1_0.0 \"", Some(10)),
+        ("\"inf\"", None),
+        ("\"1e3\"", None),
+        ("\"\"", None),
+        ("\"seven\"", None),
+    ] {
         let body = format!(r#"{{"model":"a","max_tokens":{written}}}"#);
         assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, bound, "{written}");
     }

@@ -18,12 +18,13 @@ impl Exchange {
     pub fn answer_is_read_only(&mut self) {
         self.answer_editable = false;
         self.strip = None;
+        self.tail.leave_alone();
     }
 
-    /// Whether chunks of the answer may come out shorter, so that its length must not be announced.
+    /// Whether the answer may come out shorter or longer, so that its length must not be announced.
     #[must_use]
     pub const fn changes_answer(&self) -> bool {
-        self.strip.is_some()
+        self.strip.is_some() || self.tail.is_followed()
     }
 
     /// The headers of the answer that [`Exchange::answer_head`] wants to know.
@@ -51,7 +52,9 @@ impl Exchange {
         for (name, value) in stated {
             answer.header(name, value);
         }
-        if !answer.is_sse() {
+        if answer.is_sse() {
+            self.begin_stream();
+        } else {
             self.strip = None;
         }
         self.answer = Some(answer);
@@ -64,12 +67,18 @@ impl Exchange {
         if let Some(answer) = &mut self.answer {
             answer.feed(chunk);
         }
-        let strip = self.strip.as_mut()?;
-        let mut passed = strip.feed(chunk);
-        if last {
+        if self.tail.is_over() {
+            return (!chunk.is_empty()).then(Vec::new);
+        }
+        let mut passed = self.strip.as_mut().map(|strip| strip.feed(chunk));
+        if let (Some(passed), Some(strip), true) = (&mut passed, &mut self.strip, last) {
             passed.append(&mut strip.finish());
         }
-        (passed != chunk).then_some(passed)
+        let sent = passed.as_deref().unwrap_or(chunk);
+        if let Some(cut) = self.tail.pass(sent, self.answer.as_mut(), last) {
+            passed = Some(sent.get(..cut).unwrap_or_default().to_vec());
+        }
+        passed.filter(|passed| passed != chunk)
     }
 
     /// A chunk of the answer passed that could not be read.

@@ -229,11 +229,17 @@ impl Exchange {
 
     /// The output tokens of one answer that the rest of a budget pays for; `None` if any number.
     fn affords(&self, budget: &Budget, before: Amount, serve: Option<&str>) -> Option<u64> {
-        let rest = budget.limit.saturating_sub(before).max(0);
-        let input = self.prompt_tokens;
-        let all = match budget.meter {
-            Meter::Tokens => budget.meter.count(rest).saturating_sub(input),
-            Meter::OutputTokens => budget.meter.count(rest),
+        let all = self.output_for(budget.meter, budget.limit.saturating_sub(before), serve)?;
+        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
+        all.checked_div(choices)
+    }
+
+    /// The output tokens of all answers that so much pays for, after the prompt; `None` if any number.
+    pub(super) fn output_for(&self, meter: Meter, rest: Amount, serve: Option<&str>) -> Option<u64> {
+        let (rest, input) = (rest.max(0), self.prompt_tokens);
+        match meter {
+            Meter::Tokens => Some(meter.count(rest).saturating_sub(input)),
+            Meter::OutputTokens => Some(meter.count(rest)),
             Meter::Usd => {
                 let quote = serve.map(|model| self.quote_for(model, &Served::default()));
                 let price = &quote.as_deref().unwrap_or_else(|| self.asked_quote()).price;
@@ -241,12 +247,10 @@ impl Exchange {
                 let rates = [Unit::Output, Unit::Reasoning].map(|unit| price.rate(unit, input).unwrap_or(0));
                 let pico = i128::from(rest.saturating_sub(prompt).max(0)).saturating_mul(1_000);
                 let tokens = pico.checked_div(i128::from(rates.into_iter().max()?))?;
-                u64::try_from(tokens).unwrap_or(u64::MAX)
+                Some(u64::try_from(tokens).unwrap_or(u64::MAX))
             }
-            Meter::InputTokens | Meter::Requests | Meter::RequestsInFlight => return None,
-        };
-        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
-        all.checked_div(choices)
+            Meter::InputTokens | Meter::Requests | Meter::RequestsInFlight => None,
+        }
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.

@@ -98,7 +98,7 @@ impl Outcome {
     }
 
     /// What the caller is told, as one line.
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         // Who is downgraded is not told of a model that does not serve either.
         let routed = self.routed.as_ref().filter(|_| self.downgraded.is_none());
         let done = self.slowed.iter().chain(&self.clamped).chain(&self.downgraded).chain(routed);
@@ -449,7 +449,7 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     let missing = before.saturating_add(needed).saturating_sub(cap);
     let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
-    let Action::Deny { short, exhausted, upgrade_url } = deny else {
+    let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
         return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
     };
     state.upgrade_url.clone_from(upgrade_url);

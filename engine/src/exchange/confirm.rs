@@ -9,7 +9,7 @@ use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
 use crate::policy::{Confirm, Confirmations, OpenWindow, duration_text};
-use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
+use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, rfc3339};
 use crate::secret::is_same;
 use crate::units::{EpochMs, NanoUsd};
 use serde_json::{Map, Value};
@@ -165,8 +165,7 @@ impl Exchange {
             " To go on, send the same request again within {within}, with the `confirm_token` of this answer \
              in its header `{header}`."
         );
-        let is_english = language.is_empty() || language.starts_with("en");
-        let message = if is_english { says + &how } else { says };
+        let message = if is_english(&language) { says + &how } else { says };
         let usage = self.expected_usage();
         let NanoUsd(cost) = self.asked_quote().price.cost(usage);
         let mut fields = Map::new();

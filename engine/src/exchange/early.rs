@@ -8,7 +8,7 @@ use crate::alert::Owed;
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{Action, Budget, Window};
 use crate::refusal::Refusal;
-use crate::units::{EpochMs, Meter};
+use crate::units::EpochMs;
 
 /// A body of this many bytes comes with its headers: asking the store twice would cost more than it saves.
 const SHORT_BODY: usize = 4096;
@@ -45,11 +45,14 @@ impl Exchange {
         }
         let subject = self.subject_of_head();
         policy.budgets_of_head(&subject, now).find_map(|(index, budget)| {
+            let counts_calls = budget.meter.counts_calls();
             // Where a budget comes back bit by bit, how long to wait depends on what the call needs.
-            let Window::Calendar { .. } = budget.window else { return None };
+            if !counts_calls && !matches!(budget.window, Window::Calendar { .. }) {
+                return None;
+            }
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
-            let amount = budget.meter.amount(u64::from(budget.meter == Meter::Requests));
+            let amount = budget.meter.amount(u64::from(counts_calls));
             let open = budget.window.open(budget.limit, now);
             let key = policy.slot_key(budget, &subject);
             let warns = [NO_WARNING; WARNINGS_MAX];
@@ -68,7 +71,7 @@ impl Exchange {
 /// The step that refuses, if its sentence can be said without knowing what is asked for.
 fn sayable(budget: &Budget) -> Option<&Action> {
     let says = |name: &str| match name {
-        "needed" => budget.meter != Meter::Requests,
+        "needed" => !budget.meter.counts_calls(),
         _ => true,
     };
     let deny = budget.deny().map(|step| &step.action);

@@ -24,6 +24,7 @@ mod record;
 mod routing;
 mod rules;
 mod settle;
+mod tail;
 
 pub use decision::Decision;
 pub use known::ServedBy;
@@ -110,6 +111,8 @@ pub struct Exchange {
     /// Whether the caller has confirmed it, where that is asked.
     confirming: confirm::Confirming,
     prompt_tokens: u64,
+    /// The images that come with it.
+    prompt_images: u64,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
     /// The price of the call as asked for.
@@ -123,6 +126,8 @@ pub struct Exchange {
     answer_editable: bool,
     /// Takes out of the answer what we asked for and the client did not.
     strip: Option<Strip>,
+    /// What we put into an answer that streams.
+    tail: tail::Tail,
     plan: Vec<Planned>,
     /// What answers came to until now, as far as the policy wants that.
     learned: Option<Rc<RefCell<Learned>>>,
@@ -164,6 +169,7 @@ impl Exchange {
             wanted_arm: String::new(),
             confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
+            prompt_images: 0,
             prompt_is_partial: false,
             quote: OnceCell::new(),
             quotes: Rc::default(),
@@ -172,6 +178,7 @@ impl Exchange {
             path_editable: true,
             answer_editable: true,
             strip: None,
+            tail: tail::Tail::default(),
             plan: Vec::new(),
             learned: None,
             kind: None,
@@ -292,6 +299,7 @@ impl Exchange {
     fn counted(&mut self, body: &[u8], facts: &Facts) -> u64 {
         let count = self.route.count_prompt(body, facts);
         self.prompt_is_partial = count.is_partial;
+        self.prompt_images = count.images;
         count.tokens
     }
 

@@ -53,7 +53,7 @@ impl Exchange {
     }
 
     /// Looks up, once, what calls of this kind came to.
-    fn expect_by_kind(&mut self) {
+    pub(super) fn expect_by_kind(&mut self) {
         let kind = self.learned.as_ref().and_then(|_| self.policy.kind_of(&self.subject()));
         let learned = self.learned.as_ref().and_then(|learned| learned.try_borrow().ok());
         if let (None, Some(kind), Some(learned)) = (self.kind, kind, learned) {

@@ -130,6 +130,9 @@ pub struct Record {
     /// What budgets and steps in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
+    /// The budget that ended the answer while it streamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<String>,
     /// Steps that could not be carried out, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
@@ -141,7 +144,7 @@ pub struct Record {
     pub failure: Option<String>,
     /// The HTTP status of the answer; 0 if none began.
     pub status: u16,
-    /// `complete`, `cut`, `error`, `refused` or `abandoned`.
+    /// `complete`, `cut`, `stopped`, `error`, `refused` or `abandoned`.
     pub ending: &'static str,
     /// What was used.
     pub usage: RecordUsage,
@@ -184,6 +187,7 @@ impl Exchange {
         let ending = match state {
             State::Replied => "refused",
             State::Reading | State::Reserving | State::Delayed => "abandoned",
+            _ if self.tail.is_over() => "stopped",
             _ if self.status >= 400 => "error",
             _ if complete => "complete",
             _ => "cut",
@@ -214,6 +218,7 @@ impl Exchange {
             delay_ms: self.outcome.delay.filter(|_| state != State::Replied).map(|delay| delay.ms),
             overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
+            stopped_by: self.stopped_by().map(|budget| budget.name.clone()),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),
             failure: self.failure.clone(),

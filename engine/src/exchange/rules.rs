@@ -4,10 +4,10 @@
 use super::{Decision, Exchange, Next};
 use crate::dialect::Edits;
 use crate::policy::{
-    Block, Call, Condition, Measure, MessageFacts, Messages, Over, Policy, RequestLimit, Subject,
+    Block, Call, Condition, HoldRule, Measure, MessageFacts, Messages, Over, Policy, RequestLimit, Subject,
 };
-use crate::refusal::{Refusal, RefusalKind, RuleState, rfc3339};
-use crate::units::{EpochMs, NanoUsd};
+use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, put, rfc3339};
+use crate::units::{EpochMs, NanoUsd, grouped};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
 
@@ -84,6 +84,7 @@ impl Exchange {
             return Some(refused);
         }
         self.choose_route(&policy, now);
+        self.expect_by_kind();
         let exempt = policy.is_exempt(&self.identity, now);
         let refusal = policy.request_limits.iter().find_map(|limit| self.limit(limit, exempt, now))?;
         Some(self.refuse(&refusal, now))
@@ -127,7 +128,7 @@ impl Exchange {
                 let says = self.limit_text(limit, needed, &confirm.message, "");
                 let mut refusal = self.ask(&limit.name, confirm, says, now);
                 if let Some(rule) = &mut refusal.rule {
-                    rule.fields.extend(fields(limit, needed));
+                    rule.fields.extend(self.fields(limit, needed));
                 }
                 Some(refusal)
             }
@@ -151,14 +152,22 @@ impl Exchange {
         match measure {
             Measure::PromptTokens => Some(input),
             Measure::OutputTokens => facts.output_bound,
+            Measure::Images => Some(self.prompt_images.saturating_add(facts.images)),
             Measure::Usd => {
-                let output = facts.output_bound.unwrap_or(self.policy.expected_output_tokens);
+                let output = facts.output_bound.unwrap_or_else(|| self.assumed_output());
                 let output = output.saturating_mul(facts.choices);
                 let NanoUsd(cost) =
                     self.asked_quote().price.cost(Usage { input, output, ..Usage::default() });
                 u64::try_from(cost).ok()
             }
         }
+    }
+
+    /// The output of an answer that has no bound: as much as is expected, or in the worst case as the model has.
+    fn assumed_output(&self) -> u64 {
+        let expected = self.kind.map_or(self.policy.expected_output_tokens, |(_, output)| output);
+        let most = self.asked_quote().capability.max_output;
+        if self.policy.hold == HoldRule::WorstCase && most > 0 { most } else { expected }
     }
 
     /// The bound that a limit puts in place; `Ok(None)` if the request's own is no higher. It leaves room for the
@@ -195,7 +204,30 @@ impl Exchange {
             upgrade_url: upgrade_url.to_owned(),
             ..MessageFacts::default()
         });
-        (text, tag.to_owned())
+        let assumed = if is_english(tag) { self.assumed(limit.measure) } else { None };
+        let why = assumed.map_or_else(String::new, |tokens| {
+            format!(" It states no bound for its answer, so {} tokens of it are assumed.", grouped(tokens))
+        });
+        (text + &why, tag.to_owned())
+    }
+
+    /// The output that a cost assumes of each answer, where the request does not say it.
+    fn assumed(&self, measure: Measure) -> Option<u64> {
+        let facts = self.facts.as_ref().filter(|_| measure == Measure::Usd)?;
+        facts.output_bound.is_none().then(|| self.assumed_output())
+    }
+
+    /// What programs are told of a limit.
+    fn fields(&self, limit: &RequestLimit, needed: u64) -> Map<String, Value> {
+        let measure = limit.measure;
+        let mut fields = Map::new();
+        put(&mut fields, "needed", amount(measure, needed));
+        put(&mut fields, "limit", amount(measure, limit.limit));
+        put(&mut fields, "unit", measure.unit().into());
+        if let Some(tokens) = self.assumed(measure) {
+            put(&mut fields, "assumed_output_tokens", tokens.into());
+        }
+        fields
     }
 
     fn over_limit(
@@ -206,23 +238,13 @@ impl Exchange {
         upgrade_url: Option<&str>,
     ) -> Refusal {
         let (message, language) = self.limit_text(limit, needed, message, upgrade_url.unwrap_or_default());
-        let mut fields = fields(limit, needed);
+        let mut fields = self.fields(limit, needed);
         if let Some(url) = upgrade_url {
             fields.insert("upgrade_url".to_owned(), url.into());
         }
         let rule = Some(RuleState { name: limit.name.clone(), fields });
         Refusal { rule, language, ..Refusal::other(RefusalKind::OverRequestLimit, message) }
     }
-}
-
-/// What programs are told of a limit.
-fn fields(limit: &RequestLimit, needed: u64) -> Map<String, Value> {
-    let measure = limit.measure;
-    let mut fields = Map::new();
-    fields.insert("needed".to_owned(), amount(measure, needed));
-    fields.insert("limit".to_owned(), amount(measure, limit.limit));
-    fields.insert("unit".to_owned(), measure.unit().into());
-    fields
 }
 
 /// Whether a block is in force and surely meets this call.

@@ -21,6 +21,14 @@ pub struct Settlement {
     cost: NanoUsd,
 }
 
+impl Settlement {
+    /// What the call cost.
+    #[must_use]
+    pub const fn cost(&self) -> NanoUsd {
+        self.cost
+    }
+}
+
 impl Exchange {
     /// The call is over. `complete`: the answer passed whole; otherwise the client hung up or the
     /// upstream broke off. Gives the settlement the first time, then nothing; afterwards

@@ -1,6 +1,7 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
 use super::condition::{Asker, RESERVED};
+use super::deny::EXHAUSTED;
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
@@ -11,15 +12,9 @@ use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
 use wildmatch::WildMatch;
 
-const WARN: &str =
-    "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
-const EXHAUSTED: &str = WARN;
-const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
-                     Your AI quota resets {resets_at}.";
 const ONE_ACTION: &str = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed, or an `alert`";
 const ASK: &str = "You've used {percent} of {period}AI quota ({used} of {limit}{unit}), and this request needs about {needed}{unit}.";
 const IN_FLIGHT: &str = "You have {used} of at most {limit}{unit}.";
-const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
 pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
     let mut errors = PolicyErrors::default();
@@ -110,6 +105,7 @@ impl Compiler<'_> {
             unread: document.unread,
             unknown: document.unknown,
             stream_usage: document.stream_usage,
+            stream_notes: document.stream_notes,
             count: document.count,
             hold: document.hold,
             provider: document.provider,
@@ -440,12 +436,7 @@ impl Compiler<'_> {
         meter: Meter,
         lists: &[DowngradeList],
     ) -> Option<Action> {
-        let (warning, short, exhausted) = match meter {
-            Meter::RequestsInFlight => (IN_FLIGHT, TOO_MANY, TOO_MANY),
-            // One call needs one: what is left is always less than that.
-            Meter::Requests => (WARN, EXHAUSTED, EXHAUSTED),
-            _ => (WARN, SHORT, EXHAUSTED),
-        };
+        let warning = if meter == Meter::RequestsInFlight { IN_FLIGHT } else { EXHAUSTED };
         let steps = (&step.warn, &step.clamp, &step.downgrade, &step.overage, &step.delay, &step.deny);
         if let Some(confirm) = step.confirm {
             let alone = matches!(steps, (None, None, None, None, None, None));
@@ -471,13 +462,7 @@ impl Compiler<'_> {
                 self.list(&format!("{path}.downgrade"), &name, lists).map(|list| Action::Downgrade { list })
             }
             (None, None, None, None, None, Some(deny)) => {
-                let path = format!("{path}.deny.message");
-                let exhausted = self.messages(&path, deny.message.as_ref(), exhausted);
-                Some(Action::Deny {
-                    short: exhausted.or_else(deny.message.as_ref(), short),
-                    exhausted,
-                    upgrade_url: deny.upgrade_url,
-                })
+                Some(self.deny(&format!("{path}.deny"), deny, meter))
             }
             _ => {
                 self.errors.add(path, ONE_ACTION);

@@ -5,6 +5,7 @@ mod amounts;
 mod compile;
 mod condition;
 mod confirm;
+mod deny;
 mod downgrade;
 mod duplicates;
 mod errors;
@@ -76,6 +77,8 @@ pub struct Policy {
     pub prices: Prices,
     /// What happens when the table has no room for a subject.
     pub table_full: Verdict,
+    /// What a stream used and cost stands in a comment behind it.
+    pub stream_notes: bool,
     /// Bodies longer than this many bytes are not read.
     pub max_body_bytes: usize,
     /// The output that a hold assumes, in tokens, where the request's own bound is not lower.
@@ -205,6 +208,8 @@ pub enum Action {
         exhausted: Messages,
         /// Where more can be bought.
         upgrade_url: Option<String>,
+        /// An answer that streams already ends when nothing is left.
+        stops_streams: bool,
     },
     /// Nothing to the call: operators are told, by [`Step::alert`].
     Alert,

@@ -6,11 +6,12 @@ use super::PolicyErrors;
 use super::compile::{Compiler, is_name};
 use super::condition::{Asker, Condition, Wanted};
 use super::confirm::{Confirm, WireConfirm};
+use super::deny::WireDeny;
 use super::identity::Dimension;
 use super::language::{Message, Messages};
 use super::limits::Term;
 use super::named::Named;
-use super::wire::{Deny, Mode};
+use super::wire::Mode;
 use crate::units::{Amount, NanoUsd, grouped};
 use deserr::Deserr;
 
@@ -53,6 +54,8 @@ pub enum Measure {
     PromptTokens,
     /// Its own bound for an answer.
     OutputTokens,
+    /// The images that come with it, and those that an API of images is asked for.
+    Images,
     /// What it may cost.
     Usd,
 }
@@ -80,6 +83,7 @@ impl Measure {
         match self {
             Self::PromptTokens => "prompt_tokens",
             Self::OutputTokens => "output_tokens",
+            Self::Images => "images",
             Self::Usd => "usd",
         }
     }
@@ -87,7 +91,11 @@ impl Measure {
     /// What follows an amount in a sentence.
     #[must_use]
     pub const fn unit_text(self) -> &'static str {
-        if matches!(self, Self::Usd) { "" } else { " tokens" }
+        match self {
+            Self::PromptTokens | Self::OutputTokens => " tokens",
+            Self::Images => " images",
+            Self::Usd => "",
+        }
     }
 
     /// An amount as people read it.
@@ -105,12 +113,15 @@ const LONG_PROMPT: &str = "This request needs about {needed}{unit}, and at most 
                            Shorten it, or split it up.";
 const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and at most {limit}{unit} are \
                            allowed per request. Ask for a shorter one.";
+const MANY_IMAGES: &str = "Images in this request: {needed}, and at most {limit} are allowed per request. Use fewer, or \
+                           split it up.";
 const DEAR: &str = "This request may cost about {needed}, and at most {limit} are allowed per request. Shorten it, \
                     or ask for a shorter answer.";
 
 const ASK_PROMPT: &str =
     "This request needs about {needed}{unit}, and more than {limit}{unit} need your confirmation.";
 const ASK_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+const ASK_IMAGES: &str = "Images in this request: {needed}, and more than {limit} need your confirmation.";
 const ASK_DEAR: &str = "This request may cost about {needed}, and more than {limit} needs your confirmation.";
 
 /// A block as written.
@@ -150,7 +161,7 @@ pub(super) struct WireLimit {
 #[deserr(error = PolicyErrors, deny_unknown_fields)]
 pub(super) struct WireOver {
     #[deserr(default)]
-    pub(super) deny: Option<Deny>,
+    pub(super) deny: Option<WireDeny>,
     #[deserr(default)]
     pub(super) confirm: Option<WireConfirm>,
     #[deserr(default)]
@@ -217,6 +228,7 @@ impl Compiler<'_> {
         match (given.next(), given.next()) {
             (Some(("prompt_tokens", Wanted::Number(tokens))), None) => Some((Measure::PromptTokens, *tokens)),
             (Some(("output_tokens", Wanted::Number(tokens))), None) => Some((Measure::OutputTokens, *tokens)),
+            (Some(("images", Wanted::Number(images))), None) => Some((Measure::Images, *images)),
             (Some(("usd", Wanted::Text(text))), None) => {
                 let money = NanoUsd::parse(text).and_then(|NanoUsd(nano)| u64::try_from(nano).ok());
                 if money.is_none() {
@@ -226,7 +238,7 @@ impl Compiler<'_> {
                 money.map(|nano| (Measure::Usd, nano))
             }
             _ => {
-                let wrong = "exactly one of `prompt_tokens`, `output_tokens` (numbers) and `usd` (a text) is needed; \
+                let wrong = "exactly one of `prompt_tokens`, `output_tokens`, `images` (numbers) and `usd` (a text) is needed; \
                              more limits are more entries";
                 self.errors.add(path, wrong);
                 None
@@ -240,6 +252,7 @@ impl Compiler<'_> {
                 let default = match measure {
                     Measure::PromptTokens => ASK_PROMPT,
                     Measure::OutputTokens => ASK_ANSWER,
+                    Measure::Images => ASK_IMAGES,
                     Measure::Usd => ASK_DEAR,
                 };
                 let path = format!("{path}.confirm");
@@ -249,8 +262,13 @@ impl Compiler<'_> {
                 let default = match measure {
                     Measure::PromptTokens => LONG_PROMPT,
                     Measure::OutputTokens => LONG_ANSWER,
+                    Measure::Images => MANY_IMAGES,
                     Measure::Usd => DEAR,
                 };
+                if deny.streams.is_some() {
+                    let wrong = "no answer streams yet when a single request is refused; leave it out";
+                    self.errors.add(format!("{path}.deny.streams"), wrong);
+                }
                 let at = format!("{path}.deny.message");
                 let message = self.rule_template(&at, deny.message.as_ref(), default, &OF_LIMITS);
                 Some(Over::Deny { message, upgrade_url: deny.upgrade_url })
@@ -260,7 +278,7 @@ impl Compiler<'_> {
                     self.errors.add(format!("{path}.clamp"), format!("unknown field `{key}`; write {{}}"));
                 }
                 if measure != Measure::OutputTokens {
-                    let wrong = "only `output_tokens` can be clamped: a prompt is not ours to shorten";
+                    let wrong = "only `output_tokens` can be clamped: a prompt is not ours to shorten; write `deny` or `confirm`";
                     self.errors.add(format!("{path}.clamp"), wrong);
                 } else if limit < super::steps::OUTPUT_BOUND_MIN {
                     let least = format!("at least {}: some APIs refuse less", super::steps::OUTPUT_BOUND_MIN);

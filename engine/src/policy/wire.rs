@@ -31,6 +31,8 @@ pub(super) struct Document {
     #[deserr(default)]
     pub(super) stream_usage: StreamUsageRule,
     #[deserr(default)]
+    pub(super) stream_notes: bool,
+    #[deserr(default)]
     pub(super) count: CountRule,
     #[deserr(default)]
     pub(super) hold: HoldRule,
@@ -377,7 +379,7 @@ pub(super) struct Step {
     #[deserr(default)]
     pub(super) delay: Option<Delay>,
     #[deserr(default)]
-    pub(super) deny: Option<Deny>,
+    pub(super) deny: Option<super::deny::WireDeny>,
     #[deserr(default)]
     pub(super) alert: Option<String>,
 }
@@ -506,14 +508,4 @@ pub(super) enum Repeat {
     Always,
     /// With one answer in each window.
     Once,
-}
-
-/// The `deny` action.
-#[derive(Debug, Deserr)]
-#[deserr(error = PolicyErrors, deny_unknown_fields)]
-pub(super) struct Deny {
-    #[deserr(default)]
-    pub(super) message: Option<Message>,
-    #[deserr(default)]
-    pub(super) upgrade_url: Option<String>,
 }

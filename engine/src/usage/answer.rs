@@ -30,6 +30,8 @@ pub struct Answer {
     /// Counts the text of a stream; a JSON answer is only measured in bytes.
     counter: Option<ModelCounter>,
     text_bytes: u64,
+    /// As long as there is less text, its tokens need not be counted again.
+    unpassed_bytes: u64,
 }
 
 /// Longest name that is kept.
@@ -93,6 +95,12 @@ impl Answer {
             self.stated.set(part, count);
         }
     }
+}
+
+/// Not inlined: the end of a count is the whole of counting once more.
+#[inline(never)]
+fn counted(counter: ModelCounter) -> u64 {
+    counter.finish().tokens()
 }
 
 /// A piece may end inside a character, so a name becomes a text when it is whole.
@@ -163,6 +171,7 @@ impl AnswerReader {
             noted: None,
             counter,
             text_bytes: 0,
+            unpassed_bytes: 0,
         };
         Self { framing, sink: Sink { dialect, answer } }
     }
@@ -220,10 +229,28 @@ impl AnswerReader {
         (self.sink.dialect.usage)(&self.sink.answer.stated)
     }
 
+    /// The bytes of text seen.
+    pub(crate) const fn text_bytes(&self) -> u64 {
+        self.sink.answer.text_bytes
+    }
+
+    /// Whether a stream has more output tokens than this by now.
+    pub(crate) fn passes(&mut self, most: u64) -> bool {
+        let answer = &mut self.sink.answer;
+        if answer.text_bytes < answer.unpassed_bytes {
+            return false;
+        }
+        let Some(counter) = &answer.counter else { return false };
+        let room = most.checked_sub(counted(counter.clone()));
+        // No estimate has two tokens for a byte.
+        answer.unpassed_bytes = answer.text_bytes.saturating_add(room.unwrap_or(0) / 2);
+        room.is_none()
+    }
+
     /// The output tokens seen, counted for a stream and estimated (a token each four bytes) for JSON.
     #[must_use]
     pub fn counted_output(self) -> u64 {
         let Answer { counter, text_bytes, .. } = self.sink.answer;
-        counter.map_or_else(|| text_bytes.div_ceil(4), |counter| counter.finish().tokens())
+        counter.map_or_else(|| text_bytes.div_ceil(4), counted)
     }
 }

@@ -2,12 +2,14 @@
 //! dialect; the numbers as they stand on the wire are [`Stated`], what they mean is [`Usage`].
 
 mod answer;
+mod border;
 mod eventstream;
 mod framing;
 mod sse;
 mod strip;
 
 pub use answer::{Answer, AnswerReader, Served};
+pub(crate) use border::Border;
 pub use strip::Strip;
 
 /// Tokens of one call. Totals include their parts, as in the public table genai-prices.

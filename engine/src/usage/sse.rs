@@ -23,10 +23,12 @@ enum Line {
 }
 
 /// Splits a stream fed in pieces.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Splitter {
     line: Line,
     has_data: bool,
+    /// A line stands since the last empty one.
+    is_open: bool,
     after_cr: bool,
 }
 
@@ -34,11 +36,17 @@ const NAME: &[u8] = b"data:";
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self { line: Line::Name(0), has_data: false, after_cr: false }
+        Self { line: Line::Name(0), has_data: false, is_open: false, after_cr: false }
     }
 }
 
 impl Splitter {
+    /// Whether nothing stands since the empty line behind the last event. A CR may be half of a CRLF: some clients
+    /// look for two of these.
+    pub(super) fn is_between_events(&self) -> bool {
+        self.line == Line::Name(0) && !self.is_open && !self.after_cr
+    }
+
     /// Takes the next piece of the stream.
     pub(crate) fn feed(&mut self, piece: &[u8], mut take: impl FnMut(Part<'_>)) {
         let mut rest = piece;
@@ -95,7 +103,8 @@ impl Splitter {
     }
 
     fn end_line(&mut self, take: &mut impl FnMut(Part<'_>)) {
-        if self.line == Line::Name(0) && std::mem::take(&mut self.has_data) {
+        self.is_open = self.line != Line::Name(0);
+        if !self.is_open && std::mem::take(&mut self.has_data) {
             take(Part::End);
         }
         self.line = Line::Name(0);

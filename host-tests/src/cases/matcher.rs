@@ -1,10 +1,16 @@
 //! Owns what an expected value may be: a value that must be equal, `null` for something that must be absent, or
-//! an object with one of `contains` (text, or a list of texts), `lacks`, `between` ([least, most]) and `present`.
+//! an object with one of `contains` (text, or a list of texts; `lacks` may stand beside it), `lacks`, `between` ([least, most]) and `present`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is wrong with `got`, if something is.
 pub(crate) fn mismatch(expected: &Value, got: Option<&Value>) -> Option<String> {
+    if let Some(both) = expected.as_object().filter(|fields| fields.len() == 2)
+        && let (Some(contains), Some(lacks)) = (both.get("contains"), both.get("lacks"))
+    {
+        let rules = [("contains", contains), ("lacks", lacks)].map(|(name, arg)| json!({ name: arg }));
+        return rules.iter().find_map(|rule| mismatch(rule, got));
+    }
     let shown = || got.map_or("nothing".to_owned(), |got| format!("`{}`", text(got)));
     let wrong = |what: String| Some(format!("expected {what}, got {}", shown()));
     let rule =
@@ -76,6 +82,8 @@ mod tests {
             (json!({"contains": ["a", "x"]}), Some(json!("abc"))),
             (json!({"contains": "a"}), None),
             (json!({"lacks": "b"}), Some(json!("abc"))),
+            (json!({"contains": "a", "lacks": "b"}), Some(json!("abc"))),
+            (json!({"contains": "x", "lacks": "y"}), Some(json!("abc"))),
             (json!({"between": [1, 5]}), Some(json!("6"))),
             (json!({"between": [1, 5]}), None),
             (json!({"present": true}), None),

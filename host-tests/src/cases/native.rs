@@ -250,11 +250,12 @@ impl World {
         let hang_up = given.call.hang_up;
         match begun {
             Begun::Gone(exchange) => {
-                let records = Some(vec![self.end(exchange, false)?]);
+                let records = Some(vec![self.end(exchange, false)?.0]);
                 Ok(Seen { ended: "client_gone".to_owned(), records, ..Seen::default() })
             }
             Begun::Replied(exchange, reply, weighed) => {
-                let records = exchange.map(|exchange| self.end(exchange, true)).transpose()?;
+                let records =
+                    exchange.map(|exchange| self.end(exchange, true)).transpose()?.map(|(record, _)| record);
                 let mut headers: HeaderMap =
                     reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
                 headers.replace("content-length", reply.body.len().to_string());
@@ -318,6 +319,8 @@ impl World {
                 let last = i == last && complete;
                 let changed = exchange.as_mut().and_then(|exchange| exchange.answer_chunk(&piece, last));
                 seen.body.extend(changed.unwrap_or(piece));
+                seen.body
+                    .extend(exchange.as_mut().map(|exchange| exchange.stop(self.now)).unwrap_or_default());
             }
         }
         seen.ended = match hang_up {
@@ -327,18 +330,22 @@ impl World {
         }
         .to_owned();
         if let Some(exchange) = exchange {
-            seen.records = Some(vec![self.end(exchange, complete)?]);
+            let (record, note) = self.end(exchange, complete)?;
+            seen.records = Some(vec![record]);
+            seen.body.extend(note.filter(|_| complete && !seen.body.is_empty()).unwrap_or_default());
         }
         Ok(seen)
     }
 
-    fn end(&mut self, mut exchange: Exchange, complete: bool) -> Result<Value, String> {
+    fn end(&mut self, mut exchange: Exchange, complete: bool) -> Result<(Value, Option<Vec<u8>>), String> {
         let settled = exchange.end(complete, self.now);
         let mut settled = settled.ok_or("a call ended twice")?;
         let booked = self.settle(exchange.take_owed());
         exchange.booked(&mut settled, &booked.before);
+        let note = exchange.stream_note(&settled);
         let Settlement { record, .. } = settled;
-        serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())
+        let record = serde_json::from_str(&record.to_json()).map_err(|error| error.to_string())?;
+        Ok((record, note))
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Record {
     /// The HTTP status; 0 if no answer began.
     #[serde(default)]
     pub status: u16,
-    /// `complete`, `cut`, `error`, `refused` or `abandoned`.
+    /// `complete`, `cut`, `stopped`, `error`, `refused` or `abandoned`.
     pub ending: String,
     /// What was used.
     pub usage: Usage,

@@ -46,7 +46,7 @@ impl Stream {
         }
         // APISIX says so of every answer.
         if end_of_stream && self.kind != HostKind::Apisix {
-            self.finished();
+            let _ = self.finished();
         }
     }
 
@@ -61,11 +61,7 @@ impl Stream {
         if (size > 0 || holds_back) && self.exchange.is_answering() {
             let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
             match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
-                Ok(chunk) => {
-                    if let Some(passed) = self.exchange.answer_chunk(&chunk, end_of_stream) {
-                        self.replace_answer(&passed);
-                    }
-                }
+                Ok(chunk) => self.pass_on(&chunk, end_of_stream),
                 Err(status) => {
                     self.exchange.answer_chunk_lost();
                     let why = format!("a chunk of the answer answered status {status}");
@@ -74,7 +70,21 @@ impl Stream {
             }
         }
         if end_of_stream {
-            self.finished();
+            let _ = self.finished();
+        }
+    }
+
+    fn pass_on(&mut self, chunk: &[u8], last: bool) {
+        let mut passed = self.exchange.answer_chunk(chunk, last);
+        if self.exchange.is_stopping() {
+            let now = self.now();
+            passed.get_or_insert_with(|| chunk.to_vec()).extend(self.exchange.stop(now));
+        }
+        if let Some(note) = last.then(|| self.finished()).flatten() {
+            passed.get_or_insert_with(|| chunk.to_vec()).extend(note);
+        }
+        if let Some(passed) = passed {
+            self.replace_answer(&passed);
         }
     }
 
@@ -93,7 +103,7 @@ impl Stream {
     /// readers of event streams throw it away (HTML standard, 9.2.6).
     pub(crate) fn response_trailers(&mut self) {
         self.is_now = false;
-        self.finished();
+        let _ = self.finished();
     }
 }
 

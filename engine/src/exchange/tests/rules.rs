@@ -2,10 +2,39 @@
 
 use super::*;
 use crate::ledger::{Hold, Level, Reserved};
+use crate::policy::Window;
 
 /// Every mix of these.
 fn policies() -> Vec<Value> {
     let mut all = Vec::new();
+    // What comes back bit by bit: a window, or a bucket.
+    let windows = [
+        json!({"limit": {"requests": 10}, "window": {"rolling": "24h"}}),
+        json!({"limit": {"requests": 10}, "window": {"rolling": "30s"}}),
+        json!({"limit": {"requests": 0}, "window": {"rolling": "1h"}}),
+        json!({"limit": {"tokens": 1000}, "window": {"rolling": "24h"}}),
+        json!({"limit": {"requests_in_flight": 3}}),
+        json!({"bucket": {"requests": 10, "refill": {"requests": 3, "every": "1m"}}}),
+        json!({"bucket": {"tokens": 1000, "refill": {"tokens": 30, "every": "1m"}}}),
+    ];
+    for window in windows {
+        for at in ["50%", "100%", "150%"] {
+            for deny in [json!({}), json!({"message": "{needed} {resets_in}"}), json!({"message": "{model}"})]
+            {
+                for per in [json!([]), json!(["user"]), json!(["end_user"]), json!(["route"])] {
+                    let mut budget = json!({"name": "b", "per": per, "ladder": [{"at": at, "deny": deny}]});
+                    budget.as_object_mut().unwrap().extend(window.as_object().unwrap().clone());
+                    // Seven of each, for the seventh that is taken.
+                    all.extend(std::iter::repeat_n(budget, 7).map(|budget| json!({
+                        "version": 1, "name": "t",
+                        "identity": {"user": ["value:ana"], "end_user": ["body:/user", "value:nobody"]},
+                        "routes": [{"name": "r", "match": {"model": "gpt-4.1"}, "set": {"max_output_tokens": 64}}],
+                        "budgets": [budget]
+                    })));
+                }
+            }
+        }
+    }
     for limit in [
         json!({"tokens": 1000}),
         json!({"output_tokens": 1000}),
@@ -99,7 +128,7 @@ impl Shop {
 
 #[test]
 fn what_is_refused_before_the_upload_would_be_refused_after_it_in_the_same_words() {
-    let (mut early, mut late) = (0, 0);
+    let (mut early, mut bit_by_bit, mut late) = (0, 0, 0);
     // A seventh of them, of each kind some: all take a minute.
     for policy in policies().into_iter().step_by(7) {
         let policy = Arc::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
@@ -115,11 +144,15 @@ fn what_is_refused_before_the_upload_would_be_refused_after_it_in_the_same_words
                 if let Some(by_head) = &by_head {
                     assert_eq!(*by_head, by_body, "{body} with {percent}% of {:?}", policy.budgets);
                     early += 1;
+                    bit_by_bit += u32::from(!matches!(policy.budgets[0].window, Window::Calendar { .. }));
                 }
             }
         }
     }
-    assert!(early > 100 && late > 100, "{early} early, {late} late");
+    assert!(
+        early > 100 && bit_by_bit > 100 && late > 100,
+        "{early} early, {bit_by_bit} of them, {late} late"
+    );
 }
 
 #[test]

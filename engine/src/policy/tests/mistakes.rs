@@ -198,6 +198,17 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             json!(5),
             "`budgets[1].bucket`: unknown field `requests_in_flight`",
         ),
+        (
+            "/budgets/0/ladder/1/deny",
+            json!({"streams": "cut"}),
+            "`budgets[0].ladder[1].deny.streams`: unknown value `cut`",
+        ),
+        (
+            "/budgets/0",
+            json!({"name": "n", "per": [], "limit": {"requests": 1}, "window": {"calendar": "day"},
+                "ladder": [{"at": "100%", "deny": {"streams": "stop"}}]}),
+            "`budgets[0].ladder[0].deny.streams`: an answer that runs uses no more `requests`; leave it out",
+        ),
         ("/budgets/0/per", json!(["user", "user"]), "`budgets[0].per`: `user` stands twice"),
         (
             "/budgets/0/per",
@@ -629,6 +640,16 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "/request_limits",
             json!([{"name": "l", "limit": {"prompt_tokens": 2}, "over": {"clamp": {}}}]),
             "`request_limits[0].over.clamp`: only `output_tokens` can be clamped",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"images": 4}, "over": {"deny": {"streams": "stop"}}}]),
+            "`request_limits[0].over.deny.streams`: no answer streams yet when a single request is refused",
+        ),
+        (
+            "/request_limits",
+            json!([{"name": "l", "limit": {"images": 4}, "over": {"clamp": {}}}]),
+            "`request_limits[0].over.clamp`: only `output_tokens` can be clamped: a prompt is not ours to shorten; write `deny` or `confirm`",
         ),
         (
             "/request_limits",

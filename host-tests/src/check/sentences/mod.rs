@@ -5,8 +5,8 @@ mod routes;
 use super::Sound;
 use serde_json::Value;
 use tokenstile_engine::policy::{
-    Action, Bound, Bounds, Budget, CalendarUnit, Condition, DowngradeList, Effort, Measure, NO_ROUTE, Over, Policy,
-    Scope, Step, Verdict, Window,
+    Action, Bound, Bounds, Budget, CalendarUnit, Condition, DowngradeList, Effort, Measure, NO_ROUTE, Over,
+    Policy, Scope, Step, Verdict, Window,
 };
 use tokenstile_engine::units::{Amount, Meter};
 
@@ -165,6 +165,7 @@ fn rules(sound: &Sound) -> Vec<String> {
         let of = match limit.measure {
             Measure::PromptTokens => "a prompt of more than",
             Measure::OutputTokens => "an answer of more than",
+            Measure::Images => "more than",
             Measure::Usd => "a cost of more than",
         };
         let then = match &limit.over {

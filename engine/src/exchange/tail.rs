@@ -1,0 +1,171 @@
+//! What the filter itself puts into an answer that streams: the error by which it ends when its budget is used up, and
+//! the note behind it. Both stand between two events of the provider's.
+
+use super::conclude::refusal;
+use super::{Exchange, Settlement};
+use crate::dialect::Events;
+use crate::ledger::Level;
+use crate::policy::{Action, Budget};
+use crate::refusal::{amount_json, put};
+use crate::units::{EpochMs, Meter};
+use crate::usage::{AnswerReader, Border};
+use serde_json::{Map, Value};
+
+/// The end of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// Where the client is; `None` where nothing is put in.
+    border: Option<Border>,
+    /// It ends behind so many tokens of output, because of a budget: its place in the plan.
+    most: Option<(u64, usize)>,
+    /// It has a note behind it.
+    noted: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Running,
+    /// So many bytes of text have passed what the budget had. It may be the end: nothing is stopped that has ended.
+    Passed(u64),
+    /// Text came behind that: an error is due.
+    Due,
+    /// The error was sent, and nothing is behind it.
+    Over,
+}
+
+impl Tail {
+    pub(super) const fn is_followed(&self) -> bool {
+        self.border.is_some()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    pub(super) fn leave_alone(&mut self) {
+        *self = Self { stage: self.stage, ..Self::default() };
+    }
+
+    /// The client gets the next bytes: how many of them, if not all.
+    pub(super) fn pass(
+        &mut self,
+        next: &[u8],
+        answer: Option<&mut AnswerReader>,
+        last: bool,
+    ) -> Option<usize> {
+        let border = self.border.as_mut()?;
+        if let (Some((most, _)), Some(answer)) = (self.most, answer) {
+            match self.stage {
+                Stage::Running if answer.passes(most) => self.stage = Stage::Passed(answer.text_bytes()),
+                Stage::Passed(bytes) if !last && answer.text_bytes() > bytes => {
+                    if let Some(cut) = border.rest_of_event(next) {
+                        border.pass(next.get(..cut).unwrap_or_default());
+                        self.stage = Stage::Due;
+                        return Some(cut);
+                    }
+                }
+                _ => {}
+            }
+        }
+        border.pass(next);
+        None
+    }
+}
+
+impl Exchange {
+    /// An answer of server-sent events begins.
+    pub(super) fn begin_stream(&mut self) {
+        let events = self.route.dialect.events;
+        if !self.answer_editable || events == Events::Closed || !(200..300).contains(&self.status) {
+            return;
+        }
+        let most = self.output_left();
+        let noted = self.policy.stream_notes && events.take_comments();
+        let border = (noted || most.is_some()).then(Border::default);
+        self.tail = Tail { border, most, noted, stage: Stage::Running };
+    }
+
+    /// How much output there is for this call in the budgets that stop streams, and the budget that has least.
+    fn output_left(&self) -> Option<(u64, usize)> {
+        let serve = self.serves_another().then(|| self.served_model());
+        let left = |(index, planned): (usize, &super::Planned)| {
+            let budget = self.policy.budgets.get(planned.budget).filter(|_| !self.exempt)?;
+            let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
+            let cap = planned.hold.cap.filter(|_| budget.stops_streams())?;
+            let rest = cap.saturating_sub(reserved.before.total());
+            Some((self.output_for(budget.meter, rest, serve)?, index))
+        };
+        self.plan.iter().enumerate().filter_map(left).min()
+    }
+
+    /// Whether [`Exchange::stop`] has something to say.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.tail.stage == Stage::Due
+    }
+
+    /// The error by which the answer ends, behind what [`Exchange::answer_chunk`] has let through: what a call like
+    /// this one would be refused with now. Nothing comes behind it.
+    pub fn stop(&mut self, now: EpochMs) -> Vec<u8> {
+        if !self.is_stopping() {
+            return Vec::new();
+        }
+        self.tail.stage = Stage::Over;
+        let event = self.stop_event(now).unwrap_or_default();
+        if let Some(border) = &mut self.tail.border {
+            border.pass(&event);
+        }
+        event
+    }
+
+    fn stop_event(&self, now: EpochMs) -> Option<Vec<u8>> {
+        let (_, index) = self.tail.most?;
+        let planned = self.plan.get(index)?;
+        let budget = self.policy.budgets.get(planned.budget)?;
+        let (before, cap) = (planned.reserved?.before, planned.hold.cap?);
+        let used = before.used.saturating_add(cap.saturating_sub(before.total()).max(0));
+        let told = self.told(budget, planned.hold.amount, now);
+        let refusal = refusal(&told, planned, Level { used, ..before }, &budget.deny()?.action);
+        let body = (self.route.dialect.refusal)(&refusal, now).body;
+        let number = self.tail.border.as_ref().map_or(0, Border::events);
+        self.route.dialect.events.error(&body, number)
+    }
+
+    /// The budget that ended the answer.
+    pub(super) fn stopped_by(&self) -> Option<&Budget> {
+        let (_, index) = self.tail.most.filter(|_| self.tail.is_over())?;
+        self.policy.budgets.get(self.plan.get(index)?.budget)
+    }
+
+    /// What stands behind an answer that has ended whole: what it used and cost, as a comment, which parsers of such
+    /// streams pass over (HTML standard, 9.2.6).
+    #[must_use]
+    pub fn stream_note(&self, settlement: &Settlement) -> Option<Vec<u8>> {
+        self.tail.border.as_ref().filter(|border| self.tail.noted && border.is_here())?;
+        let record = &settlement.record;
+        let mut usage = Map::new();
+        put(&mut usage, "input", record.usage.input.into());
+        put(&mut usage, "output", record.usage.output.into());
+        usage.extend(record.usage.parts.clone());
+        let mut note = Map::new();
+        put(&mut note, "id", record.id.as_str().into());
+        put(&mut note, "decision", record.decision.into());
+        put(&mut note, "rule", record.rule.clone().into());
+        put(&mut note, "cost_usd", amount_json(Meter::Usd, settlement.cost().0));
+        put(&mut note, "usage", Value::Object(usage));
+        let warning = self.outcome.told();
+        if !warning.is_empty() {
+            put(&mut note, "warning", warning.into());
+        }
+        Some(format!(": tokenstile {}\n\n", Value::Object(note)).into_bytes())
+    }
+}
+
+impl Budget {
+    /// Whether it ends answers that stream.
+    fn stops_streams(&self) -> bool {
+        self.deny().is_some_and(|deny| matches!(deny.action, Action::Deny { stops_streams: true, .. }))
+    }
+}
