@@ -73,7 +73,7 @@ pub fn explain(
         steps.push(identity(policy, &compiled, &call, &record, now));
         let (policy, compiled, call, record) = (policy, &compiled, &call, &record);
         steps.extend(rules::step(&rules::Asked { policy, compiled, call, record, now }));
-        steps.push(budgets::step(&compiled, policy, &seen, &record));
+        steps.push(budgets::step(compiled, policy, &seen, record));
     }
     steps.push(decision(&record, refused));
     steps.push(edits(request, &seen));
