@@ -53,6 +53,8 @@ pub(crate) struct Stream {
     /// `:path` as sent.
     path: Vec<u8>,
     body: Vec<u8>,
+    /// The body's length as its headers say; 0 if they do not.
+    announced: usize,
     complete: bool,
     /// The answer's body did.
     began: bool,
@@ -144,6 +146,7 @@ impl Stream {
             encoded: is_encoded(&known),
             path,
             body: Vec::new(),
+            announced: 0,
             complete: false,
             began: false,
             held: 0,
@@ -171,9 +174,9 @@ impl Stream {
             return self.carry_out(next);
         }
         let longest = self.root.borrow().policy.max_body_bytes;
-        if announced.is_some_and(|length| length > longest) {
-            let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);
-            return self.carry_out(next);
+        self.announced = announced.unwrap_or(0);
+        if self.announced > longest {
+            return self.too_long(longest, self.announced);
         }
         // APISIX says so of every request.
         if end_of_stream && self.kind != HostKind::Apisix {
@@ -212,15 +215,20 @@ impl Stream {
         }
         let longest = self.root.borrow().policy.max_body_bytes;
         if size > longest {
-            let now = self.now();
-            let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), true, now);
-            return self.carry_out(next);
+            return self.too_long(longest, size);
         }
         // The others show a body once, whole, and must not be paused.
         if end_of_stream || self.kind != HostKind::Envoy {
             return self.whole_body(host::buffer(Buffer::RequestBody));
         }
         Action::Pause
+    }
+
+    /// The body has `size` bytes at least, and is not read.
+    fn too_long(&mut self, longest: usize, size: usize) -> Action {
+        let now = self.now();
+        let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), size, true, now);
+        self.carry_out(next)
     }
 
     /// The request ended in trailers: the body callback never said so.
@@ -239,7 +247,9 @@ impl Stream {
                 self.body = body;
                 self.exchange.body(&self.body, self.encoded, now)
             }
-            Err(host::NOT_FOUND) => self.exchange.unread("the proxy did not show the body", true, now),
+            Err(host::NOT_FOUND) => {
+                self.exchange.unread("the proxy did not show the body", self.announced, true, now)
+            }
             Err(status) => return self.failed("host", &format!("the request body answered status {status}")),
         };
         let action = self.carry_out(next);

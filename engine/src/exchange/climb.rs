@@ -185,7 +185,7 @@ impl Exchange {
     fn skip(&self, climb: &mut Climb<'_>, budget: &Budget, why: &str) -> bool {
         climb.skipped = Some(format!("{}: {why}", budget.name));
         // A body that was not seen says nothing against its sender: only what refuses does.
-        !self.unseen
+        self.unseen.is_none()
     }
 
     /// What a clamp puts in place; nothing where the call's own bound and effort are no higher. An effort that the

@@ -100,8 +100,8 @@ pub struct Exchange {
     facts: Option<Facts>,
     /// Why the body could not be read.
     unread: Option<String>,
-    /// It was not even seen.
-    unseen: bool,
+    /// It was not even seen: it has at least so many bytes.
+    unseen: Option<usize>,
     /// A rule puts this bound to the answer.
     output_limit: Option<u64>,
     /// What routes chose.
@@ -163,7 +163,7 @@ impl Exchange {
             first_chunk: None,
             facts: None,
             unread: None,
-            unseen: false,
+            unseen: None,
             output_limit: None,
             routing: routing::Routing::default(),
             wanted_arm: String::new(),
@@ -237,7 +237,7 @@ impl Exchange {
                 self.identity.complete(&facts.pointed);
                 self.prompt_bound = self.bound(body, &facts);
                 self.prompt_tokens = match self.prompt_bound {
-                    Some(_) => by_length(body),
+                    Some(_) => by_length(body.len()),
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
@@ -250,7 +250,7 @@ impl Exchange {
                 return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
-                self.prompt_tokens = by_length(body);
+                self.prompt_tokens = by_length(body.len());
                 self.unread = Some(why);
             }
         }
@@ -316,14 +316,14 @@ impl Exchange {
         Next::Reserve
     }
 
-    /// The body will not be seen, or was not: the call pays by what its answer says. `refusable`: it
-    /// has not gone upstream yet.
-    pub fn unread(&mut self, why: &str, refusable: bool, now: EpochMs) -> Next {
+    /// The body, of `bytes` bytes at least, will not be seen, or was not: the call pays by what its answer says.
+    /// `refusable`: it has not gone upstream yet.
+    pub fn unread(&mut self, why: &str, bytes: usize, refusable: bool, now: EpochMs) -> Next {
         if self.state != State::Reading {
             return Next::Nothing;
         }
         self.unread = Some(why.to_owned());
-        self.unseen = true;
+        self.unseen = Some(bytes);
         if refusable && self.policy.unread == Unread::Deny {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
@@ -366,6 +366,7 @@ impl Exchange {
                 self.conclude(now)
             }
             (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
+            (State::Reserving, Err(denied)) if self.holds_the_rest(*denied) => Next::Reserve,
             (State::Reserving, Err(denied)) => {
                 self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
             }
@@ -501,8 +502,8 @@ const COUNTED_BELOW: usize = 2048;
 const UNSEEN_TOKENS_MAX: u64 = 1024;
 
 /// Four bytes a token is the usual mean; the settlement will know better.
-const fn by_length(body: &[u8]) -> u64 {
-    (body.len() as u64).div_ceil(4)
+const fn by_length(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use crate::alert::{Owed, Watch};
-use crate::ledger::{Hold, Level, NO_WARNING, Reserved, Settle, WARNINGS_MAX};
+use crate::ledger::{Denied, Hold, Level, NO_WARNING, Reserved, Settle, WARNINGS_MAX};
 use crate::policy::{Budget, HoldRule, OpenWindow, Scope, Step, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
@@ -30,6 +30,7 @@ impl Exchange {
         self.expect_by_kind();
         let expected = self.expected_usage();
         let holding = self.held_usage(expected);
+        let holding = Usage { input: holding.input.saturating_add(self.unseen_tokens()), ..holding };
         let quote = self.asked_quote();
         let subject = self.subject();
         let planned = |(index, budget): (usize, &Budget)| {
@@ -50,6 +51,23 @@ impl Exchange {
         };
         let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
         self.plan = plan.collect();
+    }
+
+    /// What a prompt that is not seen may have by its length.
+    fn unseen_tokens(&self) -> u64 {
+        self.unseen.map_or(0, super::by_length)
+    }
+
+    /// A call of an unseen prompt was refused by the length of its prompt: it holds all that is left, if that is enough
+    /// for the output expected. So one passes, which may be a picture, and no other beside it.
+    pub(super) fn holds_the_rest(&mut self, denied: Denied) -> bool {
+        let rest = self.plan.get(denied.index).filter(|_| self.unseen.is_some());
+        let rest = rest.and_then(|planned| planned.hold.cap?.checked_sub(denied.level?.total()));
+        let Some(planned) = self.plan.get_mut(denied.index) else { return false };
+        let fits = |rest: &Amount| planned.expected <= *rest && *rest < planned.hold.amount;
+        let Some(rest) = rest.filter(fits) else { return false };
+        planned.hold.amount = rest;
+        true
     }
 
     /// Looks up, once, what calls of this kind came to.

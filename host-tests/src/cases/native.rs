@@ -147,7 +147,8 @@ impl World {
             exchange.accepts_language(languages);
         }
         let max = self.policy.max_body_bytes;
-        let too_long = |size: usize| (size > max).then(|| format!("its body is longer than {max} bytes"));
+        let why = format!("its body is longer than {max} bytes");
+        let too_long = |size: &usize| *size > max;
         let announced: Option<usize> =
             header("content-length").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let pages = &self.pages.0;
@@ -157,13 +158,14 @@ impl World {
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply, Vec::new()));
         }
-        let mut next = announced.and_then(too_long).map(|why| exchange.unread(&why, true, self.now));
+        let announced = announced.filter(too_long);
+        let mut next = announced.map(|size| exchange.unread(&why, size, true, self.now));
         if next.is_none() && call.hang_up == Some(HangUp::InRequest) {
             return Ok(Begun::Gone(exchange));
         }
         let body = sending.body();
         if next.is_none() {
-            next = too_long(body.len()).map(|why| exchange.unread(&why, true, self.now));
+            next = Some(body.len()).filter(too_long).map(|size| exchange.unread(&why, size, true, self.now));
         }
         let encoded = is_encoded(&sending.headers);
         let next = next.unwrap_or_else(|| exchange.body(&body, encoded, self.now));
