@@ -40,7 +40,7 @@ enum Command {
     Focus(cli::focus::Args),
     /// Compare the arms of an experiment, with what is certain of the difference.
     Ab(cli::ab::Args),
-    /// Print the JSON Schema of policies, or of scenario files.
+    /// Print the JSON Schema of policies, of scenario files, or of cost records.
     Schema(cli::schema::Args),
     /// Drive any proxy-wasm filter with one request and print what came out.
     Run(cli::run::Args),

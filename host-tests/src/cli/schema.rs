@@ -1,5 +1,5 @@
-//! `tokenstile schema`: the JSON Schemas of policies and of scenarios, for editors and for other validators. Called by
-//! `main`; tests hold the files equal to the types that read them.
+//! `tokenstile schema`: the JSON Schemas of policies and of scenarios, for editors and for other validators, and of cost
+//! records, for whoever reads them. Called by `main`; tests hold the files equal to the types.
 
 use super::Failure;
 use std::process::ExitCode;
@@ -8,11 +8,14 @@ use std::process::ExitCode;
 pub(crate) const POLICY: &str = include_str!("../../../docs/policy.schema.json");
 /// That of scenario files.
 pub(crate) const SCENARIO: &str = include_str!("../../../docs/scenario.schema.json");
+/// That of cost records.
+const RECORD: &str = include_str!("../../../docs/record.schema.json");
 
 const EXAMPLES: &str = "\
 Examples:
   tokenstile schema > policy.schema.json
   tokenstile schema --scenario > scenario.schema.json
+  tokenstile schema --record > record.schema.json
 
 Name it in a file, and the editor completes and explains its keys: {\"$schema\": \"policy.schema.json\", …}";
 
@@ -23,9 +26,17 @@ pub(crate) struct Args {
     /// That of scenario files (`*.test.json`) instead of that of policies
     #[arg(long)]
     scenario: bool,
+    /// That of cost records
+    #[arg(long, conflicts_with = "scenario")]
+    record: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    super::say(if args.scenario { SCENARIO } else { POLICY })?;
+    let schema = match (args.scenario, args.record) {
+        (true, _) => SCENARIO,
+        (_, true) => RECORD,
+        _ => POLICY,
+    };
+    super::say(schema)?;
     Ok(ExitCode::SUCCESS)
 }

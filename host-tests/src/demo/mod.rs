@@ -25,11 +25,11 @@ struct Told {
     record: Value,
 }
 
-/// Plays the day and prints it.
+/// Plays the day and prints it; gives its cost records.
 ///
 /// # Errors
 /// The proxy does not start, a call goes unanswered, or the provider billed something else than was recorded.
-pub fn run(way: Way) -> Result<(), String> {
+pub fn run(way: Way) -> Result<Vec<Value>, String> {
     let upstream = Upstream::start(SocketAddr::from(([127, 0, 0, 1], 0)))
         .map_err(|why| format!("cannot start the simulated provider: {why}"))?;
     println!("Starting {} with policies/demo.json in front of a simulated OpenAI …", way.name());
@@ -50,7 +50,8 @@ pub fn run(way: Way) -> Result<(), String> {
     println!("{}", report::refusal(&told));
     let totals = report::totals(&told, upstream.ledger().billed());
     println!("{totals}");
-    if totals.agree() { Ok(()) } else { Err("the provider's bill and the records differ".to_owned()) }
+    let records = told.into_iter().map(|told| told.record).collect();
+    if totals.agree() { Ok(records) } else { Err("the provider's bill and the records differ".to_owned()) }
 }
 
 fn play(proxy: &Proxy, step: Step, number: usize) -> Result<Told, String> {

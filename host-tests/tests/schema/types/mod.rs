@@ -1,9 +1,10 @@
 //! Owns the JSON Schema of the policy, made from the types that the engine reads it into, as they are written.
-//! Called by `policy.rs`; the scenarios' is made in `scenario.rs`. Deriving it would put a library into the filter; a table beside the types would age.
+//! Called by `policy.rs`; the scenarios' is made in `scenario.rs`, the cost record's in `record.rs`. Deriving it would put a library into the filter; a table beside the types would age.
 //!
 //! What is said of a key is its comment, else its row in the README's table, else the comment of its type. What a
 //! type does not say, such as that a percentage ends in `%`, stands in `rules.rs`.
 
+pub(crate) mod record;
 mod rules;
 pub(crate) mod scenario;
 
