@@ -12,6 +12,7 @@ pub mod explain;
 pub mod host;
 pub mod metrics;
 mod net;
+mod page;
 pub mod records;
 pub mod replay;
 pub mod serve;

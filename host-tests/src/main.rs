@@ -36,6 +36,8 @@ enum Command {
     Suggest(Box<cli::suggest::Args>),
     /// Say what was spent, by whom and on what, from cost records.
     Report(cli::report::Args),
+    /// Hold cost records against a provider's bill, and say why they differ.
+    Reconcile(cli::reconcile::Args),
     /// Write cost records as rows of FOCUS, the format of cloud bills.
     Focus(cli::focus::Args),
     /// Compare the arms of an experiment, with what is certain of the difference.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cli::explain::run(&args),
         Command::Init(args) => cli::init::run(&args),
         Command::Report(args) => cli::report::run(&args),
+        Command::Reconcile(args) => cli::reconcile::run(&args),
         Command::Focus(args) => cli::focus::run(&args),
         Command::Ab(args) => cli::ab::run(&args),
         Command::Schema(args) => cli::schema::run(&args),

@@ -1,5 +1,5 @@
-//! Every command's `--help` has examples, and every example works: each is run by a shell, in a folder that has the
-//! files which they name.
+//! Every command's `--help` has examples, and every example works, as do the commands of docs/operating.md: each is run by
+//! a shell, in a folder that has the files which they name.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
@@ -19,9 +19,12 @@ const POLICY: &str = r#"{
 const BODY: &str =
     r#"{"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}"#;
 
+/// What a provider asks for the records below.
+const BILL: &str = "start_time,line_item,amount_value\n2026-11-20T00:00:00Z,gpt-4o,0.014000006\n";
+
 /// Commands that serve until they are ended.
 const SERVERS: [&str; 2] = ["serve", "upstream"];
-/// Commands with examples of another package, which has its own tests of them; and clap's own.
+/// Commands with tests of their own for their examples; and clap's own.
 const ELSEWHERE: [&str; 3] = ["help", "replay", "suggest"];
 
 /// Cost records of four users in two arms, as `report`, `focus` and `ab` read them.
@@ -31,7 +34,7 @@ fn records() -> String {
         serde_json::json!({
             "id": user.to_string(), "time": "2026-11-20T10:00:00Z", "dialect": "openai-chat", "provider": "openai",
             "identity": {"user": format!("u{user}"), "feature": "chat"}, "arms": {"cheap-for-chat": arm},
-            "model_requested": "gpt-4o", "ending": "complete", "cost_nano_usd": 3_500_000 + user, "priced": true,
+            "model_requested": "gpt-4o", "status": 200, "ending": "complete", "cost_nano_usd": 3_500_000 + user, "priced": true,
             "usage": {"input": 1000, "output": 100, "source": "reported"}, "price": "openai/gpt-4o",
         })
         .to_string()
@@ -66,6 +69,8 @@ fn folder(name: &str) -> PathBuf {
     for (name, text) in [
         ("records.ndjson", records().as_str()),
         ("envoy.log", records().replace("{\"arms", "[info] tokenstile-record {\"arms").as_str()),
+        ("openai-costs.csv", BILL),
+        ("bill.csv", &BILL.replace("start_time,line_item,amount_value", "Day,Model,USD")),
         ("policy.json", strict.as_str()),
         ("policy.jsonc", POLICY),
         ("body.json", BODY),

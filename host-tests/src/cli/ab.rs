@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokenstile_host::records::ab::Builder;
-use tokenstile_host::records::{Record, read};
+use tokenstile_host::records::{Record, html, read};
 
 const EXAMPLES: &str = "\
 Examples:
   tokenstile ab --experiment cheap-for-chat envoy.log
   tokenstile ab --experiment cheap-for-chat --subject user --weights control=500,cheap=500 --json records.ndjson
+  tokenstile ab --experiment cheap-for-chat --html cheap-for-chat.html envoy.log
 
 Exit status: 0 if the arms can be compared, 1 if subjects did not come in the shares of the split or some lines cannot
 be read, 2 for a mistake in the call, a file that cannot be read, or no such experiment.";
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write a page with plots, one file for itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -60,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         eprintln!("tokenstile: {calls} records of the experiment have no `{subject}` and are left out");
     }
     let experiment = builder.finish(&weights)?;
+    super::report::write(args.html.as_deref(), || html::ab::page(&args.experiment, &experiment))?;
     super::say(&if args.json { format!("{:#}\n", experiment.json()) } else { experiment.text() })?;
     let status = super::report::tell(&seen);
     Ok(if experiment.is_mismatched() { ExitCode::from(1) } else { status })

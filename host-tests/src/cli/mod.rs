@@ -21,6 +21,7 @@ pub(crate) mod format;
 pub(crate) mod init;
 pub(crate) mod manual;
 pub(crate) mod price;
+pub(crate) mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -2,9 +2,10 @@
 //! `tokenstile_host::records`.
 
 use super::Failure;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokenstile_host::records::dimension::Dimension;
+use tokenstile_host::records::html;
 use tokenstile_host::records::report::Builder;
 use tokenstile_host::records::{Record, Seen, read};
 
@@ -13,6 +14,7 @@ Examples:
   tokenstile report envoy.log
   tokenstile report --by feature,model --format csv records.ndjson > spend.csv
   tokenstile report --by day - < envoy.log
+  tokenstile report --by feature --html spend.html envoy.log
 
 Dimensions are those of the policy's `identity`, and: model, model_requested, provider, dialect, route, rule,
 decision, ending, policy, day, hour, arm, arm:ROUTE. A dimension that has the name of one of these is `identity:NAME`.
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// How to say it
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// Write a page with plots, one file for itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -52,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut builder = Builder::new(args.by.iter().map(|name| Dimension::named(name)).collect());
     let seen = read(&args.records, |record: Record| builder.add(&record))?;
     let report = builder.finish()?;
+    write(args.html.as_deref(), || html::report::page(&report))?;
     let text = match args.format {
         Format::Human => report.text(args.top, None),
         Format::Csv => report.csv()?,
@@ -59,6 +65,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     super::say(&text)?;
     Ok(tell(&seen))
+}
+
+/// Writes a page, if one is asked for.
+pub(crate) fn write(path: Option<&Path>, page: impl FnOnce() -> String) -> Result<(), String> {
+    let Some(path) = path else { return Ok(()) };
+    super::replay::write_whole(path, page().as_bytes())?;
+    eprintln!("tokenstile: wrote {}", path.display());
+    Ok(())
 }
 
 /// Says on standard error what is not in the sums.

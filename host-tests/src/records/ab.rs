@@ -63,6 +63,14 @@ pub struct Difference {
     pub margin: f64,
 }
 
+impl Difference {
+    /// Whether none lies outside of it.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.of.abs() > self.margin
+    }
+}
+
 /// One arm.
 #[derive(Debug, Clone)]
 pub struct Arm {
@@ -176,6 +184,28 @@ impl Experiment {
         self.shares_p.is_some_and(|p| p < MISMATCH_P)
     }
 
+    /// What differs of each arm, in a sentence.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let Some(first) = self.arms.first() else { return Vec::new() };
+        let sentence = |arm: &Arm| {
+            let differs = MEASURES.iter().enumerate().filter_map(|(measure, (name, _))| {
+                let difference = self.difference(arm, measure).filter(Difference::is_certain)?;
+                let of_first = first.means.get(measure).map(|mean| mean.0).filter(|mean| *mean > 0.0);
+                let more = if difference.of > 0.0 { "more" } else { "less" };
+                Some(match of_first {
+                    Some(mean) => format!("{:.1}% {more} {name}", difference.of.abs() / mean * 100.0),
+                    None => format!("{more} {name}"),
+                })
+            });
+            let differs: Vec<String> = differs.collect();
+            let what =
+                if differs.is_empty() { "nothing that is certain".to_owned() } else { differs.join(", ") };
+            format!("By request, “{}” has compared with “{}”: {what}.", arm.name, first.name)
+        };
+        self.arms.iter().skip(1).map(sentence).collect()
+    }
+
     /// As one JSON object.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -206,11 +236,14 @@ impl Experiment {
                 if let Some(d) =
                     self.difference(arm, i).filter(|_| self.arms.first().is_some_and(|f| f.name != arm.name))
                 {
-                    let sure = if d.of.abs() > d.margin { "a difference" } else { "no certain difference" };
+                    let sure = if d.is_certain() { "a difference" } else { "no certain difference" };
                     text += &format!(", {:+.4} ± {:.4}: {sure}", d.of, d.margin);
                 }
                 text.push('\n');
             }
+        }
+        for sentence in self.sentences() {
+            text += &format!("{sentence}\n");
         }
         text
     }

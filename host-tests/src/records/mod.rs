@@ -1,14 +1,18 @@
-//! What was spent, by whom and on what, from the filter's cost records. Called by `tokenstile report`, `focus` and `ab`.
+//! What was spent, by whom and on what, from the filter's cost records. Called by `tokenstile report`, `focus`, `ab` and `reconcile`.
 //! It owns what records come to; how files of them are read stands in [`crate::replay::trace`], what
 //! their fields mean in the engine's `exchange/record.rs`. It knows neither policy nor proxy.
 //!
 //! Money is counted in whole billionths of a dollar; nothing is rounded before it is printed.
 
 pub mod ab;
+pub mod bill;
 pub mod dimension;
 pub mod focus;
 pub mod forecast;
+pub mod html;
 pub mod money;
+mod plots;
+pub mod reconcile;
 pub mod record;
 pub mod report;
 mod sku;

@@ -19,7 +19,21 @@ pub struct Row {
     pub key: Vec<String>,
     /// Its sums.
     pub tally: Tally,
+    /// Its last call.
+    pub last: Option<Timestamp>,
 }
+
+/// Rows that hardly anybody uses.
+#[derive(Debug, Clone, Default)]
+pub struct Tail {
+    /// By requests, the fewest first.
+    pub rows: Vec<Row>,
+    /// Their sums.
+    pub tally: Tally,
+}
+
+/// The tail has at most one of so many requests.
+const TAIL: u64 = 20;
 
 /// What one of something costs: a user, a conversation.
 #[derive(Debug, Clone)]
@@ -47,16 +61,26 @@ pub struct Report {
     pub units: Vec<Unit>,
     /// The month of the last call.
     pub forecast: Option<Forecast>,
+    /// Rows that together have at most 5% of the requests, unless rows are times.
+    pub tail: Option<Tail>,
+    /// What was spent on each day (UTC).
+    pub days: BTreeMap<Date, Nano>,
+    /// By the rule that decided.
+    pub by_rule: BTreeMap<String, Tally>,
+    /// By the model that was served.
+    pub by_model: BTreeMap<String, Tally>,
     /// From the first call to the last.
     pub span: Option<(Timestamp, Timestamp)>,
 }
 
 /// Sums records up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Builder {
     by: Vec<Dimension>,
     met: Vec<bool>,
-    rows: HashMap<Vec<String>, Tally>,
+    rows: HashMap<Vec<String>, (Tally, Option<Timestamp>)>,
+    by_rule: BTreeMap<String, Tally>,
+    by_model: BTreeMap<String, Tally>,
     identity: BTreeMap<String, HashMap<String, Nano>>,
     days: BTreeMap<Date, Nano>,
     span: Option<(Timestamp, Timestamp)>,
@@ -67,7 +91,7 @@ impl Builder {
     #[must_use]
     pub fn new(by: Vec<Dimension>) -> Self {
         let met = vec![false; by.len()];
-        Self { by, met, rows: HashMap::new(), identity: BTreeMap::new(), days: BTreeMap::new(), span: None }
+        Self { by, met, ..Self::default() }
     }
 
     /// Adds a record.
@@ -76,7 +100,11 @@ impl Builder {
             *met |= dimension.is_in(record);
         }
         let key = self.by.iter().map(|dimension| dimension.of(record)).collect();
-        self.rows.entry(key).or_default().add(record);
+        let (tally, last) = self.rows.entry(key).or_default();
+        tally.add(record);
+        *last = (*last).max(record.time);
+        self.by_rule.entry(record.rule.clone().unwrap_or_default()).or_default().add(record);
+        self.by_model.entry(record.model().to_owned()).or_default().add(record);
         let cost = Nano::from(record.cost_nano_usd);
         for (name, value) in record.identity.iter().filter(|(_, value)| !value.is_empty()) {
             let values = self.identity.entry(name.clone()).or_default();
@@ -100,8 +128,9 @@ impl Builder {
             return Err(format!("no record has `{}`; there are {}", missing.name, known.join(", ")));
         }
         let mut total = Tally::default();
-        self.rows.values().for_each(|row| total.merge(row));
-        let mut rows: Vec<Row> = self.rows.into_iter().map(|(key, tally)| Row { key, tally }).collect();
+        self.rows.values().for_each(|(row, _)| total.merge(row));
+        let row = |(key, (tally, last))| Row { key, tally, last };
+        let mut rows: Vec<Row> = self.rows.into_iter().map(row).collect();
         let by_time = self.by.first().is_some_and(Dimension::is_time);
         rows.sort_by(|a, b| {
             let by_cost = || b.tally.cost.cmp(&a.tally.cost);
@@ -110,8 +139,36 @@ impl Builder {
         });
         let forecast = self.span.and_then(|(_, last)| forecast(&self.days, last));
         let units = self.identity.into_iter().filter_map(unit).collect();
-        Ok(Report { by: self.by, rows, total, units, forecast, span: self.span })
+        let tail = tail(&rows, total.requests).filter(|_| !self.by.iter().any(Dimension::is_time));
+        let (days, by_rule, by_model) = (self.days, self.by_rule, self.by_model);
+        Ok(Report {
+            by: self.by,
+            rows,
+            total,
+            units,
+            forecast,
+            tail,
+            days,
+            by_rule,
+            by_model,
+            span: self.span,
+        })
     }
+}
+
+/// The rows with the fewest requests, as long as all of them are few.
+fn tail(rows: &[Row], requests: u64) -> Option<Tail> {
+    let mut fewest: Vec<&Row> = rows.iter().collect();
+    fewest.sort_by(|a, b| a.tally.requests.cmp(&b.tally.requests).then_with(|| a.key.cmp(&b.key)));
+    let mut tail = Tail::default();
+    for row in fewest {
+        if (tail.tally.requests + row.tally.requests) * TAIL > requests {
+            break;
+        }
+        tail.tally.merge(&row.tally);
+        tail.rows.push(row.clone());
+    }
+    (!tail.rows.is_empty()).then_some(tail)
 }
 
 fn unit((name, values): (String, HashMap<String, Nano>)) -> Option<Unit> {
@@ -169,6 +226,10 @@ impl Report {
             "unreadable": seen.bad.len(),
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
             "total": self.total.json(),
+            "tail": self.tail.as_ref().map(|tail| json!({
+                "rows": tail.rows.iter().map(row).collect::<Vec<_>>(),
+                "sums": tail.tally.json(),
+            })),
             "units": self.units.iter().map(unit).collect::<Vec<_>>(),
             "forecast": self.forecast.as_ref().map(|forecast| json!({
                 "month": forecast.month,

@@ -36,7 +36,10 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
         );
     }
     text.push_str(&forecast(report));
-    text.push_str(&doubts(&report.total));
+    text.push_str(&tail(report));
+    for doubt in doubts(&report.total) {
+        let _ = writeln!(text, "{doubt}");
+    }
     text
 }
 
@@ -51,7 +54,7 @@ fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
     let all = report.total.cost;
     let shown = report.rows.len().min(top);
     let (first, others) = report.rows.split_at(shown);
-    for Row { key, tally } in first {
+    for Row { key, tally, .. } in first {
         let key = key.iter().map(|value| if value.is_empty() { "–" } else { value }.to_owned());
         table.add_row(key.chain(sums(tally, all)).collect::<Vec<_>>());
     }
@@ -108,19 +111,37 @@ fn forecast(report: &Report) -> String {
     }
 }
 
-/// What of the sums is not certain.
-fn doubts(total: &Tally) -> String {
-    let mut text = String::new();
+/// Whom to ask whether it is still needed.
+fn tail(report: &Report) -> String {
+    const NAMED: usize = 5;
+    let Some(tail) = &report.tail else { return String::new() };
+    let name = |row: &Row| {
+        row.key.iter().map(|value| if value.is_empty() { "–" } else { value }).collect::<Vec<_>>().join(" ")
+    };
+    let mut names: Vec<String> = tail.rows.iter().take(NAMED).map(name).collect();
+    if tail.rows.len() > NAMED {
+        names.push(format!("{} more", grouped((tail.rows.len() - NAMED) as u64)));
+    }
+    format!(
+        "Hardly used, {} of the requests and {} of the cost: {}.\n",
+        percent(tail.tally.requests.into(), report.total.requests.into()),
+        percent(tail.tally.cost, report.total.cost),
+        names.join(", ")
+    )
+}
+
+/// What of the sums is not certain, in sentences.
+pub(super) fn doubts(total: &Tally) -> Vec<String> {
+    let mut doubts = Vec::new();
     if total.unpriced > 0 {
         let calls = grouped(total.unpriced);
-        let _ = writeln!(text, "The price of {calls} calls is not known: their cost is a ceiling.");
+        doubts.push(format!("The price of {calls} calls is not known: their cost is a ceiling."));
     }
     if total.not_reported > 0 {
         let calls = grouped(total.not_reported);
-        let _ = writeln!(
-            text,
+        doubts.push(format!(
             "The usage of {calls} calls was counted or estimated, not stated by the provider."
-        );
+        ));
     }
-    text
+    doubts
 }

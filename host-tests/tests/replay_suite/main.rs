@@ -6,6 +6,8 @@
 mod answers;
 mod command;
 mod page;
+#[path = "../page_support/mod.rs"]
+mod page_support;
 mod reading;
 mod running;
 mod walk;

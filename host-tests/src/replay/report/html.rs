@@ -1,52 +1,33 @@
-//! The result as one page for itself: nothing is fetched, every plot has a table that says the same, and it is read on
-//! paper, by day and by night. Called by `tokenstile replay --html`.
+//! The result as a page. Called by `tokenstile replay --html`. How pages look is [`crate::page`]'s.
 
-use super::plots::{self, Row};
+use super::plots;
 use super::words::{count, length, percent, said, time, usd};
+use crate::page::plots::{Row, WITH, WITHOUT, bars};
+use crate::page::{cards, document, figure, section, table};
 use crate::replay::Report;
 use crate::replay::tally::{By, Share, Tallied};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use std::collections::BTreeSet;
-
-const STYLE: &str = include_str!("page.css");
 
 /// The page.
 #[must_use]
 pub fn page(report: &Report) -> String {
     let tallied = &report.policy;
     let title = format!("Replay of “{}”", tallied.policy);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · Tokenstile" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    h1 { (title) }
-                    p { (trace(report)) }
-                }
-                main {
-                    @if report.differences.is_some() { (differences(report)) }
-                    (sums(tallied))
-                    (over_time(tallied))
-                    (levers(tallied))
-                    (rules(tallied))
-                    @for by in &tallied.by { (shares(by)) }
-                    (hit(tallied))
-                    (estimate(tallied))
-                    @if let Some(against) = &report.against { (other(against)) }
-                    (notes(report))
-                }
-                footer { p { "Made by " code { "tokenstile replay" } ". Prices are those of the policy and of the price book." } }
-            }
-        }
+    let main = html! {
+        @if report.differences.is_some() { (differences(report)) }
+        (sums(tallied))
+        (over_time(tallied))
+        (levers(tallied))
+        (rules(tallied))
+        @for by in &tallied.by { (shares(by)) }
+        (hit(tallied))
+        (estimate(tallied))
+        @if let Some(against) = &report.against { (other(against)) }
+        (notes(report))
     };
-    page.into_string()
+    let footer = html! { "Made by " code { "tokenstile replay" } ". Prices are those of the policy and of the price book." };
+    document(&title, &trace(report), &main, &footer)
 }
 
 fn trace(report: &Report) -> String {
@@ -55,44 +36,9 @@ fn trace(report: &Report) -> String {
     format!("{calls} calls from {} to {} UTC.", time(trace.from_ms), time(trace.to_ms))
 }
 
-fn section(id: &str, title: &str, inner: &Markup) -> Markup {
-    html! { section aria-labelledby=(id) { h2 id=(id) { (title) } (inner) } }
-}
-
-/// A plot with what it says, and its numbers beside it.
-fn figure(caption: &str, legend: &[(&str, &str)], svg: String, numbers: &Markup) -> Markup {
-    html! {
-        figure {
-            figcaption { (caption) }
-            @if !legend.is_empty() {
-                ul.legend aria-hidden="true" {
-                    @for (class, name) in legend { li { span class={ "mark " (class) } {} (name) } }
-                }
-            }
-            div.plot role="img" aria-label=(caption) { (PreEscaped(svg)) }
-            details { summary { "The numbers" } (numbers) }
-        }
-    }
-}
-
-/// A table; the columns from `right` on are numbers.
-fn table(header: &[&str], right: usize, rows: &[Vec<String>]) -> Markup {
-    html! {
-        div.wide tabindex="0" { table {
-            thead { tr { @for (at, name) in header.iter().enumerate() {
-                th scope="col" class=[(at >= right).then_some("number")] { (name) }
-            } } }
-            tbody { @for row in rows { tr { @for (at, cell) in row.iter().enumerate() {
-                @if at == 0 { th scope="row" { (cell) } }
-                @else { td class=[(at >= right).then_some("number")] { (cell) } }
-            } } } }
-        } }
-    }
-}
-
 fn sums(tallied: &Tallied) -> Markup {
     let (without, with) = (tallied.without.cost_nano_usd, tallied.with.cost_nano_usd);
-    let cards = [
+    let all = [
         ("Without the policy", usd(without)),
         ("With it", usd(with)),
         ("Saved", format!("{} ({})", usd(without - with), percent(without - with, without))),
@@ -100,9 +46,8 @@ fn sums(tallied: &Tallied) -> Markup {
         ("Hit", format!("{} subjects", count(tallied.hit_count))),
         ("Charged for overage", usd(tallied.overage.charged_nano_usd)),
     ];
-    let cards = cards.iter().filter(|(name, _)| *name != "Charged for overage" || tallied.overage.calls > 0);
-    let inner = html! { dl.cards { @for (name, value) in cards { div { dt { (name) } dd { (value) } } } } };
-    section("sums", "In sum", &inner)
+    let shown = if tallied.overage.calls > 0 { &all[..] } else { &all[..all.len() - 1] };
+    section("sums", "In sum", &cards(shown))
 }
 
 fn over_time(tallied: &Tallied) -> Markup {
@@ -156,8 +101,8 @@ fn levers(tallied: &Tallied) -> Markup {
         })
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "a plot")]
-    let bar = |nano: i64| vec![(nano as f64, plots::WITH)];
-    let bars: Vec<Row> = tallied
+    let bar = |nano: i64| vec![(nano as f64, WITH)];
+    let drawn: Vec<Row> = tallied
         .levers
         .iter()
         .map(|(name, sum)| {
@@ -168,7 +113,7 @@ fn levers(tallied: &Tallied) -> Markup {
     let numbers = table(&["saved by", "calls", "saved", "of all spend"], 1, &rows);
     let inner = html! {
         @if rows.is_empty() { p { "Nothing was saved: no rule in force changed or refused a call." } }
-        @else { (figure("Savings by lever", &[("with", "saved")], plots::bars(&bars), &numbers)) }
+        @else { (figure("Savings by lever", &[("with", "saved")], bars(&drawn), &numbers)) }
     };
     section("levers", "Savings by lever", &inner)
 }
@@ -206,11 +151,11 @@ fn rules(tallied: &Tallied) -> Markup {
 /// How far beyond its amount each rule was passed at most, of its limit.
 fn overshoot(tallied: &Tallied) -> Markup {
     let over = tallied.rules.iter().filter(|rule| rule.overshoot > 0);
-    let bars: Vec<Row> = over
+    let drawn: Vec<Row> = over
         .clone()
         .map(|rule| Row {
             name: rule.name.clone(),
-            bars: vec![(rule.overshoot_of_limit, plots::WITHOUT)],
+            bars: vec![(rule.overshoot_of_limit, WITHOUT)],
             label: format!("{} ({:.1}%)", rule.overshoot_text, rule.overshoot_of_limit * 100.0),
         })
         .collect();
@@ -221,8 +166,8 @@ fn overshoot(tallied: &Tallied) -> Markup {
         })
         .collect();
     let numbers = table(&["rule", "limit", "subjects", "by up to"], 2, &rows);
-    html! { @if !bars.is_empty() {
-        (figure("Overshoot: the most that a subject used beyond where its rule refuses", &[], plots::bars(&bars), &numbers))
+    html! { @if !drawn.is_empty() {
+        (figure("Overshoot: the most that a subject used beyond where its rule refuses", &[], bars(&drawn), &numbers))
     } }
 }
 
@@ -266,12 +211,12 @@ fn hit(tallied: &Tallied) -> Markup {
         })
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "a plot")]
-    let bars = tallied.hit.iter().take(BARS).map(|hit| {
+    let drawn = tallied.hit.iter().take(BARS).map(|hit| {
         let counts = hit.said.iter().map(|(name, number)| (*number as f64, plots::step_colour(name)));
         let label = format!("{}; {}", said(&hit.said), length(hit.restricted_ms));
         Row { name: format!("{} ({})", hit.subject, hit.rule), bars: counts.collect(), label }
     });
-    let bars: Vec<Row> = bars.collect();
+    let drawn: Vec<Row> = drawn.collect();
     let numbers = table(&["who", "rule", "said", "calls", "restricted for"], 3, &rows);
     let legend: Vec<(&str, &str)> = tallied
         .hit
@@ -283,12 +228,12 @@ fn hit(tallied: &Tallied) -> Markup {
         .collect();
     let caption = format!(
         "The hardest hit {} of {}: what was said of their calls, and for how long they were restricted",
-        bars.len(),
+        drawn.len(),
         count(tallied.hit_count),
     );
     let inner = html! {
         @if rows.is_empty() { p { "Nobody: no rule had anything to say." } }
-        @else { (figure(&caption, &legend, plots::bars(&bars), &numbers)) }
+        @else { (figure(&caption, &legend, bars(&drawn), &numbers)) }
     };
     section("hit", "Who is hit", &inner)
 }

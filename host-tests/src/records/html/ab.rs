@@ -1,0 +1,103 @@
+//! The page of `tokenstile ab`.
+
+use crate::page::{cards, document, figure, section, table};
+use crate::records::ab::{Arm, Experiment, MEASURES};
+use crate::records::plots::{self, Interval};
+use maud::{Markup, html};
+
+/// The page.
+#[must_use]
+pub fn page(route: &str, experiment: &Experiment) -> String {
+    let title = format!("Experiment “{route}”");
+    let main = html! {
+        (sums(experiment))
+        (differences(experiment))
+        (means(experiment))
+        (notes(experiment))
+    };
+    let footer = html! { "Made by " code { "tokenstile ab" } "." };
+    document(&title, &lead(experiment), &main, &footer)
+}
+
+fn lead(experiment: &Experiment) -> String {
+    let calls: f64 = experiment.arms.iter().map(|arm| arm.calls).sum();
+    let subjects: usize = experiment.arms.iter().map(|arm| arm.subjects).sum();
+    format!("{} arms, {subjects} subjects, {calls} calls.", experiment.arms.len())
+}
+
+fn sums(experiment: &Experiment) -> Markup {
+    let mut all: Vec<(&str, String)> =
+        experiment.arms.iter().map(|arm| (arm.name.as_str(), format!("{} subjects", arm.subjects))).collect();
+    let shares = if experiment.is_mismatched() { "not those of the split" } else { "as the split has them" };
+    all.push(("Shares", shares.to_owned()));
+    let inner = html! {
+        (cards(&all))
+        @if experiment.is_mismatched() {
+            p { strong { "Subjects did not come in the shares of the split: do not trust what follows; find out why first." } }
+        }
+        @for sentence in experiment.sentences() { p { (sentence) } }
+    };
+    section("sums", "In sum", &inner)
+}
+
+fn others(experiment: &Experiment) -> impl Iterator<Item = &Arm> {
+    experiment.arms.iter().skip(1)
+}
+
+fn differences(experiment: &Experiment) -> Markup {
+    let Some(first) = experiment.arms.first() else { return html! {} };
+    let (mut intervals, mut numbers) = (Vec::new(), Vec::new());
+    for arm in others(experiment) {
+        for (measure, (name, _)) in MEASURES.iter().enumerate() {
+            let Some(difference) = experiment.difference(arm, measure) else { continue };
+            let of_first = first.means.get(measure).map_or(0.0, |mean| mean.0);
+            let sure = if difference.is_certain() { "a difference" } else { "no certain difference" };
+            numbers.push(vec![
+                format!("{}: {name}", arm.name),
+                format!("{:+.4}", difference.of),
+                format!("± {:.4}", difference.margin),
+                sure.to_owned(),
+            ]);
+            // A share of nothing is none.
+            if of_first > 0.0 {
+                intervals.push(Interval {
+                    name: format!("{}: {name}", arm.name),
+                    at: difference.of / of_first,
+                    margin: difference.margin / of_first,
+                    is_certain: difference.is_certain(),
+                });
+            }
+        }
+    }
+    let caption = format!(
+        "By request, how much more or less than “{}”, with 95% intervals clustered by subject",
+        first.name
+    );
+    let legend = [("with", "a difference"), ("other", "no certain difference")];
+    let header = ["arm and measure", "difference", "margin", ""];
+    let inner = figure(&caption, &legend, plots::intervals(&intervals), &table(&header, 1, &numbers));
+    section("differences", "What differs", &inner)
+}
+
+fn means(experiment: &Experiment) -> Markup {
+    let row = |arm: &Arm| {
+        let means = arm.means.iter().map(|(mean, _)| format!("{mean:.4}"));
+        [arm.name.clone(), arm.subjects.to_string(), arm.calls.to_string()].into_iter().chain(means).collect()
+    };
+    let rows: Vec<Vec<String>> = experiment.arms.iter().map(row).collect();
+    let measures = MEASURES.iter().map(|(name, _)| *name);
+    let header: Vec<&str> = ["arm", "subjects", "requests"].into_iter().chain(measures).collect();
+    section("arms", "Each arm, by request", &table(&header, 1, &rows))
+}
+
+fn notes(experiment: &Experiment) -> Markup {
+    let p = experiment.shares_p.map_or_else(String::new, |p| {
+        format!("Shares of subjects as uneven as these come by chance with the probability {p:.3}.")
+    });
+    let inner = html! { ul {
+        @if !p.is_empty() { li { (p) } }
+        li { "Subjects were assigned, and not requests: intervals are clustered by subject." }
+        li { "Of twenty differences that are none, one will look like one." }
+    } };
+    section("notes", "To know before use", &inner)
+}
