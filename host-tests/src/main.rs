@@ -40,6 +40,8 @@ enum Command {
     Reconcile(cli::reconcile::Args),
     /// Write cost records as rows of FOCUS, the format of cloud bills.
     Focus(cli::focus::Args),
+    /// Watch what is spent, by whom and on what, in a terminal.
+    Top(cli::top::Args),
     /// Compare the arms of an experiment, with what is certain of the difference.
     Ab(cli::ab::Args),
     /// Print the JSON Schema of policies, of scenario files, or of cost records.
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Report(args) => cli::report::run(&args),
         Command::Reconcile(args) => cli::reconcile::run(&args),
         Command::Focus(args) => cli::focus::run(&args),
+        Command::Top(args) => cli::top::run(&args),
         Command::Ab(args) => cli::ab::run(&args),
         Command::Schema(args) => cli::schema::run(&args),
         Command::Demo(args) => cli::demo::run(&args),

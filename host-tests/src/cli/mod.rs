@@ -29,6 +29,7 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod suggest;
 pub(crate) mod test;
+pub(crate) mod top;
 mod trace;
 pub(crate) mod upstream;
 

@@ -25,6 +25,7 @@ mod rewriting;
 mod setup;
 mod streams;
 mod strict;
+mod top;
 
 use setup::{LIMIT, Setup, counted, limited, policy, total};
 

@@ -17,6 +17,7 @@ mod time;
 
 pub use open::{Fields, Format, Progress, Setting, open, records as cost_records};
 pub use order::{Ordered, Timing};
+pub use records::whole as record_in;
 
 use std::sync::Arc;
 use tokenstile_engine::units::EpochMs;

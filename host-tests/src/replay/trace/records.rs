@@ -106,7 +106,10 @@ pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// A whole record of a line, as a type of the caller's.
-pub(super) fn whole<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
+///
+/// # Errors
+/// There is something that is no cost record.
+pub fn whole<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
     let Some(json) = json(line) else { return Ok(None) };
     let record = serde_json::Deserializer::from_slice(json).into_iter::<T>().next();
     record.transpose().map_err(|error| format!("no cost record: {error}"))

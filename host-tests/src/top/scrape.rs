@@ -1,0 +1,97 @@
+//! Adds what a Prometheus endpoint says to the board: counters, of which only the increase counts. Called by
+//! [`super::source`]. The names are those of `plugin/src/telemetry.rs`.
+
+use super::board::{Added, Board};
+use crate::metrics::from_prometheus;
+use crate::records::money::Nano;
+use std::collections::HashMap;
+
+/// Labels that are no dimension of who spends.
+const NOT_WHO: [&str; 7] = ["decision", "rule", "ending", "kind", "type", "sink", "outcome"];
+
+/// What was read the last time.
+#[derive(Debug, Default)]
+pub(super) struct Scraped {
+    before: HashMap<String, u64>,
+    is_followed: bool,
+}
+
+impl Scraped {
+    /// Adds a page of metrics. What stood there at first has no minute.
+    pub(super) fn add(&mut self, page: &str, minute: i64, board: &mut Board) {
+        let minute = self.is_followed.then_some(minute);
+        for line in page.lines().filter(|line| line.starts_with("tokenstile_")) {
+            let Some((name, value)) = line.rsplit_once(' ') else { continue };
+            let Ok(value) = value.parse::<u64>() else { continue };
+            let before = self.before.insert(name.to_owned(), value).unwrap_or_default();
+            // A counter that is less has begun anew.
+            let increase = if value < before { value } else { value - before };
+            if increase > 0 {
+                series(&from_prometheus(name), increase, minute, board);
+            }
+        }
+        self.is_followed = true;
+    }
+}
+
+fn series(name: &str, increase: u64, minute: Option<i64>, board: &mut Board) {
+    let mut parts = name.split(';');
+    let metric = parts.next().unwrap_or_default();
+    let labels: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+    let label = |wanted: &str| {
+        labels.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value).to_owned()
+    };
+    let none = Added::default();
+    let more = match metric {
+        "tokenstile_cost_nano_usd" => Added { minute, cost: Nano::from(increase), ..none },
+        "tokenstile_requests" => Added { requests: increase, ..none },
+        "tokenstile_tokens" if ["input", "output"].contains(&label("type").as_str()) => {
+            Added { tokens: increase, ..none }
+        }
+        "tokenstile_savings_nano_usd" => {
+            board.savings += Nano::from(increase);
+            return;
+        }
+        "tokenstile_endings" => return *board.endings.entry(label("ending")).or_default() += increase,
+        "tokenstile_failures" => return *board.failures.entry(label("kind")).or_default() += increase,
+        _ => return,
+    };
+    if metric == "tokenstile_requests" {
+        *board.decisions.entry((label("rule"), label("decision"))).or_default() += increase;
+    }
+    board.spend(&more);
+    for (dimension, value) in labels.iter().filter(|(name, _)| !NOT_WHO.contains(name)) {
+        board.group(dimension, value, &more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, Scraped};
+
+    const FIRST: &str = "# TYPE tokenstile_requests counter\n\
+        tokenstile_requests{dialect=\"openai-chat\",decision=\"warn\",rule=\"daily\",feature=\"chat\"} 3\n\
+        tokenstile_cost_nano_usd{model=\"openai/gpt-4o\",feature=\"chat\"} 1000\n\
+        tokenstile_tokens{type=\"input\",model=\"openai/gpt-4o\",feature=\"chat\"} 50\n\
+        tokenstile_tokens{type=\"cache_read\",model=\"openai/gpt-4o\",feature=\"chat\"} 20\n\
+        tokenstile_endings{ending=\"complete\"} 3\n\
+        envoy_cluster_upstream_rq{} 77\n\
+        tokenstile_duration_ms_bucket{le=\"0.5\"} 1\n";
+
+    #[test]
+    fn only_what_counters_increased_by_has_a_minute_and_one_that_began_anew_is_no_decrease() {
+        let (mut scraped, mut board) = (Scraped::default(), Board::default());
+        scraped.add(FIRST, 100, &mut board);
+        assert_eq!((board.total.requests, board.total.cost, board.newest()), (3, 1_000, None));
+        scraped.add(&FIRST.replace("} 1000", "} 1400"), 101, &mut board);
+        assert_eq!((board.total.cost, board.newest()), (1_400, Some(101)));
+        assert_eq!(board.spend_by_minute(101).last(), Some(&400));
+        scraped.add(&FIRST.replace("} 1000", "} 7").replace("} 3", "} 0"), 102, &mut board);
+        assert_eq!((board.total.cost, board.total.requests), (1_407, 3));
+        assert_eq!(board.total.tokens, 50, "what a cache read is part of the input");
+        assert_eq!(board.dimensions(), ["feature", "model", "dialect"]);
+        assert_eq!(board.rules(), [("daily", "warn", 3)]);
+        assert_eq!(board.groups["feature"]["chat"].cost, 1_407);
+        assert_eq!(board.endings["complete"], 3);
+    }
+}
