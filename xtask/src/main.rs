@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod corpus;
+mod day;
 mod debian;
 mod demo;
 mod envoy;
@@ -66,6 +67,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         corpus_args: Vec<String>,
     },
+    /// Send a recorded day (CSV with token counts) through a real Envoy: what records, metrics, ledger and the
+    /// simulated provider's bill come to must be one amount.
+    Day {
+        /// The trace.
+        trace: PathBuf,
+    },
     /// Take the price facts anew from the PyPI package genai-prices.
     Prices {
         /// This version instead of the one that prices/book.json is from.
@@ -119,6 +126,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { envoy, demo_args } => demo::run(envoy, &demo_args),
         Command::Ci { only } => ci::run(&only),
         Command::Prices { version, latest, check } => prices::run(version.as_deref(), latest, check),
+        Command::Day { trace } => day::run(&trace),
         Command::Corpus { corpus_args } => corpus::run(&corpus_args),
         Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
         Command::Fit { what } => fit::run(what),
