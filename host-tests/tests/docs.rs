@@ -9,7 +9,7 @@ use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/answers.md",
     "docs/field-failures.md",
     "docs/metrics.md",
+    "docs/operating.md",
     "docs/replay.md",
     "docs/routes.md",
     "examples/ci/README.md",

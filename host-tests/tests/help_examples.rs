@@ -25,7 +25,7 @@ const BILL: &str = "start_time,line_item,amount_value\n2026-11-20T00:00:00Z,gpt-
 /// Commands that serve until they are ended.
 const SERVERS: [&str; 2] = ["serve", "upstream"];
 /// Commands with tests of their own for their examples; and clap's own.
-const ELSEWHERE: [&str; 3] = ["help", "replay", "suggest"];
+const ELSEWHERE: [&str; 4] = ["help", "replay", "suggest", "top"];
 
 /// Cost records of four users in two arms, as `report`, `focus` and `ab` read them.
 fn records() -> String {
@@ -152,6 +152,23 @@ fn every_command_of_the_readme_works() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}\n{told}\n{}", String::from_utf8_lossy(&output.stdout));
     }
+}
+
+/// Those that ask a proxy for its metrics are run by `envoy_suite`, against a real Envoy.
+#[test]
+fn every_command_of_the_page_on_operating_works() {
+    let folder = folder("operating");
+    let page = std::fs::read_to_string(filter::root().join("docs/operating.md")).unwrap();
+    let blocks = page.lines().filter_map(|line| line.strip_prefix("$ "));
+    let inline = page.split('`').filter(|code| code.starts_with("tokenstile ") && !code.contains('\n'));
+    let commands = blocks.chain(inline).map(|line| line.split("  #").next().unwrap().trim());
+    let mut ran = 0;
+    for command in commands.filter(|command| !command.contains("http://")) {
+        let output = shell(&folder, command).output().unwrap();
+        assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
+        ran += 1;
+    }
+    assert!(ran >= 10, "{ran}");
 }
 
 /// A server says where it listens, and is ended then.

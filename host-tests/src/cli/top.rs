@@ -16,10 +16,10 @@ Examples:
   tokenstile top --quota http://127.0.0.1:10000/.well-known/llm-quota --header 'x-user-id: ana' envoy.log
   tokenstile top --once envoy.log
 
-Follows cost records, or a proxy's metrics: Envoy's with the stats_tags of envoy.yaml. Records know every dimension and
-arms; metrics know models and the dimensions that the policy makes labels. How close budgets are the quota endpoint
-tells, for one caller; without it what rules decided is shown, the strictest first. Costs by the minute are the mean of
-five minutes.
+Follows cost records, or a proxy's metrics: Envoy's with the stats_tags of envoy.yaml. Records know every dimension;
+metrics know models and the dimensions that the policy makes labels. How close budgets are the quota endpoint tells, for
+one caller; without it what rules decided is shown, the strictest first. Costs by the minute are the mean of five
+minutes.
 
 Keys: q ends, Tab shows the next dimension. NO_COLOR is obeyed.
 

@@ -1,5 +1,5 @@
 //! Adds what a Prometheus endpoint says to the board: counters, of which only the increase counts. Called by
-//! [`super::source`]. The names are those of `plugin/src/telemetry.rs`.
+//! [`super::source`]. The names are those of `docs/metrics.md`.
 
 use super::board::{Added, Board};
 use crate::metrics::from_prometheus;
@@ -52,6 +52,10 @@ fn series(name: &str, increase: u64, minute: Option<i64>, board: &mut Board) {
             board.savings += Nano::from(increase);
             return;
         }
+        "tokenstile_arm_requests" => return arm(Added { requests: increase, ..none }, &label, board),
+        "tokenstile_arm_cost_nano_usd" => {
+            return arm(Added { cost: Nano::from(increase), ..none }, &label, board);
+        }
         "tokenstile_endings" => return *board.endings.entry(label("ending")).or_default() += increase,
         "tokenstile_failures" => return *board.failures.entry(label("kind")).or_default() += increase,
         _ => return,
@@ -65,6 +69,10 @@ fn series(name: &str, increase: u64, minute: Option<i64>, board: &mut Board) {
     }
 }
 
+fn arm(more: Added, label: &dyn Fn(&str) -> String, board: &mut Board) {
+    board.arms.entry((label("experiment"), label("arm"))).or_default().add(&more);
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Board, Scraped};
@@ -75,6 +83,9 @@ mod tests {
         tokenstile_tokens{type=\"input\",model=\"openai/gpt-4o\",feature=\"chat\"} 50\n\
         tokenstile_tokens{type=\"cache_read\",model=\"openai/gpt-4o\",feature=\"chat\"} 20\n\
         tokenstile_endings{ending=\"complete\"} 3\n\
+        tokenstile_arm_requests{experiment=\"cheap\",arm=\"a\",ending=\"complete\"} 2\n\
+        tokenstile_arm_requests{experiment=\"cheap\",arm=\"a\",ending=\"cut\"} 1\n\
+        tokenstile_arm_cost_nano_usd{experiment=\"cheap\",arm=\"a\"} 900\n\
         envoy_cluster_upstream_rq{} 77\n\
         tokenstile_duration_ms_bucket{le=\"0.5\"} 1\n";
 
@@ -93,5 +104,7 @@ mod tests {
         assert_eq!(board.rules(), [("daily", "warn", 3)]);
         assert_eq!(board.groups["feature"]["chat"].cost, 1_407);
         assert_eq!(board.endings["complete"], 3);
+        let arm = &board.arms[&("cheap".to_owned(), "a".to_owned())];
+        assert_eq!((arm.requests, arm.cost), (3, 900));
     }
 }
