@@ -1,4 +1,4 @@
-//! The plots of reports and experiments. Called by [`super::html`]; how plots look is [`crate::page::plots`]'s.
+//! The plots of reports and experiments. Called by [`super::html`]; how plots look is `crate::page::plots`'s.
 
 use super::forecast::Forecast;
 use super::money::Nano;
@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use std::collections::BTreeMap;
 
 const DAY_MS: i64 = 86_400_000;
-/// What is not certain: the colour of [`crate::page`]'s `other`.
+/// What is not certain: the colour of `crate::page`'s `other`.
 const UNCERTAIN: RGBColor = RGBColor(31, 31, 31);
 
 /// Dollars, as plots take them.

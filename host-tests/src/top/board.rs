@@ -1,5 +1,5 @@
 //! What is counted: spend by minute, by every dimension, decisions, arms, endings, failures. It owns the sums and knows
-//! neither records nor metrics: [`super::records`] and [`super::scrape`] add to it.
+//! neither records nor metrics: `records` and `scrape` add to it.
 
 use crate::records::money::Nano;
 use std::collections::BTreeMap;

@@ -248,8 +248,10 @@ fn bills_of_every_form_are_understood() {
     let haiku = "claude-haiku-4-5-20251001";
     let bedrock = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
     let cases: [(&str, [Value; 2], String); 8] = [
-        ("OpenAI costs", on("openai", "gpt-4o"), format!(
-            "start_time,end_time,amount_value,currency,line_item\n1795132800,,0.007,usd,\"gpt-4o-2024-08-06, input\"\n1795219200,,,,\n")),
+        ("OpenAI costs", on("openai", "gpt-4o"),
+            "start_time,end_time,amount_value,currency,line_item\n\
+             1795132800,,0.007,usd,\"gpt-4o-2024-08-06, input\"\n\
+             1795219200,,,,\n".to_owned()),
         ("OpenAI costs", on("openai", "gpt-4o"), json!({"object": "page", "has_more": false, "data": [{
             "object": "bucket", "start_time": 1_795_132_800, "end_time": 1_795_219_200, "results": [
                 {"object": "organization.costs.result", "amount": {"value": 0.007, "currency": "usd"},

@@ -1,5 +1,5 @@
 //! A provider's bill as lines: a time, a model, an amount. Called by [`super::reconcile`]. It owns how bills are read;
-//! which columns say what stands in [`forms`]. It knows no record.
+//! which columns say what stands in `forms`. It knows no record.
 
 mod amount;
 mod forms;

@@ -21,7 +21,7 @@ pub fn words(name: &str) -> Vec<String> {
         words.push(word);
     }
     words.retain(|word| !word.is_empty() && word != "latest");
-    let mut words = without_days(words);
+    let mut words = without_days(&words);
     words.sort_unstable();
     words
 }
@@ -41,7 +41,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// `20241022`, and `2024`, `08`, `06` one after another.
-fn without_days(words: Vec<String>) -> Vec<String> {
+fn without_days(words: &[String]) -> Vec<String> {
     let number = |word: Option<&String>, length: usize| {
         word.is_some_and(|word| word.len() == length && word.bytes().all(|b| b.is_ascii_digit()))
     };

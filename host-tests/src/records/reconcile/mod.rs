@@ -1,5 +1,5 @@
 //! `tokenstile reconcile`: cost records held against a provider's bill, by day and model. It owns what is compared;
-//! [`explain`] why it differs, [`show`] how that is said, [`super::bill`] what the bill says.
+//! `explain` why it differs, `show` how that is said, [`super::bill`] what the bill says.
 
 mod explain;
 mod show;

@@ -1,4 +1,4 @@
-//! The result as a page. Called by `tokenstile replay --html`. How pages look is [`crate::page`]'s.
+//! The result as a page. Called by `tokenstile replay --html`. How pages look is `crate::page`'s.
 
 use super::plots;
 use super::words::{count, length, percent, said, time, usd};

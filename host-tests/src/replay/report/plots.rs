@@ -1,4 +1,4 @@
-//! The plots of a replay. Called by [`super::html`]; how plots look is [`crate::page::plots`]'s.
+//! The plots of a replay. Called by [`super::html`]; how plots look is `crate::page::plots`'s.
 
 use super::words::usd;
 use crate::page::plots::{
