@@ -17,7 +17,7 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 33] = [
+const KNOWN: [(&str, &str, &str); 32] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
@@ -27,7 +27,6 @@ const KNOWN: [(&str, &str, &str); 33] = [
     ("max_output_tokens", "tokens", "gen_ai.request.max_tokens"),
     ("delay_ms", "ms", ""),
     ("status", "HTTP status code", "http.response.status_code"),
-    ("failure", "", "error.type"),
     ("hold_tokens", "tokens", ""),
     ("cost_nano_usd", "nano-dollars", ""),
     ("savings_nano_usd", "nano-dollars", ""),
