@@ -54,7 +54,7 @@ impl Recorded {
         let is_known = !matches!(record.usage.source.as_str(), "counted" | "estimated");
         let doubt = match (record.priced, is_known, record.ending.as_str()) {
             (false, ..) => Some(&mut self.unpriced),
-            (_, false, "cut") => Some(&mut self.cut),
+            (_, false, "cut" | "stopped") => Some(&mut self.cut),
             (_, false, _) => Some(&mut self.estimated),
             _ => None,
         };

@@ -155,7 +155,9 @@ impl Maker {
             }
             "dialect" => return words(&DIALECTS.iter().map(|dialect| dialect.name).collect::<Vec<_>>()),
             "decision" => return words(&decisions),
-            "ending" => return words(&["complete", "cut", "error", "refused", "abandoned"]),
+            "ending" => {
+                return words(&["complete", "cut", "stopped", "error", "refused", "abandoned"]);
+            }
             "shadow" => {
                 return object(&json!({"type": "object", "additionalProperties": {"enum": decisions}}));
             }
