@@ -317,6 +317,7 @@ impl Compiler<'_> {
             on_error: wire.on_error.unwrap_or(on_error),
             counted: format!("{} {} {}", window.identity(), meter.unit(), wire.per.join(",")),
             matches,
+            term: self.term(path, wire.since.as_deref(), wire.until.as_deref()),
             per: scopes,
             meter,
             limit,

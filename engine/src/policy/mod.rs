@@ -137,6 +137,8 @@ pub struct Budget {
     pub on_error: Verdict,
     /// Which calls meet it: those that fulfil all of these.
     pub matches: Vec<Condition>,
+    /// When it is in force. Outside of it, it is as if it were not there.
+    pub term: Term,
     /// What makes the subject, by its values. None: one subject for all.
     pub per: Vec<Scope>,
     /// The kind of window, the meter and the names of `per`: a budget that counts something else than it
@@ -329,14 +331,18 @@ impl Policy {
         self.seed
     }
 
+    /// The budgets whose time it is, each with its place.
+    fn in_force(&self, now: EpochMs) -> impl Iterator<Item = (usize, &Budget)> {
+        self.declared().iter().enumerate().filter(move |(_, budget)| budget.term.lasts(now))
+    }
+
     /// The budgets that this subject meets, each with the limit that it has now.
     pub fn budgets_for<'a>(
         &'a self,
         subject: &'a Subject<'_>,
         now: EpochMs,
     ) -> impl Iterator<Item = (usize, &'a Budget)> {
-        let declared = self.budgets.iter().take(self.declared).enumerate();
-        let met = declared.filter(|(_, budget)| budget.concerns(subject));
+        let met = self.in_force(now).filter(|(_, budget)| budget.concerns(subject));
         met.map(move |(index, budget)| {
             self.alternative(budget, subject.identity, now).unwrap_or((index, budget))
         })
@@ -354,7 +360,7 @@ impl Policy {
             // What only a call tells.
             _ => true,
         };
-        let declared = self.budgets.iter().take(self.declared);
+        let declared = self.in_force(now).map(|(_, budget)| budget);
         let may_meet = declared.filter(|budget| !budget.shadow && budget.matches.iter().all(met));
         let limited =
             |budget| self.alternative(budget, subject.identity, now).map_or(budget, |(_, other)| other);
@@ -371,8 +377,7 @@ impl Policy {
         let identity = subject.identity;
         let is_known = |who: &Match| who.iter().all(|(place, _)| !identity.awaits(*place));
         let exempt_is_known = self.exempt.iter().all(|exempt| is_known(&exempt.who));
-        let declared = self.budgets.iter().take(self.declared).enumerate();
-        let known = declared.filter(move |(_, budget)| {
+        let known = self.in_force(now).filter(move |(_, budget)| {
             exempt_is_known
                 && budget.matches.iter().all(|condition| match condition {
                     Condition::Dimension(place, _) => !identity.awaits(*place),

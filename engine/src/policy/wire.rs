@@ -262,6 +262,10 @@ pub(super) struct Budget {
     pub(super) window: Option<Window>,
     #[deserr(default)]
     pub(super) bucket: Option<Bucket>,
+    #[deserr(default)]
+    pub(super) since: Option<String>,
+    #[deserr(default)]
+    pub(super) until: Option<String>,
     pub(super) ladder: Vec<Step>,
 }
 

@@ -10,7 +10,7 @@ mod request;
 pub use request::PerRequest;
 
 use super::{Sound, models};
-use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
+use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Term, Window};
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
 /// What is assumed beside the policy.
@@ -55,7 +55,9 @@ const OF_A_USER: [&str; 8] = ["user", "tier", "tenant", "org", "organization", "
 #[must_use]
 pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
     let worst = Worst::of(&sound.policy, assumed, now);
-    let budgets = || sound.policy.budgets.iter().take(sound.declared);
+    // One that is not always in force bounds no month.
+    let always = |budget: &&Budget| budget.term == Term::default();
+    let budgets = || sound.policy.budgets.iter().take(sound.declared).filter(always);
     let place = sound.policy.identity.iter().position(|dimension| dimension.name == "tier");
     let mut names: Vec<String> = budgets().flat_map(|budget| tiers_of(budget, place)).collect();
     names.extend(assumed.users.iter().map(|(tier, _)| tier.clone()).filter(|tier| !tier.is_empty()));

@@ -45,12 +45,13 @@ fn budget(sound: &Sound, budget: &Budget) -> String {
     let tiers = if tiers.is_empty() { String::new() } else { format!(" ({})", tiers.join(", ")) };
     let steps: Vec<String> = budget.ladder.iter().map(|step| self::step(sound, step, budget.meter)).collect();
     format!(
-        "`{}`: {}{} {}{tiers}{}. {}.{}",
+        "`{}`: {}{} {}{tiers}{}{}. {}.{}",
         budget.name,
         subject(sound, budget),
         if budget.meter == Meter::RequestsInFlight { " has" } else { " may use" },
         amount(budget.meter, budget.limit),
         window(budget),
+        lasting(written(sound, "budgets", &budget.name)),
         upper(&steps.join("; ")),
         in_shadow(budget.shadow)
     )
