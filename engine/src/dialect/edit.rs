@@ -91,6 +91,15 @@ impl Facts {
         true
     }
 
+    /// States another service tier; `false` if this API has no place for one.
+    #[must_use]
+    pub fn set_service_tier(&self, tier: &str, edits: &mut Edits) -> bool {
+        let Some(room) = &self.service_tier_at else { return false };
+        let with = [&room.before, "\"", tier, "\"", &room.after].concat().into_bytes();
+        edits.body.push(Splice { range: room.range.clone(), with });
+        true
+    }
+
     /// Lowers the efforts that the request states; `false` if none is higher.
     #[must_use]
     pub fn lower_effort(&self, effort: Effort, edits: &mut Edits) -> bool {

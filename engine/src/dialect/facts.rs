@@ -27,6 +27,8 @@ pub struct Facts {
     pub stream: bool,
     /// `service_tier` or its like, as written, lower case; empty if not stated.
     pub service_tier: String,
+    /// Where `service_tier` stands, whatever its value, or can be put in: in APIs that know it by this name.
+    pub service_tier_at: Option<Room>,
     /// Faster machines are asked for beside the tier (Anthropic's `speed: "fast"`).
     pub fast: bool,
     /// Where it must be served, lower case; empty if not stated.
@@ -299,6 +301,10 @@ impl Finder {
         } else if self.facts.output_bound_spans.is_empty() {
             self.facts.output_bound_room = self.bound_room(route);
         }
+        if self.facts.service_tier_at.is_none() && (self.shape.field)(&[Key::ServiceTier]).is_some() {
+            self.facts.service_tier_at =
+                self.root.as_ref().and_then(|root| root.room("\"service_tier\":", ""));
+        }
         Ok(self.facts)
     }
 
@@ -370,6 +376,9 @@ impl Finder {
         if field == Field::OutputBound && event != Event::End {
             self.facts.output_bound_spans.push(self.span.clone());
         }
+        if field == Field::ServiceTier && event != Event::End {
+            self.tier_stands_at(self.span.clone());
+        }
         match (field, event) {
             // The newer name wins where both stand; both are bounds, so the higher one is safe.
             (Field::OutputBound, Event::Number(n)) => {
@@ -389,6 +398,10 @@ impl Finder {
             }
             _ => {}
         }
+    }
+
+    fn tier_stands_at(&mut self, range: Range<usize>) {
+        self.facts.service_tier_at = Some(Room { range, before: String::new(), after: String::new() });
     }
 
     fn text(&mut self, field: Field, path: &[Key], event: Event<'_>) {
@@ -421,7 +434,10 @@ impl Finder {
                 let effort = std::str::from_utf8(&self.text).ok().and_then(Effort::named);
                 self.facts.efforts.extend(effort.map(|effort| (effort, self.span.start..end)));
             }
-            Event::TextEnd { .. } => {
+            Event::TextEnd { end } => {
+                if field == Field::ServiceTier {
+                    self.tier_stands_at(self.span.start..end);
+                }
                 let text = String::from_utf8_lossy(&self.text).into_owned();
                 match field {
                     Field::ServiceTier => self.facts.service_tier = text.to_ascii_lowercase(),

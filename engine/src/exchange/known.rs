@@ -25,11 +25,13 @@ impl Facts {
     /// body: their edits are not to be carried out.
     #[must_use]
     pub fn without_body(model: String, output_bound: Option<u64>) -> Self {
+        let room = Room { range: 0..0, before: String::new(), after: String::new() };
         Self {
             model,
             model_at: ModelAt::Body(0..0),
             output_bound,
-            output_bound_room: Some(Room { range: 0..0, before: String::new(), after: String::new() }),
+            output_bound_room: Some(room.clone()),
+            service_tier_at: Some(room),
             choices: 1,
             ..Self::default()
         }

@@ -434,6 +434,10 @@ impl Exchange {
             // Who chose it has made sure that there is a place for it.
             let _ = facts.set_model(self.served_model(), &mut edits);
         }
+        if let (Some(facts), Some(tier)) = (&self.facts, self.routing.service_tier) {
+            // `can_change_tier` has made sure that there is a place for it.
+            let _ = facts.set_service_tier(tier, &mut edits);
+        }
         edits.headers.clone_from(&self.routing.headers);
         if let (Some(facts), Some(bound)) = (&self.facts, self.outcome.output_bound) {
             // `shorter` has made sure that there is a place for it.

@@ -154,7 +154,8 @@ impl Exchange {
     /// How the answer says that it was served; else as asked. `auto` is what was asked, not what was done.
     fn tier(&self, served: &Served) -> ServiceTier {
         let (asked, fast) =
-            self.facts.as_ref().map_or(("", false), |facts| (&facts.service_tier, facts.fast));
+            self.facts.as_ref().map_or(("", false), |facts| (facts.service_tier.as_str(), facts.fast));
+        let asked = self.routing.service_tier.unwrap_or(asked);
         match (served.speed.as_str(), served.service_tier.as_str()) {
             ("fast", _) => ServiceTier::Fast,
             ("", _) if fast => ServiceTier::Fast,

@@ -121,6 +121,9 @@ pub struct Record {
     /// The effort of reasoning that was put in the place of the request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<&'static str>,
+    /// The service tier that a route put in the place of the request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<&'static str>,
     /// How long the call was held back, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<i64>,
@@ -215,6 +218,7 @@ impl Exchange {
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
             reasoning_effort: self.outcome.effort.map(Effort::name),
+            service_tier: self.routing.service_tier,
             delay_ms: self.outcome.delay.filter(|_| state != State::Replied).map(|delay| delay.ms),
             overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),

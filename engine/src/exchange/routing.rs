@@ -3,8 +3,10 @@
 
 use super::climb::Serve;
 use super::{Decision, Exchange};
-use crate::dialect::ModelAt;
-use crate::policy::{Arm, Assigned, Cheaper, HOLDOUT, NewModel, Policy, RouteRule, Setting, Split};
+use crate::dialect::{Edits, ModelAt};
+use crate::policy::{
+    Arm, Assigned, Cheaper, HOLDOUT, NewModel, Policy, RouteRule, Setting, Split, knows_service_tier,
+};
 use crate::units::EpochMs;
 use wildmatch::WildMatch;
 
@@ -17,6 +19,8 @@ pub(super) struct Routing {
     pub(super) rule: Option<String>,
     /// The model that serves, if it is another.
     pub(super) model: Option<String>,
+    /// The service tier that is put in place of the request's.
+    pub(super) service_tier: Option<&'static str>,
     /// Headers of the request, for the proxy's own routing.
     pub(super) headers: Vec<(String, String)>,
     /// Experiments, and the arm of each that the caller is in.
@@ -31,6 +35,7 @@ impl Routing {
     /// What was chosen could not be put in place.
     pub(super) fn undo(&mut self) {
         self.model = None;
+        self.service_tier = None;
         self.headers.clear();
         self.told = None;
     }
@@ -61,7 +66,7 @@ impl Exchange {
         for route in met {
             self.follow(policy, route, now);
         }
-        if self.routing.model.is_some() {
+        if self.routing.model.is_some() || self.routing.service_tier.is_some() {
             // Holds are of what will serve.
             self.quote = std::cell::OnceCell::new();
         }
@@ -112,7 +117,8 @@ impl Exchange {
     fn would_change(&self, policy: &Policy, set: &Setting) -> bool {
         let model = set.model.as_ref().and_then(|model| self.new_model(policy, model).ok().flatten());
         let bound = set.max_output_tokens.and_then(|tokens| self.bound_answer(tokens).ok().flatten());
-        model.is_some() || bound.is_some() || !set.headers.is_empty()
+        let tier = set.service_tier.is_some_and(|tier| self.can_change_tier(tier) == Ok(true));
+        model.is_some() || bound.is_some() || tier || !set.headers.is_empty()
     }
 
     /// What an earlier rule chose stays.
@@ -143,6 +149,16 @@ impl Exchange {
                 Err(why) => skipped.push(why),
             }
         }
+        if let Some(tier) = set.service_tier.filter(|_| self.routing.service_tier.is_none()) {
+            match self.can_change_tier(tier) {
+                Ok(true) => {
+                    self.routing.service_tier = Some(tier);
+                    self.routing.told.get_or_insert((rule.to_owned(), String::new()));
+                }
+                Ok(false) => {}
+                Err(why) => skipped.push(why),
+            }
+        }
         if !set.headers.is_empty() && self.path_editable {
             let new =
                 |(name, _): &&(String, String)| self.routing.headers.iter().all(|(other, _)| other != name);
@@ -157,6 +173,23 @@ impl Exchange {
         self.outcome.skipped.extend(skipped.into_iter().map(|why| format!("{rule}: {why}")));
         self.outcome.routed.clone_from(&self.routing.told);
         self.outcome.settle_decision();
+    }
+
+    /// Whether this service tier is another than the one asked for.
+    fn can_change_tier(&self, tier: &str) -> Result<bool, String> {
+        let facts =
+            self.facts.as_ref().ok_or("the body could not be read, so its service tier cannot be changed")?;
+        if facts.service_tier == tier {
+            return Ok(false);
+        }
+        if !self.body_editable {
+            return Err("this proxy cannot change request bodies".to_owned());
+        }
+        let has_place = facts.set_service_tier(tier, &mut Edits::default());
+        if !has_place || !knows_service_tier(self.route.dialect.name, tier) {
+            return Err(format!("this API has no service tier `{tier}`"));
+        }
+        Ok(true)
     }
 
     /// The model that is to serve; `Ok(None)` if it is the one asked for.

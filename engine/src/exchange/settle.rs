@@ -91,12 +91,17 @@ impl Exchange {
         }
     }
 
-    /// What the same tokens would have cost with the model that was asked for, less what they did.
+    /// What the same tokens would have cost with the model and the service tier that were asked for, less what they did.
     fn savings(&self, usage: Usage, cost: NanoUsd, served: &Served) -> NanoUsd {
-        if !self.serves_another() {
+        let asked_tier = self.facts.as_ref().filter(|_| self.routing.service_tier.is_some());
+        if !self.serves_another() && asked_tier.is_none() {
             return NanoUsd(0);
         }
-        let served = Served { model: String::new(), ..served.clone() };
+        let mut served = Served { model: String::new(), ..served.clone() };
+        if let Some(facts) = asked_tier {
+            let tier = if facts.service_tier.is_empty() { "default" } else { &facts.service_tier };
+            tier.clone_into(&mut served.service_tier);
+        }
         let asked = self.quote_for(self.asked_model(), &served).price.cost(usage);
         NanoUsd(asked.0.saturating_sub(cost.0))
     }

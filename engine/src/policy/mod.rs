@@ -32,7 +32,7 @@ pub use hours::Hours;
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption, Term};
-pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split};
+pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split, knows_service_tier};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{NO_ROUTE, Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};

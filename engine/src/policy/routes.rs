@@ -41,6 +41,8 @@ pub struct Setting {
     pub model: Option<NewModel>,
     /// The most tokens that one answer may have, beside the thinking that the request asks for.
     pub max_output_tokens: Option<u64>,
+    /// The service tier, by the provider's word for it.
+    pub service_tier: Option<&'static str>,
     /// Headers of the request, for the proxy's own routing.
     pub headers: Vec<(String, String)>,
 }
@@ -96,7 +98,10 @@ pub enum Assigned<'a> {
 impl Setting {
     /// It chooses nothing.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.model.is_none() && self.max_output_tokens.is_none() && self.headers.is_empty()
+        self.model.is_none()
+            && self.max_output_tokens.is_none()
+            && self.service_tier.is_none()
+            && self.headers.is_empty()
     }
 }
 
@@ -185,6 +190,8 @@ pub(super) struct WireSetting {
     pub(super) downgrade: Option<String>,
     #[deserr(default)]
     pub(super) max_output_tokens: Option<u64>,
+    #[deserr(default)]
+    pub(super) service_tier: Option<String>,
     #[deserr(default)]
     pub(super) headers: Named<String>,
 }
@@ -300,7 +307,18 @@ impl Compiler<'_> {
                 Ok(name) => headers.push((name, value)),
             }
         }
-        Setting { model, max_output_tokens: wire.max_output_tokens, headers }
+        let service_tier =
+            wire.service_tier.and_then(|name| self.service_tier(&format!("{path}.service_tier"), &name));
+        Setting { model, max_output_tokens: wire.max_output_tokens, service_tier, headers }
+    }
+
+    fn service_tier(&mut self, path: &str, name: &str) -> Option<&'static str> {
+        let found = SERVICE_TIERS.iter().flat_map(|(_, tiers)| *tiers).find(|tier| **tier == name);
+        if found.is_none() {
+            let known = "`auto`, `default`, `flex`, `priority`, and Anthropic's `standard_only`";
+            self.errors.add(path, format!("unknown service tier `{name}`; known are {known}"));
+        }
+        found.copied()
     }
 
     fn split(
@@ -365,6 +383,19 @@ impl Compiler<'_> {
         }
         arms
     }
+}
+
+/// The service tiers that a request may ask for, by dialect: of OpenAI
+/// (<https://platform.openai.com/docs/api-reference/chat/create#chat-create-service_tier>) and of Anthropic
+/// (<https://docs.claude.com/en/api/service-tiers>). Batches are sent to other paths.
+const SERVICE_TIERS: [(&[&str], &[&str]); 2] = [
+    (&["openai-chat", "openai-responses"], &["auto", "default", "flex", "priority"]),
+    (&["anthropic-messages"], &["auto", "standard_only"]),
+];
+
+/// Whether an API knows a service tier.
+pub fn knows_service_tier(dialect: &str, tier: &str) -> bool {
+    SERVICE_TIERS.iter().any(|(dialects, tiers)| dialects.contains(&dialect) && tiers.contains(&tier))
 }
 
 /// What the record calls the arm of those who are held out.

@@ -459,6 +459,11 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         ),
         (
             "/routes",
+            json!([{"name": "r", "set": {"service_tier": "cheap"}}]),
+            "`routes[0].set.service_tier`: unknown service tier `cheap`; known are `auto`",
+        ),
+        (
+            "/routes",
             json!([{"name": "r", "set": {"max_output_tokens": 15}}]),
             "`routes[0].set.max_output_tokens`: at least 16",
         ),

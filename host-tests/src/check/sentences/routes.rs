@@ -42,8 +42,9 @@ fn setting(sound: &Sound, set: &Setting) -> String {
         }
     });
     let bound = set.max_output_tokens.map(|tokens| format!("has an answer of {tokens} tokens at most"));
+    let tier = set.service_tier.map(|tier| format!("has the service tier {tier}"));
     let headers = set.headers.iter().map(|(name, value)| format!("goes with the header {name}: {value}"));
-    model.into_iter().chain(bound).chain(headers).collect::<Vec<_>>().join(", ")
+    model.into_iter().chain(bound).chain(tier).chain(headers).collect::<Vec<_>>().join(", ")
 }
 
 fn experiment(sound: &Sound, split: &Split, rule: Option<&Value>) -> String {
