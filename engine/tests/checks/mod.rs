@@ -63,6 +63,7 @@ pub fn route(number: u8) -> Route {
 
 const OTHER: &str = "other model/1.0 ö\"";
 const BOUND: u64 = 7_654_321;
+const TIER: &str = "a tier that nobody has";
 
 /// What edits of a request that was read must keep.
 pub fn edits_change_what_they_should(host: &str, route: &Route, body: &[u8], facts: &Facts) {
@@ -70,6 +71,7 @@ pub fn edits_change_what_they_should(host: &str, route: &Route, body: &[u8], fac
     let mut all = Edits::default();
     model(host, route, body, facts, &mut all);
     bound(route, body, facts, &mut all);
+    service_tier(route, body, facts, &mut all);
     stream_usage(route, body, facts, &mut all);
     let again = read_again(host, route, body, &all);
     if all.path.is_empty() {
@@ -120,6 +122,19 @@ fn bound(route: &Route, body: &[u8], facts: &Facts, all: &mut Edits) {
     all.body.append(&mut edits.body);
 }
 
+fn service_tier(route: &Route, body: &[u8], facts: &Facts, all: &mut Edits) {
+    let mut edits = Edits::default();
+    if !facts.set_service_tier(TIER, &mut edits) {
+        assert!(edits.is_empty());
+        return;
+    }
+    let again = route.read(&splice(body, &edits.body)).expect("a body with another service tier is read");
+    let expected = Facts { service_tier: TIER.to_owned(), ..without_places(facts) };
+    assert_eq!(without_places(&again), expected, "nothing but the service tier changed");
+    only(body, &edits.body, &Value::from(TIER));
+    all.body.append(&mut edits.body);
+}
+
 fn stream_usage(route: &Route, body: &[u8], facts: &Facts, all: &mut Edits) {
     let mut edits = Edits::default();
     if !facts.ask_for_usage(&mut edits) {
@@ -145,6 +160,7 @@ fn without_places(facts: &Facts) -> Facts {
         model_at: ModelAt::Nowhere,
         output_bound_spans: Vec::new(),
         output_bound_room: None,
+        service_tier_at: None,
         stream_usage: Default::default(),
         efforts: facts.efforts.iter().map(|(effort, _)| (*effort, 0..0)).collect(),
         ..facts.clone()
