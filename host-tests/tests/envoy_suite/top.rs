@@ -29,9 +29,9 @@ async fn the_metrics_of_an_envoy_are_shown_as_a_picture() {
     let dollars = format!("${}.{:04}", cost / 1_000_000_000, (cost % 1_000_000_000 + 50_000) / 100_000);
     for part in [
         &format!("{dollars} in 3 requests   {tokens} tokens"),
-        "by user",
-        "ana",
-        "ben",
+        "by feature",
+        "chat",
+        "search",
         "allow",
         "complete 3",
     ] {
