@@ -65,6 +65,7 @@ impl Exchange {
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
         if state == State::Forwarded {
             self.owe(usage, source, cost);
+            self.note_unstopped(usage, cost);
         } else {
             self.give_back();
         }

@@ -2,13 +2,14 @@
 //! the note behind it. Both stand between two events of the provider's.
 
 use super::conclude::refusal;
-use super::{Exchange, Settlement};
+use super::plan::used;
+use super::{Decision, Exchange, Settlement};
 use crate::dialect::Events;
 use crate::ledger::Level;
 use crate::policy::{Action, Budget};
 use crate::refusal::{amount_json, put};
-use crate::units::{EpochMs, Meter};
-use crate::usage::{AnswerReader, Border};
+use crate::units::{EpochMs, Meter, NanoUsd};
+use crate::usage::{AnswerReader, Border, Usage};
 use serde_json::{Map, Value};
 
 /// The end of a stream.
@@ -137,6 +138,27 @@ impl Exchange {
     pub(super) fn stopped_by(&self) -> Option<&Budget> {
         let (_, index) = self.tail.most.filter(|_| self.tail.is_over())?;
         self.policy.budgets.get(self.plan.get(index)?.budget)
+    }
+
+    /// A stream has used this: notes which budgets would have stopped it that are in shadow mode, or do not restrict
+    /// its caller.
+    pub(super) fn note_unstopped(&mut self, usage: Usage, cost: NanoUsd) {
+        if !self.facts.as_ref().is_some_and(|facts| facts.stream)
+            || self.route.dialect.events == Events::Closed
+        {
+            return;
+        }
+        let policy = self.policy.clone();
+        let planned = self.plan.iter().filter_map(|planned| {
+            let budget = policy.budgets.get(planned.budget)?;
+            let shadow = self.exempt || budget.shadow;
+            let before = planned.reserved.filter(|_| shadow && budget.stops_streams())?.before.total();
+            let came_to = before.saturating_add(used(budget.meter, usage, cost));
+            (came_to > budget.deny()?.at).then(|| (budget.name.clone(), Decision::Deny))
+        });
+        let new = |(name, _): &(String, Decision)| self.outcome.shadow.iter().all(|(other, _)| other != name);
+        let noted: Vec<_> = planned.filter(new).collect();
+        self.outcome.shadow.extend(noted);
     }
 
     /// What stands behind an answer that has ended whole: what it used and cost, as a comment, which parsers of such

@@ -237,8 +237,12 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
         Action::Confirm(_) => "calls need to be confirmed".to_owned(),
         Action::Alert => return format!("at {at} nothing changes{told}{shadow}"),
-        Action::Deny { .. } if step.per_mille == 1_000 => "nothing more is let through".to_owned(),
-        Action::Deny { .. } => format!("nothing more is let through ({})", amount(meter, step.at)),
+        Action::Deny { stops_streams, .. } => {
+            let amount = format!(" ({})", amount(meter, step.at));
+            let amount = if step.per_mille == 1_000 { "" } else { &amount };
+            let streams = if *stops_streams { ", and streams end" } else { "" };
+            format!("nothing more is let through{amount}{streams}")
+        }
     };
     format!("beyond {at} {what}{told}{shadow}")
 }
