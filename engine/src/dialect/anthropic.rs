@@ -160,7 +160,10 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::Input, ..] => Adds::Json,
         [K::Item, K::Citations, K::Enabled] => Adds::Citations,
         [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
-        [K::Item, K::Content, rest @ ..] => return content(rest),
+        // The second is a document of blocks: ContentBlockSource of the SDKs, a text or a list.
+        [K::Item, K::Content, rest @ ..] | [K::Item, K::Source, K::Content, rest @ ..] => {
+            return content(rest);
+        }
         _ => return None,
     })
 }

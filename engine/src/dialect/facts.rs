@@ -1,8 +1,9 @@
 //! What a request body says about money, found in one pass without a tree. Dialects say by a small
 //! function which paths mean what; this file knows none of them.
 
+use super::lenient::{is_true, number_in};
 use super::{Features, Route};
-use crate::json::{Both, Container, Event, Key, Number, PointerFinder, Reader, Visitor};
+use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
 use std::ops::Range;
 
@@ -389,6 +390,7 @@ impl Finder {
                 self.facts.choices = self.facts.choices.max(n.as_count().unwrap_or(1));
             }
             (Field::Stream, Event::Bool(stream)) => self.facts.stream = stream,
+            (Field::Stream, Event::Number(n)) => self.facts.stream |= n.as_count() == Some(1),
             (Field::IncludeUsage, Event::Bool(asked)) => self.include = Some((asked, self.span.clone())),
             (Field::IncludeUsage, Event::Number(_)) => self.odd_include = true,
             (Field::IncludeUsage, Event::Null) => self.include = Some((false, self.span.clone())),
@@ -421,11 +423,12 @@ impl Finder {
             }
             Event::TextEnd { end } if field == Field::OutputBound => {
                 self.facts.output_bound_spans.push(self.span.start..end);
-                self.facts.output_bound = self.facts.output_bound.max(self.number());
+                self.facts.output_bound = self.facts.output_bound.max(self.number(path));
             }
             Event::TextEnd { .. } if field == Field::Choices => {
-                self.facts.choices = self.facts.choices.max(self.number().unwrap_or(1));
+                self.facts.choices = self.facts.choices.max(self.number(path).unwrap_or(1));
             }
+            Event::TextEnd { .. } if field == Field::Stream => self.facts.stream |= is_true(&self.text),
             Event::TextEnd { .. } if field == Field::IncludeUsage => self.odd_include = true,
             Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
                 self.place(path, PlaceKind::Odd);
@@ -453,12 +456,12 @@ impl Finder {
 }
 
 impl Finder {
-    /// The text at hand as a number: most providers refuse `"n": "100"` (code-gpt-docs#273), servers that read by
-    /// pydantic, such as vLLM, take it for 100 (<https://docs.pydantic.dev/latest/concepts/conversion_table/>).
-    fn number(&self) -> Option<u64> {
-        let text = std::str::from_utf8(&self.text).ok()?.trim().replace('_', "");
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'.'));
-        Number(&text).as_count().filter(|_| is_number)
+    /// The text at hand as a number.
+    fn number(&mut self, path: &[Key]) -> Option<u64> {
+        if self.text.len() >= TEXT_MAX {
+            self.cut = path.last().copied();
+        }
+        number_in(&self.text)
     }
 }
 

@@ -105,7 +105,8 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [.., K::Parts, K::Item, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake] => {
+        [.., K::Parts, K::Item, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake]
+        | [.., K::Parts, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake] => {
             Features::VISION.and(Features::FILES)
         }
         [
@@ -129,57 +130,36 @@ const COUNTING: Counting = Counting { adds, turn, image, style: "gemini" };
 /// A signature stands for the thoughts of its turn, which end with the user's next words:
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>.
 fn turn(path: &[K]) -> Option<Turn> {
-    Some(match path {
-        [K::Contents, K::Item] => Turn::Message,
-        [K::Contents, K::Item, K::Role] => Turn::Role,
-        [K::Contents, K::Item, K::Parts, K::Item, K::Text]
-        | [
-            K::Contents,
-            K::Item,
-            K::Parts,
-            K::Item,
-            K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake,
-            _,
-        ] => Turn::Words,
+    let [K::Contents, rest @ ..] = path else { return None };
+    Some(match unlisted(rest) {
+        [] => Turn::Message,
+        [K::Role] => Turn::Role,
+        [K::Parts, rest @ ..] => match unlisted(rest) {
+            [K::Text] | [K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake, _] => {
+                Turn::Words
+            }
+            _ => return None,
+        },
         _ => return None,
     })
 }
 
+/// The API takes one object in place of a list of one: what stands below either.
+fn unlisted(path: &[K]) -> &[K] {
+    path.strip_prefix(&[K::Item]).unwrap_or(path)
+}
+
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
-        [K::Contents, K::Item] => Adds::Message,
-        [K::Contents, K::Item, K::Parts, K::Item, rest @ ..]
-        | [K::SystemInstruction | K::SystemInstructionSnake, K::Parts, K::Item, rest @ ..]
-        | [K::Requests, K::Item, K::Content, K::Parts, K::Item, rest @ ..]
-        | [K::Content, K::Parts, K::Item, rest @ ..]
-        | [
-            K::Contents | K::SystemInstruction | K::SystemInstructionSnake | K::Content,
-            K::Parts,
-            rest @ ..,
-        ] => {
-            return part_of(rest);
+        [K::Requests, rest @ ..] => match unlisted(rest) {
+            [K::Content, rest @ ..] => return content(rest),
+            _ => return None,
+        },
+        [K::Contents] | [K::Contents, K::Item] => Adds::Message,
+        [K::Contents | K::SystemInstruction | K::SystemInstructionSnake | K::Content, rest @ ..] => {
+            return content(rest);
         }
-        [K::Tools, K::Item, K::FunctionDeclarations | K::FunctionDeclarationsSnake, K::Item, rest @ ..] => {
-            match rest {
-                [] => Adds::Tool,
-                [K::Name] => Adds::ToolText,
-                [K::Description] => Adds::ToolText,
-                [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, rest @ ..] => {
-                    Adds::Schema(rest.len())
-                }
-                _ => return None,
-            }
-        }
-        [
-            K::Tools,
-            K::Item,
-            K::GoogleSearch
-            | K::GoogleSearchSnake
-            | K::GoogleSearchRetrieval
-            | K::UrlContext
-            | K::UrlContextSnake,
-        ] => Adds::SearchTool,
-        [K::Tools, K::Item, _] => Adds::ServerTool,
+        [K::Tools, rest @ ..] => return tool(unlisted(rest)),
         [K::CachedContent | K::CachedContentSnake] => Adds::Elsewhere,
         [
             K::ToolConfig | K::ToolConfigSnake,
@@ -191,6 +171,35 @@ fn adds(path: &[K]) -> Option<Adds> {
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
             ..,
         ] => Adds::Format,
+        _ => return None,
+    })
+}
+
+fn content(path: &[K]) -> Option<Adds> {
+    match unlisted(path) {
+        [K::Parts, rest @ ..] => part_of(unlisted(rest)),
+        _ => None,
+    }
+}
+
+fn tool(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::FunctionDeclarations | K::FunctionDeclarationsSnake, rest @ ..] => match unlisted(rest) {
+            [] => Adds::Tool,
+            [K::Name | K::Description] => Adds::ToolText,
+            [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, rest @ ..] => {
+                Adds::Schema(rest.len())
+            }
+            _ => return None,
+        },
+        [
+            K::GoogleSearch
+            | K::GoogleSearchSnake
+            | K::GoogleSearchRetrieval
+            | K::UrlContext
+            | K::UrlContextSnake,
+        ] => Adds::SearchTool,
+        [_] => Adds::ServerTool,
         _ => return None,
     })
 }
@@ -207,7 +216,7 @@ fn part_of(path: &[K]) -> Option<Adds> {
             [] => Adds::ToolCall,
             [K::Name] => Adds::Text,
             [K::Args | K::Response, ..] => Adds::Json,
-            [K::Parts, K::Item, rest @ ..] => return data_of(rest),
+            [K::Parts, rest @ ..] => return data_of(unlisted(rest)),
             _ => return None,
         },
         _ => return data_of(path),

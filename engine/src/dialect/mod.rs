@@ -10,6 +10,7 @@ mod events;
 mod facts;
 mod features;
 mod gemini;
+mod lenient;
 mod ollama;
 mod openai;
 mod openai_chat;

@@ -3,6 +3,7 @@
 //!
 //! Shapes: <https://platform.openai.com/docs/api-reference/images>, `/audio`; RFC 7578 for forms.
 
+use super::lenient::{is_true, number_in};
 use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
     Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure,
@@ -100,8 +101,8 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
                 facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
                 facts.model_at = ModelAt::Form(end.saturating_sub(value.len())..end);
             }
-            Some((b"stream", b"true")) => facts.stream = true,
-            Some((b"n", value)) => facts.choices = facts.choices.max(number(value).unwrap_or(1)),
+            Some((b"stream", value)) => facts.stream |= is_true(value),
+            Some((b"n", value)) => facts.choices = facts.choices.max(number_in(value).unwrap_or(1)),
             _ => {}
         }
         at = end.saturating_add(delimiter.len());
@@ -131,11 +132,6 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
         return Err(Opaque("the form names no model".to_owned()));
     }
     Ok(facts)
-}
-
-/// A number in a form's field.
-fn number(value: &[u8]) -> Option<u64> {
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 /// How many headers there are that could begin a part.

@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod evasions;
+
 fn route(method: &str, path: &str) -> Option<Route> {
     recognise(method.as_bytes(), b"api.openai.com", path.as_bytes()).metered()
 }
@@ -178,6 +180,8 @@ fn hostile_bounds_are_read_as_counts() {
         ("\"1e3\"", None),
         ("\"\"", None),
         ("\"seven\"", None),
+        ("\"+000000000000000000000000000000000000000000000010.0\"", Some(10)),
+        ("\"1.5\"", None),
     ] {
         let body = format!(r#"{{"model":"a","max_tokens":{written}}}"#);
         assert_eq!(chat().read(body.as_bytes()).unwrap().output_bound, bound, "{written}");
