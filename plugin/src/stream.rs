@@ -53,8 +53,8 @@ pub(crate) struct Stream {
     /// `:path` as sent.
     path: Vec<u8>,
     body: Vec<u8>,
-    /// The body's length as its headers say; 0 if they do not.
-    announced: usize,
+    /// The body's length, as far as its headers say it.
+    announced: Option<usize>,
     complete: bool,
     /// The answer's body did.
     began: bool,
@@ -146,7 +146,7 @@ impl Stream {
             encoded: is_encoded(&known),
             path,
             body: Vec::new(),
-            announced: 0,
+            announced: None,
             complete: false,
             began: false,
             held: 0,
@@ -174,9 +174,9 @@ impl Stream {
             return self.carry_out(next);
         }
         let longest = self.root.borrow().policy.max_body_bytes;
-        self.announced = announced.unwrap_or(0);
-        if self.announced > longest {
-            return self.too_long(longest, self.announced);
+        self.announced = announced;
+        if announced.is_some_and(|length| length > longest) {
+            return self.too_long(longest);
         }
         // APISIX says so of every request.
         if end_of_stream && self.kind != HostKind::Apisix {
@@ -215,7 +215,7 @@ impl Stream {
         }
         let longest = self.root.borrow().policy.max_body_bytes;
         if size > longest {
-            return self.too_long(longest, size);
+            return self.too_long(longest);
         }
         // The others show a body once, whole, and must not be paused.
         if end_of_stream || self.kind != HostKind::Envoy {
@@ -224,10 +224,11 @@ impl Stream {
         Action::Pause
     }
 
-    /// The body has `size` bytes at least, and is not read.
-    fn too_long(&mut self, longest: usize, size: usize) -> Action {
+    /// The body is not read.
+    fn too_long(&mut self, longest: usize) -> Action {
         let now = self.now();
-        let next = self.exchange.unread(&format!("its body is longer than {longest} bytes"), size, true, now);
+        let why = format!("its body is longer than {longest} bytes");
+        let next = self.exchange.unread(&why, self.announced, true, now);
         self.carry_out(next)
     }
 

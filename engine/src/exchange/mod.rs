@@ -100,8 +100,8 @@ pub struct Exchange {
     facts: Option<Facts>,
     /// Why the body could not be read.
     unread: Option<String>,
-    /// It was not even seen: it has at least so many bytes.
-    unseen: Option<usize>,
+    /// It was not even seen: it has so many bytes, if that is known.
+    unseen: Option<Option<usize>>,
     /// A rule puts this bound to the answer.
     output_limit: Option<u64>,
     /// What routes chose.
@@ -316,9 +316,9 @@ impl Exchange {
         Next::Reserve
     }
 
-    /// The body, of `bytes` bytes at least, will not be seen, or was not: the call pays by what its answer says.
-    /// `refusable`: it has not gone upstream yet.
-    pub fn unread(&mut self, why: &str, bytes: usize, refusable: bool, now: EpochMs) -> Next {
+    /// The body will not be seen, or was not: the call pays by what its answer says. `bytes`: its length, as far as it
+    /// is announced. `refusable`: it has not gone upstream yet.
+    pub fn unread(&mut self, why: &str, bytes: Option<usize>, refusable: bool, now: EpochMs) -> Next {
         if self.state != State::Reading {
             return Next::Nothing;
         }

@@ -9,6 +9,9 @@ use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
 use std::rc::Rc;
 
+/// What a prompt of unknown length holds: more than fits into any model of the price book.
+const UNSEEN_TOKENS_MAX: u64 = 10_000_000;
+
 /// One budget that the call meets.
 #[derive(Debug)]
 pub(super) struct Planned {
@@ -55,7 +58,7 @@ impl Exchange {
 
     /// What a prompt that is not seen may have by its length.
     fn unseen_tokens(&self) -> u64 {
-        self.unseen.map_or(0, super::by_length)
+        self.unseen.map_or(0, |length| length.map_or(UNSEEN_TOKENS_MAX, super::by_length))
     }
 
     /// A call of an unseen prompt was refused by the length of its prompt: it holds all that is left, if that is enough
@@ -64,7 +67,7 @@ impl Exchange {
         let rest = self.plan.get(denied.index).filter(|_| self.unseen.is_some());
         let rest = rest.and_then(|planned| planned.hold.cap?.checked_sub(denied.level?.total()));
         let Some(planned) = self.plan.get_mut(denied.index) else { return false };
-        let fits = |rest: &Amount| planned.expected <= *rest && *rest < planned.hold.amount;
+        let fits = |rest: &Amount| *rest > 0 && planned.expected <= *rest && *rest < planned.hold.amount;
         let Some(rest) = rest.filter(fits) else { return false };
         planned.hold.amount = rest;
         true

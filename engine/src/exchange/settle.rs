@@ -122,7 +122,13 @@ impl Exchange {
             return if complete { (Usage::default(), UsageSource::None) } else { (prompt, counted) };
         };
         if let Some(stated) = reader.stated() {
-            return (stated, UsageSource::Reported);
+            // Anthropic's streams state a token or two when they begin, and how many they were when they end.
+            let seen = if complete || !reader.counts() { 0 } else { reader.counted_output() };
+            return if seen > stated.output {
+                (Usage { output: seen, ..stated }, UsageSource::Counted)
+            } else {
+                (stated, UsageSource::Reported)
+            };
         }
         // 0: the host did not tell it, so it need not be an error.
         if status != 0 && !(200..300).contains(&status) {

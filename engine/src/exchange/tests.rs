@@ -291,7 +291,7 @@ fn endings_cost_what_they_used() {
 fn a_body_never_seen_pays_by_its_answer() {
     let mut shop = Shop::new(|_| {});
     let mut call = shop.call();
-    assert_eq!(call.unread("the proxy did not show it", 0, true, NOON), Next::Reserve);
+    assert_eq!(call.unread("the proxy did not show it", Some(0), true, NOON), Next::Reserve);
     assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
     call.answer_head(200, JSON, false, &[], NOON);
     call.answer_chunk(br#"{"model":"gpt-4o","usage":{"prompt_tokens":40,"completion_tokens":2}}"#, false);
@@ -306,16 +306,16 @@ fn a_body_never_seen_meets_a_budget_that_is_used_up() {
     let mut shop = Shop::new(|_| {});
     shop.spend(1_500);
     let mut call = shop.call();
-    assert_eq!(call.unread("too long", 0, true, NOON), Next::Reserve);
+    assert_eq!(call.unread("too long", Some(0), true, NOON), Next::Reserve);
     assert!(matches!(shop.reserve(&mut call), Next::Reply(Reply { status: 429, .. })));
     // Between the steps, where a cheaper model would serve, nobody is refused for what was not seen.
     let mut shop = Shop::new(|_| {});
     shop.spend(1_100);
     let mut call = shop.call();
-    assert_eq!(call.unread("too long", 0, true, NOON), Next::Reserve);
+    assert_eq!(call.unread("too long", Some(0), true, NOON), Next::Reserve);
     assert_eq!(shop.reserve(&mut call), Next::Forward(Edits::default()));
     // What has left already is not held up.
-    assert_eq!(shop.call().unread("gone", 0, false, NOON), Next::Forward(Edits::default()));
+    assert_eq!(shop.call().unread("gone", Some(0), false, NOON), Next::Forward(Edits::default()));
 }
 
 /// Prompts too long to be read must not pass a budget together: the first holds all that is left.
@@ -332,13 +332,13 @@ fn of_bodies_never_seen_no_two_pass_what_is_left_together() {
     let mut shop = Shop::new(limits);
     let mut first = shop.call();
     // 2 MB, which may be half a million tokens, or a picture.
-    assert_eq!(first.unread("too long", 2_000_000, true, NOON), Next::Reserve);
+    assert_eq!(first.unread("too long", Some(2_000_000), true, NOON), Next::Reserve);
     assert_eq!(shop.reserve(&mut first), Next::Reserve, "less is held where so much is not left");
     assert_eq!(shop.reserve(&mut first), Next::Forward(Edits::default()));
     let holds: Vec<_> = first.holds().iter().map(|hold| hold.amount / 1_000_000).collect();
     assert_eq!(holds, [1_000, 500_100]);
     let mut second = shop.call();
-    assert_eq!(second.unread("too long", 2_000_000, true, NOON), Next::Reserve);
+    assert_eq!(second.unread("too long", Some(2_000_000), true, NOON), Next::Reserve);
     assert!(matches!(shop.reserve(&mut second), Next::Reply(Reply { status: 429, .. })));
     assert_eq!(shop.stands(), (0, 1_000));
     // It was a picture: who has money goes on.
@@ -348,7 +348,7 @@ fn of_bodies_never_seen_no_two_pass_what_is_left_together() {
     shop.book(&mut first);
     assert_eq!(shop.stands(), (800, 0));
     let mut third = shop.call();
-    assert_eq!(third.unread("too long", 2_000_000, true, NOON), Next::Reserve);
+    assert_eq!(third.unread("too long", Some(2_000_000), true, NOON), Next::Reserve);
     assert_eq!(shop.reserve(&mut third), Next::Reserve);
     assert_eq!(shop.reserve(&mut third), Next::Forward(Edits::default()));
 }
@@ -359,7 +359,10 @@ fn what_is_unread_or_opaque_is_refused_where_the_policy_says_so() {
         policy["unread"] = json!("deny");
         policy["opaque"] = json!("deny");
     });
-    assert!(matches!(shop.call().unread("too long", 0, true, NOON), Next::Reply(Reply { status: 413, .. })));
+    assert!(matches!(
+        shop.call().unread("too long", Some(0), true, NOON),
+        Next::Reply(Reply { status: 413, .. })
+    ));
     assert!(matches!(shop.call().body(b"{", false, NOON), Next::Reply(Reply { status: 400, .. })));
     assert!(matches!(
         shop.call().body(body("gpt-4o").as_bytes(), true, NOON),

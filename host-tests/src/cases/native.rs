@@ -158,14 +158,15 @@ impl World {
         if let Some(Next::Reply(reply)) = exchange.head(announced, self.now, level) {
             return Ok(Begun::Replied(Some(exchange), reply, Vec::new()));
         }
-        let announced = announced.filter(too_long);
-        let mut next = announced.map(|size| exchange.unread(&why, size, true, self.now));
+        let mut next =
+            announced.filter(too_long).map(|size| exchange.unread(&why, Some(size), true, self.now));
         if next.is_none() && call.hang_up == Some(HangUp::InRequest) {
             return Ok(Begun::Gone(exchange));
         }
         let body = sending.body();
         if next.is_none() {
-            next = Some(body.len()).filter(too_long).map(|size| exchange.unread(&why, size, true, self.now));
+            next =
+                Some(body.len()).filter(too_long).map(|_| exchange.unread(&why, announced, true, self.now));
         }
         let encoded = is_encoded(&sending.headers);
         let next = next.unwrap_or_else(|| exchange.body(&body, encoded, self.now));

@@ -180,7 +180,12 @@ impl Native {
         let next = if let Some(early) = exchange.head(Some(whole.request.len()), now, stands) {
             early
         } else if whole.request.len() > max {
-            exchange.unread(&format!("its body is longer than {max} bytes"), whole.request.len(), true, now)
+            exchange.unread(
+                &format!("its body is longer than {max} bytes"),
+                Some(whole.request.len()),
+                true,
+                now,
+            )
         } else {
             exchange.body(&whole.request, false, now)
         };

@@ -11,7 +11,7 @@ impl Stream {
         self.is_now = false;
         let now = self.now();
         if self.exchange.is_reading() {
-            let _ = self.exchange.unread("the proxy did not show the whole body", 0, false, now);
+            let _ = self.exchange.unread("the proxy did not show the whole body", None, false, now);
         }
         if self.kind == HostKind::Apisix {
             // It shows an answer's body only to a filter that asked for it by now.

@@ -185,7 +185,7 @@ fn each_model_has_a_budget_and_names_do_not_make_more() {
     }
     // A body that was not read is planned as the unknown model that it is.
     let mut unread = shop.call();
-    assert_eq!(unread.unread("too long", 0, true, NOON), Next::Reserve);
+    assert_eq!(unread.unread("too long", Some(0), true, NOON), Next::Reserve);
     assert!(matches!(shop.reserve(&mut unread), Next::Reply(_)));
 }
 
@@ -218,7 +218,7 @@ fn a_body_never_seen_is_of_an_unknown_model() {
         let mut shop = shop_of(&json!([{"name": "m", "match": {"model": pattern}, "per": ["model"],
             "limit": {"requests": 0}, "window": {"calendar": "day"}, "ladder": deny()}]));
         let mut call = shop.call();
-        let next = call.unread("too long", 0, true, NOON);
+        let next = call.unread("too long", Some(0), true, NOON);
         let next = if next == Next::Reserve { shop.reserve(&mut call) } else { next };
         assert_eq!(matches!(next, Next::Reply(_)), refused, "{pattern}");
     }
