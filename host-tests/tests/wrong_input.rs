@@ -18,6 +18,7 @@ fn folder(name: &str) -> PathBuf {
     for (name, bytes) in [
         ("policy.json", POLICY.as_bytes()),
         ("number.json", POLICY.replace("\"0.5\"", "0.5").as_bytes()),
+        ("whole.json", POLICY.replace("\"0.5\"", "5").as_bytes()),
         ("limit.json", br#"{"version": 1, "name": "t", "request_limits": [{"name": "r", "limit": {"usd": 2}, "over": {"deny": {}}}]}"#),
         ("marked.json", marked.as_bytes()),
         ("utf16.json", &utf_16),
@@ -79,6 +80,9 @@ fn what_is_wrong_is_refused_with_the_way_out() {
             "6 tokens are more than the 5 of `--cache-write`",
         ),
         ("check -q number.json", 1, "help: write it as text: \"0.5\""),
+        ("check -q whole.json", 1, "help: write it as text: \"5\""),
+        ("replay --policy number.json counts.csv", 1, "`tokenstile check number.json` shows where"),
+        ("price gpt-4o --policy number.json", 2, "`tokenstile check number.json` shows where"),
         ("check -q limit.json", 1, "help: write it as text: \"2\""),
         ("check -q marked.json", 1, MARKED),
         ("check -q utf16.json", 1, "it is UTF-16; save it as UTF-8"),

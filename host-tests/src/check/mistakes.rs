@@ -162,12 +162,9 @@ fn in_quotes(node: &Node, strict: &str, message: &str) -> Option<String> {
     let number = if of_limit {
         strict.get(node.member("usd")?.value.span.clone())?
     } else {
-        message
-            .strip_prefix("invalid value type: expected a string, but found a number: `")?
-            .split('`')
-            .next()?
+        message.strip_prefix("invalid value type: expected a string, but found ")?.split('`').nth(1)?
     };
-    number.parse::<f64>().ok()?;
+    number.parse::<f64>().ok().filter(|number| *number >= 0.0)?;
     Some(format!("write it as text: \"{number}\""))
 }
 

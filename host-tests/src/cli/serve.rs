@@ -81,7 +81,9 @@ fn start(args: &Args) -> Result<Server, Failure> {
     Server::start(&config).map_err(|error| match error {
         serve::Error::Filter(Error::Refused { .. }) => {
             // The filter has said why on the lines above.
-            Failure::Wrong(format!("the filter refuses the policy `{}`", args.policy.display()))
+            Failure::Wrong(format!(
+                "the filter refuses the policy `{name}`; `tokenstile check {name}` shows where"
+            ))
         }
         serve::Error::Io(why) => Failure::Call(format!("cannot listen on `{}`: {why}", args.listen)),
         serve::Error::Filter(other) => Failure::Wrong(other.to_string()),

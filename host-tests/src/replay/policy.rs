@@ -31,7 +31,7 @@ pub fn read(path: &Path, enforce: bool) -> Result<Given, Unusable> {
     let bytes =
         std::fs::read(path).map_err(|error| Unusable::File(format!("cannot read `{name}`: {error}")))?;
     let given = crate::check::text(bytes).and_then(|text| parse(&text, enforce));
-    given.map_err(|why| Unusable::Wrong(format!("`{name}`: {why}")))
+    given.map_err(|why| Unusable::Wrong(format!("`{name}`: {why}\n  `tokenstile check {name}` shows where")))
 }
 
 /// The same of a text.
