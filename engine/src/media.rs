@@ -18,6 +18,8 @@ const HEAD: usize = 32;
 pub(crate) struct Image {
     /// What stands before the base64: `data:image/png;base64,` is passed over.
     prefix: Prefix,
+    /// What was read before that is known.
+    start: Vec<u8>,
     bits: u32,
     count: u32,
     head: Vec<u8>,
@@ -35,17 +37,21 @@ pub(crate) struct Image {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Prefix {
-    /// Not known yet; so many bytes of `data:` matched.
+    /// Not known yet.
     #[default]
     Start,
-    Data(u8),
     /// Inside `data:…,`.
     Url,
     /// Base64 from here on.
     Body,
-    /// A link, an id: nothing to be seen.
+    /// A link: nothing to be seen.
     Foreign,
 }
+
+/// So many bytes show a link or a data URL: `https://`, `gs://`.
+const START: usize = 12;
+/// Longer than any link: a text that begins as one.
+const LINK_MAX: u64 = 8_192;
 
 impl Image {
     /// Takes the next piece of the string.
@@ -53,38 +59,31 @@ impl Image {
         for &byte in piece {
             match self.prefix {
                 Prefix::Body => self.base64(byte),
-                Prefix::Foreign => return,
-                _ => self.prefix(byte),
+                Prefix::Url if byte == b',' => self.prefix = Prefix::Body,
+                Prefix::Url if self.kind.len() < b"text/".len() => self.kind.push(byte),
+                Prefix::Url | Prefix::Foreign => self.signs = self.signs.saturating_add(1),
+                Prefix::Start => self.start(byte),
             }
         }
     }
 
-    fn prefix(&mut self, byte: u8) {
+    fn start(&mut self, byte: u8) {
         const DATA: &[u8] = b"data:";
-        self.prefix = match self.prefix {
-            Prefix::Start if byte == b'd' => Prefix::Data(1),
-            Prefix::Data(matched) if DATA.get(usize::from(matched)) == Some(&byte) => {
-                if usize::from(matched) == DATA.len().saturating_sub(1) {
-                    Prefix::Url
-                } else {
-                    Prefix::Data(matched.saturating_add(1))
-                }
-            }
-            // `h` begins `http`, and no picture's base64: PNG has `i`, JPEG `/`, GIF and WebP `R` and `U`.
-            Prefix::Start if byte == b'h' => Prefix::Foreign,
-            Prefix::Start => {
-                self.base64(byte);
-                Prefix::Body
-            }
-            Prefix::Url if byte == b',' => Prefix::Body,
-            Prefix::Url => {
-                if self.kind.len() < b"text/".len() {
-                    self.kind.push(byte);
-                }
-                Prefix::Url
-            }
-            _ => Prefix::Foreign,
-        };
+        self.start.push(byte);
+        if self.start.len() < START {
+            return;
+        }
+        let start = std::mem::take(&mut self.start);
+        let (opening, rest) = start.split_at(DATA.len());
+        if opening.eq_ignore_ascii_case(DATA) {
+            self.prefix = Prefix::Url;
+            self.push(rest);
+        } else if memchr::memmem::find(&start, b"://").is_some() {
+            self.prefix = Prefix::Foreign;
+        } else {
+            self.prefix = Prefix::Body;
+            self.push(&start);
+        }
     }
 
     fn base64(&mut self, byte: u8) {
@@ -123,6 +122,16 @@ impl Image {
         self.head.starts_with(b"%PDF")
     }
 
+    /// Whether it begins as what is no image: a PDF, a film or a recording (`ftyp`: ISO 14496-12, 4.3, which pictures
+    /// have too, by the brands of ISO 23008-12 and AVIF; WebM: RFC 8794, 8.1).
+    pub(crate) fn is_other(&self) -> bool {
+        const PICTURES: [&[u8]; 9] =
+            [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"avif", b"avis"];
+        let is_film = self.head.get(4..8) == Some(b"ftyp")
+            && self.head.get(8..12).is_some_and(|brand| !PICTURES.contains(&brand));
+        self.is_pdf() || is_film || self.head.starts_with(&[0x1A, 0x45, 0xDF, 0xA3])
+    }
+
     /// How long it is, if it is a recording in a known format.
     pub(crate) fn milliseconds(&self) -> Option<u64> {
         self.audio.milliseconds()
@@ -140,7 +149,10 @@ impl Image {
 
     /// Whether it says that it is a text, or cannot be base64 and is no link.
     pub(crate) fn is_text(&self) -> bool {
-        self.prefix != Prefix::Foreign && (self.kind.starts_with(b"text/") || self.strange > 0)
+        match self.prefix {
+            Prefix::Url | Prefix::Foreign => self.signs > LINK_MAX,
+            _ => self.kind.starts_with(b"text/") || self.strange > 0,
+        }
     }
 
     /// Whether it is a text that stands for itself.
@@ -150,7 +162,7 @@ impl Image {
 
     /// The bytes of a text.
     pub(crate) const fn text_bytes(&self) -> u64 {
-        if self.strange > 0 { self.signs } else { self.bytes }
+        if self.bytes == 0 || self.strange > 0 { self.signs } else { self.bytes }
     }
 
     /// How many bytes it has, decoded; 0 for a link.

@@ -75,7 +75,7 @@ fn on_vertex(target: &Target) -> Option<Found> {
 
 // --- the request ---
 
-pub(super) const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+pub(super) const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
 
 const COMPLETE_SHAPE: Shape = Shape { bound: |_, _| &[K::MaxTokensToSample], ..SHAPE };
 
@@ -151,6 +151,8 @@ fn turn(path: &[K]) -> Option<Turn> {
 fn content(path: &[K]) -> Option<Adds> {
     Some(match path {
         [] | [K::Item, K::Text | K::Title] => Adds::Text,
+        [K::Item] => Adds::Block,
+        [K::Item, K::Type] => Adds::Kind,
         [K::Item, K::Id] => Adds::ToolCall,
         [K::Item, K::ToolUseId] => Adds::ToolResult,
         [K::Item, K::Name] => Adds::Text,
@@ -159,7 +161,8 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::EncryptedContent] => Adds::SealedResult,
         [K::Item, K::Input, ..] => Adds::Json,
         [K::Item, K::Citations, K::Enabled] => Adds::Citations,
-        [K::Item, K::Source, K::Data | K::Url | K::FileId] => Adds::Image,
+        [K::Item, K::Source, K::Data] => Adds::Image,
+        [K::Item, K::Source, K::Url | K::FileId] => Adds::ImageLink,
         // The second is a document of blocks: ContentBlockSource of the SDKs, a text or a list.
         [K::Item, K::Content, rest @ ..] | [K::Item, K::Source, K::Content, rest @ ..] => {
             return content(rest);

@@ -58,7 +58,7 @@ fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
 // --- the request ---
 
 const SHAPE: Shape =
-    Shape { field, uses, bound: |_, _| &[K::InferenceConfig, K::MaxTokensCamel], ..Shape::PLAIN };
+    Shape { field, uses, adds, bound: |_, _| &[K::InferenceConfig, K::MaxTokensCamel], ..Shape::PLAIN };
 
 const INVOKE_SHAPE: Shape = Shape { bound: |_, model| invoke_bound(model), ..SHAPE };
 
@@ -98,10 +98,6 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools | K::ToolConfig] => Features::TOOLS,
-        [K::Messages, K::Item, K::Content, K::Item, K::Image | K::Source] => Features::VISION,
-        [K::Messages, K::Item, K::Content, K::Item, K::ToolResult, K::Content, K::Item, K::Image] => {
-            Features::VISION
-        }
         [.., K::Document] => Features::FILES,
         [.., K::Video] => Features::VIDEO,
         [K::Thinking] | [K::AdditionalModelRequestFields] => Features::REASONING,
@@ -162,7 +158,9 @@ fn block(path: &[K]) -> Option<Adds> {
         | [.., K::Document, K::Name | K::Context] => Adds::Text,
         [.., K::Document, K::Citations, K::Enabled] => Adds::Citations,
         [.., K::Image, K::Source, K::Bytes] => Adds::Image,
+        [.., K::Image, K::Source, K::S3Location, K::Uri] => Adds::ImageLink,
         [.., K::Document, K::Source, K::Bytes] => Adds::File,
+        [.., K::Document, K::Source, K::S3Location, K::Uri] => Adds::FileLink,
         _ => return None,
     })
 }

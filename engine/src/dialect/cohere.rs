@@ -39,7 +39,7 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -54,7 +54,6 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl] | [K::Images] => Features::VISION,
         [K::ResponseFormat] => Features::JSON_SCHEMA,
         [K::Thinking] => Features::REASONING,
         [K::Logprobs] => Features::LOGPROBS,

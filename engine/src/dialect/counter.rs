@@ -30,6 +30,7 @@ pub(super) struct Counter<'a> {
     low: bool,
     /// What the image before would cost less if it were coarse.
     saving: u64,
+    block: Block,
     choice: Choice,
     speaker: Speaker,
     is_partial: bool,
@@ -44,6 +45,15 @@ enum Choice {
     May,
     Must,
     MustNot,
+}
+
+/// The block at hand, which may say what its link is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Block {
+    /// Whether it says that it is an image, if it said what it is.
+    is_image: Option<bool>,
+    /// Whether its link was taken for one, if there was a link.
+    link: Option<bool>,
 }
 
 /// Who speaks in the message at hand.
@@ -83,6 +93,7 @@ impl<'a> Counter<'a> {
             word: Vec::new(),
             low: false,
             saving: 0,
+            block: Block::default(),
             choice: Choice::May,
             speaker: Speaker::default(),
             is_partial: false,
@@ -129,15 +140,19 @@ impl<'a> Counter<'a> {
     fn text(&mut self, adds: Option<Adds>, path: &[Key], event: Event<'_>) {
         match (adds, event) {
             (
-                Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
+                Some(Adds::Detail | Adds::Kind | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
                 Event::TextBegin { .. },
             ) => {
                 self.word.clear();
             }
-            (Some(Adds::Detail | Adds::ToolChoice | Adds::Thinking | Adds::ToolType), Event::Text(piece)) => {
+            (
+                Some(Adds::Detail | Adds::Kind | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
+                Event::Text(piece),
+            ) => {
                 keep_word(&mut self.word, piece);
             }
             (Some(Adds::Detail), Event::TextEnd { .. }) if self.word == b"low" => self.detail_low(),
+            (Some(Adds::Kind), Event::TextEnd { .. }) => self.kind_word(),
             (Some(Adds::ToolChoice), Event::TextEnd { .. }) => self.choice_word(),
             (Some(Adds::ToolType), Event::TextEnd { .. }) => {
                 let is_search = self.word.starts_with(b"web_") || self.word.starts_with(b"openrouter:web_");
@@ -188,6 +203,8 @@ impl<'a> Counter<'a> {
                 self.parts.add(PromptPart::Messages, 1);
                 self.begin_text(PromptPart::Text);
             }
+            Adds::ImageLink => self.media(Adds::Image, &Image::default()),
+            Adds::FileLink => self.media(Adds::File, &Image::default()),
             Adds::ToolText => self.begin_text(PromptPart::ToolText),
             Adds::ForcedTool => self.begin_text(PromptPart::ForcedTool),
             Adds::ToolCall => self.parts.add(PromptPart::ToolCalls, 1),
@@ -213,6 +230,8 @@ impl<'a> Counter<'a> {
             | Adds::Calls
             | Adds::ServerTool
             | Adds::Image
+            | Adds::Block
+            | Adds::Kind
             | Adds::Detail
             | Adds::File
             | Adds::Sealed
@@ -275,8 +294,13 @@ impl<'a> Counter<'a> {
     fn media(&mut self, kind: Adds, image: &Image) {
         let is_elsewhere = image.decoded_bytes() == 0;
         self.is_partial |= is_elsewhere && !image.is_text();
-        let is_other = image.is_text() || image.milliseconds().is_some() || image.pages().is_some();
-        self.images = self.images.saturating_add(u64::from(kind == Adds::Image && !is_other));
+        let is_other = image.is_text() || image.milliseconds().is_some() || image.is_other();
+        let is_image = kind == Adds::Image && !is_other;
+        if is_elsewhere && !image.is_text() {
+            self.link(is_image);
+        } else {
+            self.images = self.images.saturating_add(u64::from(is_image));
+        }
         if image.is_text() {
             // Four bytes a token is the usual mean.
             self.parts.add(PromptPart::Text, image.text_bytes().div_ceil(4));
@@ -296,6 +320,23 @@ impl<'a> Counter<'a> {
             let bytes = if is_elsewhere { UNSEEN_FILE_BYTES } else { image.decoded_bytes() };
             self.parts.add(PromptPart::FileBytes, bytes);
             self.parts.add(PromptPart::Files, 1);
+        }
+    }
+
+    /// What its block says of it decides; `is_image`: what it is where the block says nothing.
+    fn link(&mut self, is_image: bool) {
+        let is_image = self.block.is_image.unwrap_or(is_image);
+        self.images = self.images.saturating_add(u64::from(is_image));
+        self.block.link = Some(is_image);
+    }
+
+    /// It may stand before the block's link or behind it.
+    fn kind_word(&mut self) {
+        let is_image = self.word.starts_with(b"image") || self.word == b"input_image";
+        self.block.is_image = Some(is_image);
+        if let Some(was_image) = self.block.link.take() {
+            self.images = self.images.saturating_sub(u64::from(was_image));
+            self.link(is_image);
         }
     }
 
@@ -394,6 +435,7 @@ impl Visitor for Counter<'_> {
         let adds = (self.counting.adds)(path);
         match event {
             Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. } => self.text(adds, path, event),
+            Event::Begin(_) | Event::End if adds == Some(Adds::Block) => self.block = Block::default(),
             Event::End | Event::Null => {}
             _ => {
                 if let Some(adds) = adds {

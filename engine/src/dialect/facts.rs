@@ -2,6 +2,7 @@
 //! function which paths mean what; this file knows none of them.
 
 use super::lenient::{is_true, number_in};
+use super::prompt::Adds;
 use super::{Features, Route};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
@@ -22,7 +23,7 @@ pub struct Facts {
     pub output_bound_room: Option<Room>,
     /// How many answers are asked for at once: choices, candidates, images.
     pub choices: u64,
-    /// How many images are asked for, where that is what this API makes.
+    /// How many images are asked for, where that is what this API makes, and come in a form.
     pub images: u64,
     /// Whether the answer shall be streamed.
     pub stream: bool,
@@ -142,6 +143,8 @@ pub(crate) struct Shape {
     pub(crate) field: fn(path: &[Key]) -> Option<Field>,
     /// What a request uses that has a value at this path, called once a value (container, text, number, …).
     pub(crate) uses: fn(path: &[Key]) -> Features,
+    /// What a path adds to the prompt: whatever is an image there is vision.
+    pub(crate) adds: fn(path: &[Key]) -> Option<Adds>,
     /// Whether `stream_options.include_usage` exists here.
     pub(crate) stream_options: bool,
     /// Whether answers stream where the body does not say.
@@ -158,6 +161,7 @@ impl Shape {
     pub(crate) const PLAIN: Self = Self {
         field: |_| None,
         uses: |_| Features(0),
+        adds: |_| None,
         stream_options: false,
         streams_unasked: false,
         outputs: true,
@@ -513,6 +517,11 @@ impl Visitor for Finder {
         }
         if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
             self.facts.features = self.facts.features.and((self.shape.uses)(path));
+        }
+        if matches!(event, Event::TextBegin { .. })
+            && matches!((self.shape.adds)(path), Some(Adds::Image | Adds::ImageLink))
+        {
+            self.facts.features = self.facts.features.and(Features::VISION);
         }
         let field = (self.shape.field)(path);
         self.is_wanted = field.is_some();

@@ -83,7 +83,7 @@ fn is_service(segment: &str) -> bool {
 // --- the request ---
 
 const SHAPE: Shape =
-    Shape { field, uses, bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens], ..Shape::PLAIN };
+    Shape { field, uses, adds, bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -225,8 +225,10 @@ fn part_of(path: &[K]) -> Option<Adds> {
 
 fn data_of(path: &[K]) -> Option<Adds> {
     Some(match path {
+        [K::FileData | K::FileDataSnake] => Adds::Block,
+        [K::FileData | K::FileDataSnake, K::MimeType | K::MimeTypeSnake] => Adds::Kind,
         [K::InlineData | K::InlineDataSnake, K::Data] => Adds::Image,
-        [K::FileData | K::FileDataSnake, K::FileUri | K::FileUriSnake] => Adds::Image,
+        [K::FileData | K::FileDataSnake, K::FileUri | K::FileUriSnake] => Adds::ImageLink,
         _ => return None,
     })
 }

@@ -38,8 +38,14 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape =
-    Shape { field, uses, streams_unasked: true, bound: |_, _| &[K::Options, K::NumPredict], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    adds,
+    streams_unasked: true,
+    bound: |_, _| &[K::Options, K::NumPredict],
+    ..Shape::PLAIN
+};
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -55,7 +61,6 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::Images] | [K::Messages, K::Item, K::Images] => Features::VISION,
         [K::Format] => Features::JSON_SCHEMA,
         [K::Think] => Features::REASONING,
         _ => Features::default(),

@@ -38,7 +38,7 @@ pub(super) static WRITER: Dialect = Dialect {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, stream_options: true, bound, ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, adds, stream_options: true, bound, ..Shape::PLAIN };
 
 /// OpenAI's newer models refuse `max_tokens`, and many others do not know `max_completion_tokens`:
 /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_completion_tokens>.
@@ -70,7 +70,6 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools | K::Functions] => Features::TOOLS,
-        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl] => Features::VISION,
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio] => Features::AUDIO,
         [K::Messages, K::Item, K::Content, K::Item, K::File | K::DocumentUrl] => Features::FILES,
         [K::ResponseFormat, K::JsonSchema] => Features::JSON_SCHEMA,
@@ -94,7 +93,9 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::ReasoningContent | K::Reasoning] => Adds::Thoughts,
         [K::Messages, K::Item, K::Name] => Adds::Name,
         [K::Messages, K::Item, K::ToolCalls, K::Item] => Adds::ToolCall,
-        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
+        // Some servers take the link itself: <https://docs.mistral.ai/capabilities/vision>.
+        [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl]
+        | [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Detail] => Adds::Detail,
         [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileDataSnake] => Adds::File,
         [K::Tools, K::Item] | [K::Functions, K::Item] => Adds::Tool,

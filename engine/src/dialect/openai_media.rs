@@ -6,8 +6,8 @@
 use super::lenient::{is_true, number_in};
 use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
-    Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure,
-    no_header, openai, read_json,
+    Dialect, Events, Facts, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
+    openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -36,7 +36,9 @@ pub(super) static IMAGES: Dialect = Dialect {
         // A default model serves where none is named.
         ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
-    read: |body, route| read(body, route).map(|facts| Facts { images: facts.choices, ..facts }),
+    read: |body, route| {
+        read(body, route).map(|facts| Facts { images: facts.images.saturating_add(facts.choices), ..facts })
+    },
     ..BASE
 };
 
@@ -67,7 +69,7 @@ const SHAPE: Shape = Shape {
             _ => return None,
         })
     },
-    uses: |_| Features(0),
+    adds: COUNTING.adds,
     ..Shape::PLAIN
 };
 
@@ -100,6 +102,10 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
                 models = models.saturating_add(1);
                 facts.model = std::str::from_utf8(value).unwrap_or_default().to_owned();
                 facts.model_at = ModelAt::Form(end.saturating_sub(value.len())..end);
+            }
+            // One, or a list of them (`image[]`).
+            Some((name, _)) if name == b"image" || name.starts_with(b"image[") => {
+                facts.images = facts.images.saturating_add(1);
             }
             Some((b"stream", value)) => facts.stream |= is_true(value),
             Some((b"n", value)) => facts.choices = facts.choices.max(number_in(value).unwrap_or(1)),
@@ -164,6 +170,8 @@ fn field(part: &[u8]) -> Option<(&[u8], &[u8])> {
 const COUNTING: Counting = Counting {
     adds: |path| match path {
         [K::Prompt | K::Input | K::Instructions] => Some(Adds::Text),
+        [K::Images, K::Item, K::ImageUrl] => Some(Adds::Image),
+        [K::Images, K::Item, K::FileId] => Some(Adds::ImageLink),
         _ => None,
     },
     turn: no_turns,

@@ -27,7 +27,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     refusal: openai::refusal,
 };
 
-const SHAPE: Shape = Shape { field, uses, bound: |_, _| &[K::MaxOutputTokensSnake], ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxOutputTokensSnake], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -45,8 +45,9 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::Input, K::Item, K::Content, K::Item, K::ImageUrl] => Features::VISION,
-        [K::Input, K::Item, K::Content, K::Item, K::FileDataSnake | K::FileId] => Features::FILES,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId | K::FileUrl] => {
+            Features::FILES
+        }
         [K::Text, K::Format, K::Schema] => Features::JSON_SCHEMA,
         [K::Reasoning] => Features::REASONING,
         [K::TopLogprobs] => Features::LOGPROBS,
@@ -72,9 +73,15 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Input | K::Instructions] | [K::Input, K::Item] => Adds::Message,
         [K::Input, K::Item, K::Content | K::Name | K::Arguments | K::Output | K::Input]
         | [K::Input, K::Item, K::Content | K::Output, K::Item, K::Text | K::Refusal] => Adds::Text,
-        [K::Input, K::Item, K::Content | K::Output, K::Item, K::ImageUrl] => Adds::Image,
+        [K::Input, K::Item, K::Content | K::Output, K::Item] => Adds::Block,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::Type] => Adds::Kind,
+        // The second is the picture of a screen (`ResponseComputerToolCallOutputScreenshot` of the SDKs).
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::ImageUrl]
+        | [K::Input, K::Item, K::Output, K::ImageUrl] => Adds::Image,
+        [K::Input, K::Item, K::Output, K::FileId] => Adds::ImageLink,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
-        [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId] => Adds::File,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake] => Adds::File,
+        [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileId | K::FileUrl] => Adds::FileLink,
         [K::Tools, K::Item] => Adds::Tool,
         [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
@@ -83,7 +90,6 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::Format, K::Definition] => Adds::ToolText,
         [K::Input, K::Item, K::Summary] => Adds::NoMessage,
         [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
-        [K::Input, K::Item, K::Content, K::Item, K::FileUrl] => Adds::File,
         [K::PreviousResponseId | K::Conversation | K::Prompt] => Adds::Elsewhere,
         [K::ToolChoice] | [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,

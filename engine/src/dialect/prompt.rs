@@ -76,6 +76,14 @@ pub(crate) enum Adds {
     ToolType,
     /// An image, as base64 or a data URL in this string; anything else is an image of unknown size.
     Image,
+    /// An image that is elsewhere: a link, an id.
+    ImageLink,
+    /// A file that is elsewhere.
+    FileLink,
+    /// An object that may have a link, and says what it is.
+    Block,
+    /// What it is: `input_image`, `document`, `video/mp4`.
+    Kind,
     /// The wish for a coarse image: `low`.
     Detail,
     /// A file, as base64 or a data URL in this string.

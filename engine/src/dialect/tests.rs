@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 mod evasions;
+mod images;
 
 fn route(method: &str, path: &str) -> Option<Route> {
     recognise(method.as_bytes(), b"api.openai.com", path.as_bytes()).metered()
