@@ -162,6 +162,9 @@ fn what_waits_when_the_configuration_ends_stands_in_the_log() {
     assert_eq!(vm.http_calls().len(), 1);
     vm.retire().unwrap();
     assert_eq!((logged(&shared).len(), delivered(&shared, "dropped")), (2, 2));
+    // Streams go on under a configuration that has ended, and no tick comes to send what they come to.
+    call(&mut vm, "cyd");
+    assert_eq!((logged(&shared).len(), vm.http_calls().len()), (3, 1));
 }
 
 #[test]

@@ -79,6 +79,10 @@ extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
 extern "C" fn proxy_on_configure(id: u32, _: usize) -> u32 {
     let Some(root) = Root::configure() else { return 0 };
     release(id);
+    // Streams that run may have the one before for long.
+    if let Some(before) = root_of(id) {
+        before.borrow_mut().end();
+    }
     with(id, |context| *context = Context::Root(Rc::new(RefCell::new(root))));
     1
 }
@@ -194,11 +198,7 @@ extern "C" fn proxy_on_log(id: u32) {
 extern "C" fn proxy_on_done(id: u32) -> u32 {
     with(id, |context| match context {
         Context::Metered(stream) => stream.gone(),
-        Context::Root(root) => {
-            let mut root = root.borrow_mut();
-            root.close();
-            root.close_records();
-        }
+        Context::Root(root) => root.borrow_mut().end(),
         _ => {}
     });
     release(id);

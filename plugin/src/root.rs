@@ -69,6 +69,8 @@ pub(crate) struct Root {
     pub(crate) batches: Batches,
     /// The period of the ticks; 0 without.
     ticking: u32,
+    /// This configuration was replaced, or the filter ends.
+    ended: bool,
     last_now: Option<EpochMs>,
     /// The same to the nanosecond, as far as the host tells it.
     last_ns: u64,
@@ -110,6 +112,7 @@ impl Root {
             outbox: Outbox::default(),
             batches: Batches::default(),
             ticking: 0,
+            ended: false,
             last_now: None,
             last_ns: 0,
             calls: 0,
@@ -280,9 +283,22 @@ impl Root {
         settled
     }
 
+    /// This configuration ends, and no tick comes any more: what calls owe is tried once more, what waits to be sent is
+    /// logged. Streams that run go on under it.
+    pub(crate) fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if let Some(now) = self.now() {
+            self.settle(Vec::new(), now);
+        }
+        self.close();
+        self.close_records();
+    }
+
     /// Makes sure that what is to be sent meets a tick. Says whether this host has them.
     pub(crate) fn ticks_to_send(&mut self) -> bool {
-        self.ticking != 0 || self.tick(SEND_TICK_MS)
+        !self.ended && (self.ticking != 0 || self.tick(SEND_TICK_MS))
     }
 
     /// Slows the ticks down when only alerts and records wait for them, and ends them when nothing does.
@@ -296,13 +312,13 @@ impl Root {
     /// Whether this host makes requests from a tick: Envoy. WasmX takes a tick's period in the root's callbacks
     /// alone, where it is not known yet; APISIX has neither ticks nor requests without a call.
     pub(crate) fn calls_out(&self) -> bool {
-        self.kind == Some(HostKind::Envoy)
+        self.kind == Some(HostKind::Envoy) && !self.ended
     }
 
     /// Sets the ticks' period, 0 to end them, where a tick can resume a request: only on Envoy. WasmX traps when
     /// the period is set twice and crashes when a tick resumes; APISIX has no ticks. Says whether it is set.
     fn tick(&mut self, period_ms: u32) -> bool {
-        if self.kind != Some(HostKind::Envoy) {
+        if self.kind != Some(HostKind::Envoy) || self.ended {
             return false;
         }
         if self.ticking != period_ms && host::set_tick_period(period_ms).is_ok() {
