@@ -5,7 +5,6 @@ use super::types::record::{generate, place};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
 use tokenstile_host::cases::{Native, Runner, Suite, Wasmtime, filter};
 use tokenstile_host::demo::{self, Way};
 use tokenstile_host::host::{Module, Profile};
@@ -16,21 +15,7 @@ fn validator() -> Validator {
 
 #[test]
 fn the_schema_of_the_record_that_ships_says_what_the_type_says() {
-    let text = format!("{:#}\n", generate());
-    if std::env::var_os("TOKENSTILE_UPDATE").is_some() {
-        std::fs::write(place(), text).unwrap();
-        // The command has the one before it in it.
-        return;
-    }
-    let shipped = std::fs::read_to_string(place()).unwrap_or_default();
-    assert!(
-        shipped == text,
-        "docs/record.schema.json is not what the type says; \
-         `TOKENSTILE_UPDATE=1 cargo test -p tokenstile-host --test schema` writes it"
-    );
-    let said = Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(["schema", "--record"]).output().unwrap();
-    assert!(said.status.success());
-    assert_eq!(String::from_utf8(said.stdout).unwrap(), shipped);
+    super::assert_ships(&place(), &generate(), &["--record"]);
 }
 
 /// Judges every record that the cases of a suite write, and counts them.

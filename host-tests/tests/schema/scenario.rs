@@ -7,32 +7,13 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn text() -> String {
-    format!("{:#}\n", scenario::generate())
-}
-
 fn validator() -> Validator {
     jsonschema::validator_for(&scenario::generate()).unwrap()
 }
 
 #[test]
 fn the_schema_that_ships_says_what_the_types_say() {
-    let place = scenario::place();
-    if std::env::var_os("TOKENSTILE_UPDATE").is_some() {
-        std::fs::write(&place, text()).unwrap();
-        // The command has the one before it in it.
-        return;
-    }
-    let shipped = std::fs::read_to_string(&place).unwrap_or_default();
-    assert!(
-        shipped == text(),
-        "docs/scenario.schema.json is not what the types say; \
-         `TOKENSTILE_UPDATE=1 cargo test -p tokenstile-host --test schema` writes it"
-    );
-    let said =
-        Command::new(env!("CARGO_BIN_EXE_tokenstile")).args(["schema", "--scenario"]).output().unwrap();
-    assert!(said.status.success());
-    assert_eq!(String::from_utf8(said.stdout).unwrap(), shipped);
+    super::assert_ships(&scenario::place(), &scenario::generate(), &["--scenario"]);
 }
 
 #[test]
