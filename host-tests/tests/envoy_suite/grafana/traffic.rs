@@ -28,9 +28,11 @@ pub(crate) fn policy(times: u32) -> Value {
         "routes": [{"name": "mini-trial", "match": {"feature": "chat"}, "split": {"by": "user", "arms": [
             {"name": "control", "weight": 500}, {"name": "mini", "weight": 500, "set": {"model": "gpt-4o-mini"}}]}}],
         "overrides": [{"match": {"tenant": "initech"}, "budget": "tenant-day", "limit": usd(5)},
-            {"match": {"tenant": "globex"}, "budget": "tenant-day", "limit": usd(60)}],
+            {"match": {"tenant": "globex"}, "budget": "tenant-day", "limit": usd(60)},
+            // Whose calls cost the most, for nobody knows their price, and go on.
+            {"match": {"tenant": "hooli"}, "budget": "tenant-day", "limit": usd(150_000)}],
         "budgets": [
-            {"name": "everything", "per": [], "limit": usd(2000), "window": day, "ladder": [{"at": "100%", "deny": {}}]},
+            {"name": "everything", "per": [], "limit": usd(20_000), "window": day, "ladder": [{"at": "100%", "deny": {}}]},
             {"name": "tenant-day", "per": ["tenant"], "limit": usd(300), "window": day, "ladder": [
                 {"at": "20%", "warn": {}, "alert": "ops"}, {"at": "50%", "clamp": {"max_output_tokens": 200}},
                 {"at": "70%", "downgrade": "economy"}, {"at": "100%", "deny": {}, "alert": "ops"}]},
@@ -75,7 +77,9 @@ fn call(n: u64) -> Call {
         words[usize::try_from((die / salt) % words.len() as u64).unwrap()]
     };
     let feature = of(&["chat", "chat", "chat", "search", "search", "reports", "agents"], 1);
-    let tenant = of(&["acme", "acme", "acme", "globex", "globex", "initech"], 7);
+    let kind = die / 126 % 50;
+    let tenant =
+        if kind < 2 { "hooli" } else { of(&["acme", "acme", "acme", "globex", "globex", "initech"], 7) };
     let user = format!("{tenant}-{}", of(&["ana", "ben", "chloe"], 42));
     // Reports are long, and come in waves.
     let wave = (n / 400) % 2;
@@ -83,7 +87,7 @@ fn call(n: u64) -> Call {
     let text = "All work and no play makes Jack a dull boy. ".repeat(5 + usize::try_from(die % 60).unwrap());
     let message = json!([{"role": "user", "content": text}]);
     let openai = |body: Value| Call::chat(body.to_string());
-    let call = match (die / 126 % 50, feature) {
+    let call = match (kind, feature) {
         (0, _) => openai(json!({"model": "house-model", "messages": message})),
         (1, _) => Call::chat(GZIP)
             .header("content-encoding", "gzip")
