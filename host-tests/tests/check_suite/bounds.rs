@@ -26,6 +26,13 @@ const WARN: &str = "{\"at\": \"100%\", \"warn\": {}}";
 const DOWN: &str = "{\"at\": \"100%\", \"downgrade\": \"e\"}";
 
 #[test]
+fn a_budget_that_is_over_stops_nobody() {
+    let over = with(&FINE.replace("\"per\"", "\"until\": \"2026-01-01\", \"per\""));
+    let kinds: Vec<String> = found(&over).into_iter().map(|(kind, ..)| kind).collect();
+    assert_eq!(kinds, ["no-worst-case", "dead-rule"]);
+}
+
+#[test]
 fn budgets_that_never_stop_are_warned_of() {
     // A list that nothing uses is another warning.
     let unused = |policy: String| {

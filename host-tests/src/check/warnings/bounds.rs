@@ -17,14 +17,14 @@ impl Warnings<'_> {
         }
         let open: Vec<(usize, Vec<String>)> = self
             .declared()
-            .filter(|(_, budget)| budget.meter != Meter::RequestsInFlight && !stops(budget))
+            .filter(|(_, budget)| budget.meter != Meter::RequestsInFlight && !refuses(budget))
             .map(|(i, _)| (i, self.open_tiers(i)))
             .filter(|(_, tiers)| !tiers.is_empty())
             .collect();
         for (i, tiers) in &open {
             self.never_stops(*i, tiers);
         }
-        if open.is_empty() && !self.declared().any(|(_, budget)| stops(budget)) {
+        if open.is_empty() && !self.declared().any(|(_, budget)| self.stops(budget)) {
             self.no_worst_case("budgets", "no budget ever refuses: nothing bounds what calls cost");
         }
     }
@@ -82,10 +82,15 @@ impl Warnings<'_> {
                 of_tier.insert("tier".to_owned(), tier.as_str().into());
             }
             self.declared().any(|(j, other)| {
-                other.meter != Meter::RequestsInFlight && stops(other) && covers(&written(j), &of_tier)
+                other.meter != Meter::RequestsInFlight && self.stops(other) && covers(&written(j), &of_tier)
             })
         };
         tiers.into_iter().filter(|tier| !is_stopped(tier)).collect()
+    }
+
+    /// It refuses, and not only until a day, or from a day that is to come.
+    fn stops(&self, budget: &Budget) -> bool {
+        refuses(budget) && budget.term.until.is_none() && budget.term.lasts(self.now)
     }
 
     /// The tiers that budgets name.
@@ -100,7 +105,7 @@ impl Warnings<'_> {
     }
 }
 
-fn stops(budget: &Budget) -> bool {
+fn refuses(budget: &Budget) -> bool {
     budget.ladder.iter().any(|step| matches!(step.action, Action::Deny { .. }))
 }
 

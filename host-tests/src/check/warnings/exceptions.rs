@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokenstile_engine::policy::Over;
 
 impl Warnings<'_> {
-    /// Limits on single requests behind one that is met first, and blocks that are over.
+    /// Limits on single requests behind one that is met first, and blocks and budgets that are over.
     pub(super) fn requests(&mut self) {
         let policy = &self.sound.policy;
         let written = |i: usize| self.sound.document.pointer(&format!("/request_limits/{i}/match")).cloned();
@@ -26,15 +26,15 @@ impl Warnings<'_> {
                 found.push((format!("request_limits[{i}].name"), message, Some("put it first".to_owned())));
             }
         }
-        let blocks = self.sound.document.get("blocks").and_then(Value::as_array).into_iter().flatten();
-        for (i, block) in blocks.enumerate() {
-            let until = block.get("until").and_then(Value::as_str);
-            if until.and_then(end).is_some_and(|end| end <= self.now.0) {
-                found.push((
-                    format!("blocks[{i}].until"),
-                    "over: it stops nothing any more".to_owned(),
-                    None,
-                ));
+        for (key, what) in
+            [("blocks", "it stops nothing any more"), ("budgets", "it counts nothing any more")]
+        {
+            let rules = self.sound.document.get(key).and_then(Value::as_array).into_iter().flatten();
+            for (i, rule) in rules.enumerate() {
+                let until = rule.get("until").and_then(Value::as_str);
+                if until.and_then(end).is_some_and(|end| end <= self.now.0) {
+                    found.push((format!("{key}[{i}].until"), format!("over: {what}"), None));
+                }
             }
         }
         for (path, message, help) in found {
