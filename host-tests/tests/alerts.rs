@@ -3,15 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod sink_support;
+
 use serde_json::{Value, json};
+use sink_support::{answer, metric, pass};
 use std::sync::Barrier;
 use std::time::Duration;
 use tokenstile_host::cases::filter;
 use tokenstile_host::host::{
-    Answer, Driver, Faults, HeaderMap, LogLine, Profile, Repeat, Report, Request, Shared, Status, Vm,
-    VmConfig,
+    Answer, Driver, Faults, LogLine, Profile, Repeat, Report, Request, Shared, Status, Vm, VmConfig,
 };
-use tokenstile_host::metrics;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -49,26 +50,6 @@ fn alerts(shared: &Shared) -> Vec<Value> {
     let lines: Vec<String> = shared.log().lines().iter().map(LogLine::text).collect();
     let json = lines.iter().filter_map(|line| line.split_once("tokenstile-alert "));
     json.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
-}
-
-/// The sum of a counter over the labels that are not named.
-fn metric(shared: &Shared, name: &str) -> i64 {
-    let all = shared.metrics().snapshot();
-    let series = all.iter().map(|(name, value)| (name.as_str(), *value));
-    metrics::sum(series, &format!("tokenstile_{name}")).unwrap_or(0)
-}
-
-/// So many seconds, with a tick in each.
-fn pass(vm: &mut Vm, seconds: u64) {
-    for _ in 0..seconds {
-        vm.shared().clock().advance(Duration::from_secs(1));
-        vm.tick().unwrap();
-    }
-}
-
-fn answer(vm: &mut Vm, status: &str) {
-    let token = vm.http_calls()[0].token;
-    vm.http_call_response(token, [(":status", status)], "", HeaderMap::new()).unwrap();
 }
 
 #[test]

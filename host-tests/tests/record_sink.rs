@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod sink_support;
+
 use serde_json::{Value, json};
+use sink_support::{answer, metric, pass};
 use std::collections::BTreeSet;
-use std::time::Duration;
 use tokenstile_host::cases::filter;
-use tokenstile_host::host::{Answer, Driver, HeaderMap, LogLine, Profile, Request, Shared, Vm, VmConfig};
-use tokenstile_host::metrics;
+use tokenstile_host::host::{Answer, Driver, LogLine, Profile, Request, Shared, Vm, VmConfig};
 
 fn vm(profile: Profile, shared: &Shared, form: &str, log: bool) -> Vm {
     let policy = json!({
@@ -45,22 +46,7 @@ fn ids(body: &[u8]) -> Vec<String> {
 }
 
 fn delivered(shared: &Shared, outcome: &str) -> i64 {
-    let all = shared.metrics().snapshot();
-    let series = all.iter().map(|(name, value)| (name.as_str(), *value));
-    metrics::sum(series, &format!("tokenstile_record_deliveries;outcome={outcome}")).unwrap_or(0)
-}
-
-/// So many seconds, with a tick in each.
-fn pass(vm: &mut Vm, seconds: u64) {
-    for _ in 0..seconds {
-        vm.shared().clock().advance(Duration::from_secs(1));
-        vm.tick().unwrap();
-    }
-}
-
-fn answer(vm: &mut Vm, status: &str) {
-    let token = vm.http_calls()[0].token;
-    vm.http_call_response(token, [(":status", status)], "", HeaderMap::new()).unwrap();
+    metric(shared, &format!("record_deliveries;outcome={outcome}"))
 }
 
 #[test]

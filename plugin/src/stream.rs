@@ -2,16 +2,18 @@
 
 mod answer;
 mod edits;
+mod request;
 
 use crate::host::{self, Buffer, Map};
 use crate::identity;
 use crate::pairs::{self, Pairs};
 use crate::root::{HostKind, Root};
+use request::{Line, is_encoded, remove_length, request_line, short_text, strip};
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokenstile_engine::dialect::{self, Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
-use tokenstile_engine::policy::{Head, Policy, Verdict};
+use tokenstile_engine::policy::{Head, Verdict};
 use tokenstile_engine::quota;
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::EpochMs;
@@ -431,34 +433,6 @@ impl Stream {
     }
 }
 
-/// Takes out of the request what must not go upstream.
-fn strip(policy: &Policy, headers: &Pairs) -> Result<(), String> {
-    let mut removed: Vec<&[u8]> = Vec::new();
-    for (name, _) in headers.iter().filter(|(name, _)| policy.strips(name)) {
-        let Ok(text) = std::str::from_utf8(name) else { continue };
-        if removed.contains(&name.as_slice()) {
-            continue;
-        }
-        let remove = || host::remove_header(Map::RequestHeaders, text);
-        remove()
-            .or_else(|_| remove())
-            .map_err(|status| format!("removing `{text}` from the request answered status {status}"))?;
-        removed.push(name);
-    }
-    Ok(())
-}
-
-/// Text from outside as far as it may stand in a record.
-fn short_text(bytes: &[u8]) -> String {
-    const LONGEST: usize = 128;
-    String::from_utf8_lossy(bytes).chars().take(LONGEST).collect()
-}
-
-fn remove_length() -> Result<(), host::Status> {
-    let remove = || host::remove_header(Map::RequestHeaders, "content-length");
-    remove().or_else(|_| remove())
-}
-
 /// A call that no dialect recognises.
 fn unknown(shared: &Rc<RefCell<Root>>) -> Seen {
     let mut root = shared.borrow_mut();
@@ -488,27 +462,4 @@ fn answered(root: &Rc<RefCell<Root>>, reply: &Reply) -> Seen {
 fn send(reply: &Reply) -> Result<(), host::Status> {
     let send = || host::send_local_response(reply.status, "tokenstile", &reply.headers, &reply.body);
     send().or_else(|_| send())
-}
-
-/// What tells where a request goes.
-struct Line {
-    method: Vec<u8>,
-    host: Vec<u8>,
-    path: Vec<u8>,
-}
-
-/// Method, host and path: among all headers, or each by itself where the host gives only that.
-fn request_line(headers: Option<&Pairs>) -> Result<Line, host::Status> {
-    let find = |name| headers.and_then(|all| pairs::find(all, name)).map(<[u8]>::to_vec);
-    let one = |name| find(name).map_or_else(|| host::header(Map::RequestHeaders, name), Ok);
-    let (method, path) = (one(":method")?, one(":path")?);
-    let method = dialect::effective_method(&method, |name| pairs::find(headers?, name)).to_vec();
-    // The path tells most dialects; the host only names the provider.
-    let host = find(":authority").or_else(|| find("host")).unwrap_or_default();
-    Ok(Line { method, host, path })
-}
-
-fn is_encoded(headers: &Pairs) -> bool {
-    pairs::find(headers, "content-encoding")
-        .is_some_and(|v| !v.is_empty() && !v.eq_ignore_ascii_case(b"identity"))
 }

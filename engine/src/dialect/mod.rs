@@ -9,6 +9,7 @@ mod edit;
 mod events;
 mod facts;
 mod features;
+mod finder;
 mod gemini;
 mod lenient;
 mod ollama;
@@ -32,7 +33,8 @@ pub use target::Target;
 pub use weights::stem as model_stem;
 
 pub(crate) use events::Events;
-pub(crate) use facts::{Field, Shape, read_json, takes_stream_options};
+pub(crate) use facts::{Field, Shape, takes_stream_options};
+pub(crate) use finder::read_json;
 pub(crate) use prompt::Prompt;
 pub(crate) use target::percent_decoded;
 

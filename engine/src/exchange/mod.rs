@@ -15,6 +15,7 @@ mod answering;
 mod climb;
 mod conclude;
 mod confirm;
+mod counting;
 mod decision;
 mod early;
 mod failing;
@@ -32,10 +33,10 @@ pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
 
 use crate::alert::Owed;
-use crate::dialect::{Edits, Facts, Features, Opaque, Route, takes_stream_options};
+use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
 use crate::learned::Learned;
 use crate::ledger::{Denied, Hold, Reserved};
-use crate::policy::{CountRule, Identity, Policy, StreamUsageRule, Unread, Verdict};
+use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, Quotes, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
@@ -237,7 +238,7 @@ impl Exchange {
                 self.identity.complete(&facts.pointed);
                 self.prompt_bound = self.bound(body, &facts);
                 self.prompt_tokens = match self.prompt_bound {
-                    Some(_) => by_length(body.len()),
+                    Some(_) => counting::by_length(body.len()),
                     None => self.counted(body, &facts),
                 };
                 self.facts = Some(facts);
@@ -250,7 +251,7 @@ impl Exchange {
                 return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {
-                self.prompt_tokens = by_length(body.len());
+                self.prompt_tokens = counting::by_length(body.len());
                 self.unread = Some(why);
             }
         }
@@ -283,37 +284,6 @@ impl Exchange {
         let message =
             format!("Nobody knows what {what} costs, and this service's policy refuses such models.");
         Some(self.refuse(&Refusal::other(RefusalKind::UnknownModel, message), now))
-    }
-
-    /// The certain bound of a prompt, if it may be enough for the decision.
-    fn bound(&self, body: &[u8], facts: &Facts) -> Option<u64> {
-        // Media have no bound by their bytes. A stream that is cut is paid by the count of its prompt.
-        const UNBOUNDED: Features =
-            Features::VISION.and(Features::AUDIO).and(Features::VIDEO).and(Features::FILES);
-        let is_bounded = !facts.features.meets(UNBOUNDED) && !facts.stream;
-        let wanted = self.policy.count == CountRule::AsNeeded && body.len() >= COUNTED_BELOW;
-        (is_bounded && wanted)
-            .then(|| tokenstile_tokens::upper_bound(body.len() as u64).saturating_add(UNSEEN_TOKENS_MAX))
-    }
-
-    fn counted(&mut self, body: &[u8], facts: &Facts) -> u64 {
-        let count = self.route.count_prompt(body, facts);
-        self.prompt_is_partial = count.is_partial;
-        self.prompt_images = count.images;
-        count.tokens
-    }
-
-    /// The body once more, after [`Next::Count`].
-    pub fn count(&mut self, body: &[u8], now: EpochMs) -> Next {
-        if self.state != State::Reserving {
-            return Next::Nothing;
-        }
-        let Some(facts) = self.facts.take() else { return Next::Nothing };
-        self.prompt_tokens = self.counted(body, &facts);
-        self.facts = Some(facts);
-        self.prompt_bound = None;
-        self.plan(now);
-        Next::Reserve
     }
 
     /// The body will not be seen, or was not: the call pays by what its answer says. `bytes`: its length, as far as it
@@ -496,18 +466,6 @@ impl Exchange {
             }
         }
     }
-}
-
-/// Prompts shorter than this many bytes are counted at once: that costs less than asking twice.
-const COUNTED_BELOW: usize = 2048;
-
-/// More than any provider adds to a prompt unseen (Anthropic's system prompt for tools has up to 804
-/// tokens: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing>).
-const UNSEEN_TOKENS_MAX: u64 = 1024;
-
-/// Four bytes a token is the usual mean; the settlement will know better.
-const fn by_length(bytes: usize) -> u64 {
-    (bytes as u64).div_ceil(4)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Exchange {
 
     /// What a prompt that is not seen may have by its length.
     fn unseen_tokens(&self) -> u64 {
-        self.unseen.map_or(0, |length| length.map_or(UNSEEN_TOKENS_MAX, super::by_length))
+        self.unseen.map_or(0, |length| length.map_or(UNSEEN_TOKENS_MAX, super::counting::by_length))
     }
 
     /// A call of an unseen prompt was refused by the length of its prompt: it holds all that is left, if that is enough

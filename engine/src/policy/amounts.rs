@@ -220,3 +220,21 @@ pub(super) fn zone(path: &str, name: Option<&str>, errors: &mut PolicyErrors) ->
     }
     zone
 }
+
+/// So many thousandths of a limit.
+pub(super) fn amount_at(limit: Amount, per_mille: u32) -> Amount {
+    let at = i128::from(limit).saturating_mul(i128::from(per_mille)) / 1000;
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+/// `90%` or `99.5%` in thousandths of the limit.
+pub(super) fn per_mille(text: &str) -> Option<u32> {
+    let number = text.strip_suffix('%')?;
+    let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || tenth.len() != 1 || !whole.bytes().chain(tenth.bytes()).all(|b| b.is_ascii_digit())
+    {
+        return None;
+    }
+    let value = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth.parse().ok()?)?;
+    (value <= 100_000).then_some(value)
+}

@@ -1,5 +1,6 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
+use super::amounts::{amount_at, per_mille};
 use super::condition::{Asker, RESERVED};
 use super::deny::EXHAUSTED;
 use super::errors::PolicyErrors;
@@ -480,22 +481,4 @@ pub(super) fn is_name(name: &str) -> bool {
 
 pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
-}
-
-/// So many thousandths of a limit.
-pub(super) fn amount_at(limit: Amount, per_mille: u32) -> Amount {
-    let at = i128::from(limit).saturating_mul(i128::from(per_mille)) / 1000;
-    i64::try_from(at).unwrap_or(i64::MAX)
-}
-
-/// `90%` or `99.5%` in thousandths of the limit.
-fn per_mille(text: &str) -> Option<u32> {
-    let number = text.strip_suffix('%')?;
-    let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || tenth.len() != 1 || !whole.bytes().chain(tenth.bytes()).all(|b| b.is_ascii_digit())
-    {
-        return None;
-    }
-    let value = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth.parse().ok()?)?;
-    (value <= 100_000).then_some(value)
 }

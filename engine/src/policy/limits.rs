@@ -1,7 +1,8 @@
 //! Whose limit is another: tiers, overrides that end by date, exemptions. The limit is no part of a subject's key,
 //! so what was used stays when it changes.
 
-use super::compile::{Compiler, amount_at};
+use super::amounts::amount_at;
+use super::compile::Compiler;
 use super::identity::{Dimension, Match};
 use super::named::Named;
 use super::{Budget, Identity, Policy, amounts, wire};

@@ -4,6 +4,7 @@
 
 use super::PolicyErrors;
 use super::condition::Wanted;
+use super::effort::Effort;
 use super::language::Message;
 use super::named::Named;
 use deserr::Deserr;
@@ -421,48 +422,6 @@ pub(super) struct Clamp {
 pub(super) enum ClampTo {
     /// What is left of the budget.
     Remaining,
-}
-
-/// How hard a model thinks, as OpenAI names it, from the least to the most:
-/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-reasoning_effort>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserr)]
-#[deserr(error = PolicyErrors, rename_all = lowercase)]
-pub enum Effort {
-    /// Not at all.
-    None,
-    /// As little as it can.
-    Minimal,
-    /// A little.
-    Low,
-    /// Some.
-    Medium,
-    /// Much.
-    High,
-    /// More.
-    Xhigh,
-}
-
-impl Effort {
-    const ALL: [Self; 6] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Minimal => "minimal",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Xhigh => "xhigh",
-        }
-    }
-
-    /// By its word in a request.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|effort| effort.name() == name)
-    }
 }
 
 /// The `overage` action: what is used beyond the step, at a price.

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tokenstile_engine::price::{PriceQuery, Prices, Quote, ServiceTier};
+use tokenstile_engine::units::EpochMs;
 
 /// What one call came to. What every record has is required, but for what older ones had not yet.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -143,6 +145,21 @@ impl From<&Usage> for tokenstile_engine::usage::Usage {
 }
 
 impl Record {
+    /// What this version's price book says of the model that was paid, at the call's time and without a service tier;
+    /// `None` if it does not know it.
+    pub(crate) fn quote(&self) -> Option<Quote> {
+        let (provider, model) = self.price.split_once('/')?;
+        let quote = Prices::default().quote(&PriceQuery {
+            provider: Some(provider),
+            requested: model,
+            answered: "",
+            tier: ServiceTier::Standard,
+            place: "",
+            at: EpochMs(self.time.map_or(0, jiff::Timestamp::as_millisecond)),
+        });
+        Some(quote).filter(|quote| quote.known)
+    }
+
     /// The model that was paid for.
     #[must_use]
     pub fn model(&self) -> &str {

@@ -2,8 +2,7 @@
 
 use super::Record;
 use super::money::Nano;
-use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier, Unit};
-use tokenstile_engine::units::EpochMs;
+use tokenstile_engine::price::Unit;
 
 /// One kind of token of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,17 +45,8 @@ pub(super) fn items(record: &Record) -> Vec<Item> {
 }
 
 fn weights(record: &Record) -> Vec<(Unit, u64, u128)> {
-    let Some((provider, model)) = record.price.split_once('/') else { return Vec::new() };
-    let quote = Prices::default().quote(&PriceQuery {
-        provider: Some(provider),
-        requested: model,
-        answered: "",
-        tier: ServiceTier::Standard,
-        place: "",
-        at: EpochMs(record.time.map_or(0, jiff::Timestamp::as_millisecond)),
-    });
     let mut weights = Vec::new();
-    if quote.known {
+    if let Some(quote) = record.quote() {
         quote.price.charges((&record.usage).into(), |unit, count, rate| {
             if count > 0 {
                 weights.push((unit, count, u128::from(count) * u128::from(rate)));

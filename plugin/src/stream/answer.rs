@@ -1,6 +1,6 @@
 //! The answer of a metered call as the proxy shows it: its headers, its chunks, its trailers.
 
-use super::Stream;
+use super::{Stream, request};
 use crate::host::{self, Buffer, Map};
 use crate::pairs;
 use crate::root::HostKind;
@@ -31,7 +31,7 @@ impl Stream {
         };
         let status = std::str::from_utf8(&text(":status")).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
         let (kind, encoding) = (text("content-type"), text("content-encoding"));
-        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+        let encoded = request::encodes(&encoding);
         let names = self.exchange.answer_headers().iter();
         let stated: Vec<_> =
             names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();

@@ -1,6 +1,7 @@
 //! The engine's edits of a request, carried out on the host: all of them, or none.
 
-use super::{Stream, remove_length};
+use super::Stream;
+use super::request::remove_length;
 use crate::host::{self, Buffer, Map};
 use tokenstile_engine::dialect::{self, Edits};
 

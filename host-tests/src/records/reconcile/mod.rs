@@ -12,8 +12,6 @@ use super::{Record, Seen};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
-use tokenstile_engine::price::{PriceQuery, Prices, ServiceTier};
-use tokenstile_engine::units::EpochMs;
 
 /// How to compare.
 #[derive(Debug, Clone)]
@@ -85,16 +83,7 @@ impl Recorded {
 
 /// What a call would cost by the price book of this version.
 fn repriced(record: &Record) -> Option<Nano> {
-    let (provider, model) = record.price.split_once('/')?;
-    let quote = Prices::default().quote(&PriceQuery {
-        provider: Some(provider),
-        requested: model,
-        answered: "",
-        tier: ServiceTier::Standard,
-        place: "",
-        at: EpochMs(record.time.map_or(0, jiff::Timestamp::as_millisecond)),
-    });
-    quote.known.then(|| Nano::from(quote.price.cost((&record.usage).into()).0))
+    record.quote().map(|quote| Nano::from(quote.price.cost((&record.usage).into()).0))
 }
 
 /// One day of one model, or a sum of them.

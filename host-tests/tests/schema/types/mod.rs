@@ -18,6 +18,22 @@ pub(crate) fn place() -> PathBuf {
     root().join("docs/policy.schema.json")
 }
 
+/// An object with these properties, of which some are required, and, if it is strict, no others.
+pub(crate) fn object(
+    description: Option<String>,
+    properties: Map<String, Value>,
+    required: Vec<Value>,
+    strict: bool,
+) -> Map<String, Value> {
+    let mut schema = Map::new();
+    schema.extend(description.map(|said| ("description".to_owned(), said.into())));
+    schema.insert("type".into(), "object".into());
+    schema.insert("properties".into(), properties.into());
+    schema.insert("required".into(), required.into());
+    schema.insert("additionalProperties".into(), (!strict).into());
+    schema
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -116,12 +132,7 @@ impl Maker {
             }
             properties.insert(key, schema.into());
         }
-        let mut schema = Map::new();
-        schema.extend(comment(&item.attrs).map(|said| ("description".to_owned(), said.into())));
-        schema.insert("type".into(), "object".into());
-        schema.insert("properties".into(), properties.into());
-        schema.insert("required".into(), required.into());
-        schema.insert("additionalProperties".into(), (!Options::of(&item.attrs).strict).into());
+        let mut schema = object(comment(&item.attrs), properties, required, Options::of(&item.attrs).strict);
         self.rule(name, &mut schema);
         schema
     }

@@ -108,13 +108,7 @@ impl Maker {
             }
             properties.insert(key, schema.into());
         }
-        let mut schema = Map::new();
-        schema.extend(comment(&item.attrs).map(|said| ("description".to_owned(), said.into())));
-        schema.insert("type".into(), "object".into());
-        schema.insert("properties".into(), properties.into());
-        schema.insert("required".into(), required.into());
-        schema.insert("additionalProperties".into(), false.into());
-        schema
+        super::object(comment(&item.attrs), properties, required, true)
     }
 
     /// What a field is, in which unit, and what OpenTelemetry calls it.

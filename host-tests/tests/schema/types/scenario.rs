@@ -106,12 +106,8 @@ impl Maker {
             }
             properties.insert(key, schema.into());
         }
-        let mut schema = Map::new();
-        schema.extend(comment(&item.attrs).map(|said| ("description".to_owned(), said.into())));
-        schema.insert("type".into(), "object".into());
-        schema.insert("properties".into(), properties.into());
-        schema.insert("required".into(), required.into());
-        schema.insert("additionalProperties".into(), (!Options::of(&item.attrs).strict).into());
+        let mut schema =
+            super::object(comment(&item.attrs), properties, required, Options::of(&item.attrs).strict);
         self.rule(name, &mut schema);
         schema
     }

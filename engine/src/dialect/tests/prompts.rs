@@ -1,0 +1,152 @@
+//! How long prompts are: by message, tools, thoughts, documents, and what stands elsewhere.
+
+use super::*;
+
+/// The example of OpenAI's cookbook, "How to count tokens with tiktoken", section 6: 124 tokens for
+/// gpt-4o by the API's own usage.
+#[test]
+fn the_cookbooks_example_counts_as_the_api_does() {
+    let message = |name: &str, content: &str| {
+        if name.is_empty() {
+            serde_json::json!({"role": "system", "content": content})
+        } else {
+            serde_json::json!({"role": "system", "name": name, "content": content})
+        }
+    };
+    let mut messages = vec![
+        message(
+            "",
+            "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
+        ),
+        message("example_user", "New synergies will help drive top-line growth."),
+        message("example_assistant", "Things working well together will increase revenue."),
+        message(
+            "example_user",
+            "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
+        ),
+        message("example_assistant", "Let's talk later when we're less busy about how to do better."),
+    ];
+    messages.push(serde_json::json!({"role": "user", "content": "This late pivot means we don't have time to boil the ocean for the client deliverable."}));
+    let body = serde_json::json!({"model": "gpt-4o", "messages": messages}).to_string();
+    for (model, expected) in [("gpt-4o", 124), ("gpt-4", 129)] {
+        let facts = chat().read(body.replace("gpt-4o", model).as_bytes()).unwrap();
+        assert_eq!(chat().count_prompt(body.as_bytes(), &facts).tokens, expected, "{model}");
+    }
+}
+
+#[test]
+fn thoughts_end_with_their_turn() {
+    let responses = route("POST", "/v1/responses").unwrap();
+    let thought = r#"{"type":"reasoning","encrypted_content":"abcd","summary":[{"text":"not shown again"}]}"#;
+    let call = r#"{"type":"function_call_output","call_id":"1","output":"x"}"#;
+    let user = r#"{"content":"more","role":"user"}"#;
+    let with = |items: &[&str]| format!(r#"{{"model":"gpt-5","input":[{}]}}"#, items.join(","));
+    assert_eq!(part(&responses, &with(&[user, thought, call]), "sealed_bytes"), 4);
+    assert_eq!(part(&responses, &with(&[user, thought, call, user]), "sealed_bytes"), 0);
+    assert_eq!(part(&responses, &with(&[user, thought, call, user]), "text"), 3, "no summary is counted");
+    assert_eq!(
+        part(&responses, &with(&[user, thought, call, user]), "messages"),
+        3,
+        "a thought is no message"
+    );
+
+    let gemini = route("POST", "/v1beta/models/gemini-3-pro:generateContent").unwrap();
+    let model =
+        r#"{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"abcd"}]}"#;
+    let result = r#"{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"text":"x"}}}]}"#;
+    let file = r#"{"parts":[{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo="}}],"role":"user"}"#;
+    let with = |items: &[&str]| format!(r#"{{"contents":[{}]}}"#, items.join(","));
+    assert_eq!(part(&gemini, &with(&[model, result]), "sealed_bytes"), 4);
+    assert_eq!(part(&gemini, &with(&[model, result, file]), "sealed_bytes"), 0);
+
+    let messages = route("POST", "/v1/messages").unwrap();
+    let body = |last: &str| {
+        format!(
+            r#"{{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{{"role":"assistant","content":[{{"type":"thinking","thinking":"hm","signature":"abcd"}},{{"type":"web_search_tool_result","content":[{{"encrypted_content":"abcdef"}}]}}]}},{{"role":"user","content":{last}}}]}}"#
+        )
+    };
+    let (tool, words) = (r#"[{"type":"tool_result","tool_use_id":"1","content":"x"}]"#, r#""and?""#);
+    assert_eq!(part(&messages, &body(tool), "sealed_bytes"), 4);
+    assert_eq!(part(&messages, &body(words), "sealed_bytes"), 0);
+    assert_eq!(part(&messages, &body(words), "sealed_result_bytes"), 6, "what was found stays");
+}
+
+#[test]
+fn tools_count_by_whether_they_may_be_called() {
+    let body = |model: &str, choice: &str| {
+        format!(
+            r#"{{"model":"{model}","messages":[],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{}}}}}}],"tool_choice":{choice}}}"#
+        )
+    };
+    let count = |model: &str, choice: &str| parts(&chat(), &body(model, choice)).0;
+    for (choice, base) in [(r#""auto""#, "any_tool"), (r#""required""#, "must_tool")] {
+        assert_eq!(count("gpt-4o", choice), [(base, 1), ("tools", 1), ("named_tools", 1), ("tool_text", 1)]);
+    }
+    assert_eq!(
+        count("gpt-4o", r#"{"type":"function","function":{"name":"f"}}"#).first(),
+        Some(&("must_tool", 1))
+    );
+    assert_eq!(count("gpt-4o", r#""none""#).first(), Some(&("any_tool", 1)), "OpenAI charges for them");
+    assert_eq!(count("mistral-large", r#""none""#), [("base", 1)], "an open model's server leaves them out");
+}
+
+#[test]
+fn what_is_elsewhere_is_told() {
+    let responses = route("POST", "/v1/responses").unwrap();
+    let gemini = route("POST", "/v1beta/models/gemini-2.5-flash:generateContent").unwrap();
+    let cases: &[(&Route, &str, bool)] = &[
+        (&responses, r#"{"model":"gpt-5","input":"hi"}"#, false),
+        (&responses, r#"{"model":"gpt-5","input":"hi","previous_response_id":null}"#, false),
+        (&responses, r#"{"model":"gpt-5","input":"hi","previous_response_id":"resp_1"}"#, true),
+        (&responses, r#"{"model":"gpt-5","input":"hi","tools":[{"type":"web_search_preview"}]}"#, true),
+        (&responses, r#"{"input":"hi","prompt":{"id":"pmpt_1"}}"#, true),
+        (&gemini, r#"{"contents":[],"cachedContent":"cachedContents/1"}"#, true),
+        (&gemini, r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://x/y"}}]}]}"#, true),
+        (&gemini, r#"{"contents":[{"parts":[{"inlineData":{"data":"iVBORw0KGgo="}}]}]}"#, false),
+    ];
+    for (route, body, partial) in cases {
+        assert_eq!(parts(route, body).1, *partial, "{body}");
+    }
+    let image = r#"{"model":"gpt-4o","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}"#;
+    assert_eq!(parts(&chat(), image), (vec![("base", 1), ("messages", 1), ("unseen_images", 1)], true));
+}
+
+#[test]
+fn documents_count_by_what_they_hold() {
+    let messages = route("POST", "/v1/messages").unwrap();
+    let body = |source: &str| {
+        format!(
+            r#"{{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{{"role":"user","content":[{{"type":"document","source":{source},"citations":{{"enabled":true}}}}]}}]}}"#
+        )
+    };
+    let plain = body(r#"{"data":"Plain words that stand for themselves.","type":"text"}"#);
+    assert_eq!(
+        parts(&messages, &plain),
+        (vec![("base", 1), ("text", 8), ("messages", 1), ("citations", 1)], false)
+    );
+    // %PDF-1 /Type /Page /Type/Pages
+    let pdf = body(r#"{"type":"base64","data":"JVBERi0xIC9UeXBlIC9QYWdlIC9UeXBlL1BhZ2Vz"}"#);
+    assert_eq!(part(&messages, &pdf, "pages"), 1);
+}
+
+#[test]
+fn what_the_totals_leave_out_is_charged() {
+    let usage = |body: &str| {
+        let route = route("POST", "/v1/messages").unwrap();
+        let mut reader = crate::usage::AnswerReader::new(route.dialect, b"application/json", false, "claude");
+        reader.feed(body.as_bytes());
+        let usage = reader.stated().unwrap();
+        (usage.input, usage.cache_read, usage.output)
+    };
+    let answer = |iterations: &str| {
+        format!(
+            r#"{{"usage":{{"input_tokens":220,"cache_read_input_tokens":10,"output_tokens":8,"iterations":{iterations}}}}}"#
+        )
+    };
+    let message = r#"{"input_tokens":220,"cache_read_input_tokens":10,"output_tokens":8,"type":"message"}"#;
+    let compaction =
+        r#"{"type":"compaction","input_tokens":55196,"cache_read_input_tokens":4,"output_tokens":125}"#;
+    assert_eq!(usage(&answer("null")), (230, 10, 8));
+    assert_eq!(usage(&answer(&format!("[{message}]"))), (230, 10, 8));
+    assert_eq!(usage(&answer(&format!("[{compaction},{message}]"))), (55_430, 14, 133));
+}
