@@ -8,7 +8,7 @@ use crate::{envoy, sh, wasm};
 pub(crate) fn run(with_envoy: bool, demo_args: &[String]) -> Result<()> {
     let filter = wasm::build(None)?;
     let mut cargo = sh::cargo();
-    cargo.args(["run", "--quiet", "--package", "tokenstile-host", "--bin", "tokenstile", "--", "demo"]);
+    cargo.args(["run", "--package", "tokenstile-host", "--bin", "tokenstile", "--", "demo"]);
     cargo.env("TOKENSTILE_WASM", filter);
     if with_envoy {
         cargo.arg("--envoy").env("ENVOY", envoy::find_or_install()?);
