@@ -1,16 +1,20 @@
 //! The tables of docs/answers.md are what the code says: each kind of refusal in each dialect, and whole ones.
 //!
-//! `TOKENSTILE_BLESS=1 cargo test -p tokenstile-host --test answers` writes them anew; the difference is for people to
+//! `TOKENSTILE_UPDATE=1 cargo test -p tokenstile-host --test answers` writes them anew; the difference is for people to
 //! read.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+#[path = "document_support/mod.rs"]
+mod document;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use tokenstile_engine::dialect::{DIALECTS, Dialect};
 use tokenstile_engine::refusal::{BudgetState, Refusal, RefusalKind, Reply};
 use tokenstile_engine::units::{EpochMs, Meter};
+
+const DOCUMENT: &str = "docs/answers.md";
 
 /// 2026-11-23, 17:00 UTC.
 const NOW: EpochMs = EpochMs(1_795_453_200_000);
@@ -77,17 +81,17 @@ fn words(reply: &Reply) -> String {
 }
 
 fn kinds() -> String {
-    let names = FAMILIES.map(|(name, _)| name).join(" | ");
-    let mut table =
-        format!("| refused for | {names} | `x-should-retry` |\n|{}\n", " --- |".repeat(FAMILIES.len() + 2));
-    for &kind in RefusalKind::ALL {
+    let names = FAMILIES.map(|(name, _)| name);
+    let head = [&["refused for"][..], &names, &["`x-should-retry`"]].concat();
+    let row = |&kind: &RefusalKind| -> Vec<String> {
         let (what, refusal) = example(kind);
         let replies = FAMILIES.map(|(_, name)| refusal.reply(dialect(name), NOW));
         let retry = replies[0].headers.iter().find(|(name, _)| *name == "x-should-retry");
         let retry = retry.map_or("", |(_, value)| value.as_str());
-        let _ = writeln!(table, "| {what} | {} | {retry} |", replies.each_ref().map(words).join(" | "));
-    }
-    table
+        let words = replies.iter().map(words);
+        [what.to_owned()].into_iter().chain(words).chain([retry.to_owned()]).collect()
+    };
+    document::table(&head, &RefusalKind::ALL.iter().map(row).collect::<Vec<_>>())
 }
 
 fn quota() -> String {
@@ -103,27 +107,9 @@ fn quota() -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-fn document() -> (PathBuf, String) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/answers.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    (path, text)
-}
-
 #[test]
 fn the_tables_of_answers_are_what_the_code_says() {
-    let (path, before) = document();
-    let mut text = before.clone();
-    for (name, generated) in [("kinds", kinds()), ("quota", quota())] {
-        let (begin, end) = (format!("<!-- begin: {name} -->\n"), format!("<!-- end: {name} -->"));
-        let (head, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
-        let (_, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
-        text = format!("{head}{begin}{generated}{end}{tail}");
-    }
-    if std::env::var_os("TOKENSTILE_BLESS").is_some() {
-        std::fs::write(path, text).unwrap();
-        return;
-    }
-    assert_eq!(before, text, "docs/answers.md is not what the code says; see this file's head");
+    document::assert_says(DOCUMENT, &[("kinds", kinds()), ("quota", quota())]);
 }
 
 /// Every refusal of every dialect is JSON with the sentence in it, and of one family or another.
@@ -143,7 +129,7 @@ fn every_dialect_says_the_sentence_and_has_its_familys_words() {
 
 #[test]
 fn the_table_of_headers_has_every_header_of_ours() {
-    let (_, text) = document();
+    let text = document::read(DOCUMENT);
     let table = text.split("| header | on |").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut names = BTreeSet::new();
     for dialect in DIALECTS {

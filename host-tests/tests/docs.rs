@@ -9,12 +9,13 @@ use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/answers.md",
+    "docs/combinations.md",
     "docs/field-failures.md",
     "docs/metrics.md",
     "docs/operating.md",
