@@ -1,12 +1,13 @@
 //! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
-//! no call fits any more. The answer is the one that the whole request would get.
+//! no call fits any more. The answer is the one that the whole request would get. Where tokens or money come back bit by
+//! bit, how long to wait depends on what a call needs: there it says when the least could go through.
 
 use super::conclude::refusal;
 use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::alert::Owed;
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
-use crate::policy::{Action, Budget, Window};
+use crate::policy::{Action, Budget};
 use crate::refusal::Refusal;
 use crate::units::EpochMs;
 
@@ -46,10 +47,6 @@ impl Exchange {
         let subject = self.subject_of_head();
         policy.budgets_of_head(&subject, now).find_map(|(index, budget)| {
             let counts_calls = budget.meter.counts_calls();
-            // Where a budget comes back bit by bit, how long to wait depends on what the call needs.
-            if !counts_calls && !matches!(budget.window, Window::Calendar { .. }) {
-                return None;
-            }
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
             let amount = budget.meter.amount(u64::from(counts_calls));

@@ -16,6 +16,8 @@ fn policies() -> Vec<Value> {
         json!({"limit": {"requests_in_flight": 3}}),
         json!({"bucket": {"requests": 10, "refill": {"requests": 3, "every": "1m"}}}),
         json!({"bucket": {"tokens": 1000, "refill": {"tokens": 30, "every": "1m"}}}),
+        json!({"bucket": {"usd": "1", "refill": {"usd": "0.1", "every": "1m"}}}),
+        json!({"limit": {"usd": "1"}, "window": {"rolling": "30s"}}),
     ];
     for window in windows {
         for at in ["50%", "100%", "150%"] {
@@ -127,8 +129,8 @@ impl Shop {
 }
 
 #[test]
-fn what_is_refused_before_the_upload_would_be_refused_after_it_in_the_same_words() {
-    let (mut early, mut bit_by_bit, mut late) = (0, 0, 0);
+fn what_is_refused_before_the_upload_would_be_refused_after_it() {
+    let (mut early, mut bit_by_bit, mut by_amount, mut late) = (0, 0, 0, 0);
     // A seventh of them, of each kind some: all take a minute.
     for policy in policies().into_iter().step_by(7) {
         let policy = Arc::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
@@ -142,17 +144,41 @@ fn what_is_refused_before_the_upload_would_be_refused_after_it_in_the_same_words
                 let by_body = shop.by_body(&body);
                 late += u32::from(by_head.is_none() && matches!(by_body, Next::Reply(_)));
                 if let Some(by_head) = &by_head {
-                    assert_eq!(*by_head, by_body, "{body} with {percent}% of {:?}", policy.budgets);
+                    let budget = &policy.budgets[0];
+                    let whole_at_once = matches!(budget.window, Window::Calendar { .. });
+                    if whole_at_once || budget.meter.counts_calls() {
+                        assert_eq!(*by_head, by_body, "{body} with {percent}% of {budget:?}");
+                    } else {
+                        by_amount += u32::from(same_but_for_the_time(by_head, &by_body));
+                    }
                     early += 1;
-                    bit_by_bit += u32::from(!matches!(policy.budgets[0].window, Window::Calendar { .. }));
+                    bit_by_bit += u32::from(!whole_at_once);
                 }
             }
         }
     }
     assert!(
-        early > 100 && bit_by_bit > 100 && late > 100,
-        "{early} early, {bit_by_bit} of them, {late} late"
+        early > 100 && bit_by_bit > 100 && by_amount > 100 && late > 100,
+        "{early} early, {bit_by_bit} of them bit by bit, {by_amount} of an amount, {late} late"
     );
+}
+
+/// Refused by the same budget with the same status and the same amounts, and for no longer.
+fn same_but_for_the_time(by_head: &Next, by_body: &Next) -> bool {
+    let told = |next: &Next| {
+        let Next::Reply(reply) = next else { panic!("refused by its headers, and then {next:?}") };
+        let wait = reply.headers.iter().find(|(name, _)| *name == "retry-after");
+        let wait = wait.map(|(_, seconds)| seconds.parse::<u64>().unwrap());
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        let amounts =
+            ["rule", "used", "limit", "remaining", "unit"].map(|field| body["error"][field].clone());
+        (reply.status, amounts, wait)
+    };
+    let (early, late) = (told(by_head), told(by_body));
+    assert_eq!((early.0, &early.1), (late.0, &late.1));
+    // A request that never fits is told no time.
+    assert!(late.2.is_none() || early.2 <= late.2, "{early:?}, then {late:?}");
+    true
 }
 
 #[test]
