@@ -213,8 +213,18 @@ pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
 /// Replaces a whole buffer.
 pub(crate) fn set_buffer(buffer: Buffer, value: &[u8]) -> Result<(), Status> {
     const ALL: usize = i32::MAX as usize;
+    replace(buffer, ALL, value)
+}
+
+/// Puts bytes before a whole buffer.
+pub(crate) fn prepend_buffer(buffer: Buffer, value: &[u8]) -> Result<(), Status> {
+    replace(buffer, 0, value)
+}
+
+/// Replaces the first so many bytes of a buffer: all or none, for Envoy takes nothing between.
+fn replace(buffer: Buffer, len: usize, value: &[u8]) -> Result<(), Status> {
     // SAFETY: the slice is live for the call.
-    ok(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, ALL, value.as_ptr(), value.len()) })
+    ok(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, len, value.as_ptr(), value.len()) })
 }
 
 /// Every header of a map.

@@ -64,6 +64,7 @@ impl Exchange {
     /// The next chunk of the answer; `last`: no other follows. Gives what the client gets instead, if
     /// that is not the same.
     pub fn answer_chunk(&mut self, chunk: &[u8], last: bool) -> Option<Vec<u8>> {
+        self.tail.goes_on();
         if let Some(answer) = &mut self.answer {
             answer.feed(chunk);
         }
@@ -74,6 +75,7 @@ impl Exchange {
         if let (Some(passed), Some(strip), true) = (&mut passed, &mut self.strip, last) {
             passed.append(&mut strip.finish());
         }
+        self.watch_stream();
         let sent = passed.as_deref().unwrap_or(chunk);
         if let Some(cut) = self.tail.pass(sent, self.answer.as_mut(), last) {
             passed = Some(sent.get(..cut).unwrap_or_default().to_vec());
@@ -81,9 +83,14 @@ impl Exchange {
         passed.filter(|passed| passed != chunk)
     }
 
-    /// A chunk of the answer passed that could not be read.
-    pub const fn answer_chunk_lost(&mut self) {
+    /// A chunk of the answer passes that could not be read. Nobody knows where in an event the client is behind it, so
+    /// nothing is taken out or put in any more: a usage event that was asked for reaches it. Gives what was held back,
+    /// which belongs before that chunk.
+    pub fn answer_chunk_lost(&mut self) -> Vec<u8> {
         self.answer_lost = true;
+        self.tail.goes_on();
+        self.tail.leave_alone();
+        self.strip.take().map(|mut strip| strip.finish()).unwrap_or_default()
     }
 
     /// Whether chunks of the answer are wanted.

@@ -7,7 +7,7 @@ use super::{Decision, Exchange};
 use crate::dialect::{Edits, Features};
 use crate::ledger::WindowRule;
 use crate::policy::{Action, Bound, Budget, Cheaper, Confirm, Downgrade, Effort, Overage, Policy, Step};
-use crate::price::Unit;
+use crate::price::{Quote, Unit};
 use crate::units::{Amount, EpochMs, Meter};
 use crate::usage::{Served, Usage};
 
@@ -229,28 +229,12 @@ impl Exchange {
 
     /// The output tokens of one answer that the rest of a budget pays for; `None` if any number.
     fn affords(&self, budget: &Budget, before: Amount, serve: Option<&str>) -> Option<u64> {
-        let all = self.output_for(budget.meter, budget.limit.saturating_sub(before), serve)?;
+        let quote = serve.map(|model| self.quote_for(model, &Served::default()));
+        let quote = quote.as_deref().unwrap_or_else(|| self.asked_quote());
+        let prompt = Usage { input: self.prompt_tokens, ..Usage::default() };
+        let all = output_for(budget.meter, budget.limit.saturating_sub(before), prompt, quote)?;
         let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
         all.checked_div(choices)
-    }
-
-    /// The output tokens of all answers that so much pays for, after the prompt; `None` if any number.
-    pub(super) fn output_for(&self, meter: Meter, rest: Amount, serve: Option<&str>) -> Option<u64> {
-        let (rest, input) = (rest.max(0), self.prompt_tokens);
-        match meter {
-            Meter::Tokens => Some(meter.count(rest).saturating_sub(input)),
-            Meter::OutputTokens => Some(meter.count(rest)),
-            Meter::Usd => {
-                let quote = serve.map(|model| self.quote_for(model, &Served::default()));
-                let price = &quote.as_deref().unwrap_or_else(|| self.asked_quote()).price;
-                let prompt = price.cost(Usage { input, ..Usage::default() }).0;
-                let rates = [Unit::Output, Unit::Reasoning].map(|unit| price.rate(unit, input).unwrap_or(0));
-                let pico = i128::from(rest.saturating_sub(prompt).max(0)).saturating_mul(1_000);
-                let tokens = pico.checked_div(i128::from(rates.into_iter().max()?))?;
-                Some(u64::try_from(tokens).unwrap_or(u64::MAX))
-            }
-            Meter::InputTokens | Meter::Requests | Meter::RequestsInFlight => None,
-        }
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
@@ -322,6 +306,25 @@ impl Climb<'_> {
             () if self.warn.is_some() => Decision::Warn,
             () => Decision::Allow,
         };
+    }
+}
+
+/// The output tokens of all answers that so much pays for, after this prompt; `None` if any number.
+pub(super) fn output_for(meter: Meter, rest: Amount, prompt: Usage, quote: &Quote) -> Option<u64> {
+    let rest = rest.max(0);
+    match meter {
+        Meter::Tokens => Some(meter.count(rest).saturating_sub(prompt.input)),
+        Meter::OutputTokens => Some(meter.count(rest)),
+        Meter::Usd => {
+            let price = &quote.price;
+            let rates = [Unit::Output, Unit::Reasoning];
+            let rates = rates.map(|unit| price.rate(unit, prompt.input).unwrap_or(0));
+            let left = rest.saturating_sub(price.cost(prompt).0).max(0);
+            let pico = i128::from(left).saturating_mul(1_000);
+            let tokens = pico.checked_div(i128::from(rates.into_iter().max()?))?;
+            Some(u64::try_from(tokens).unwrap_or(u64::MAX))
+        }
+        Meter::InputTokens | Meter::Requests | Meter::RequestsInFlight => None,
     }
 }
 

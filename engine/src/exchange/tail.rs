@@ -1,15 +1,16 @@
 //! What the filter itself puts into an answer that streams: the error by which it ends when its budget is used up, and
 //! the note behind it. Both stand between two events of the provider's.
 
+use super::climb::output_for;
 use super::conclude::refusal;
 use super::plan::used;
 use super::{Decision, Exchange, Settlement};
 use crate::dialect::Events;
 use crate::ledger::Level;
-use crate::policy::{Action, Budget};
+use crate::policy::{Action, Budget, Policy};
 use crate::refusal::{amount_json, put};
 use crate::units::{EpochMs, Meter, NanoUsd};
-use crate::usage::{AnswerReader, Border, Usage};
+use crate::usage::{AnswerReader, Border, Served, Usage};
 use serde_json::{Map, Value};
 
 /// The end of a stream.
@@ -32,6 +33,8 @@ enum Stage {
     Passed(u64),
     /// Text came behind that: an error is due.
     Due,
+    /// The error is on its way to the client.
+    Ending,
     /// The error was sent, and nothing is behind it.
     Over,
 }
@@ -42,11 +45,28 @@ impl Tail {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+        matches!(self.stage, Stage::Ending | Stage::Over)
     }
 
+    /// The next chunk of the answer is here: the one before it went as it should.
+    pub(super) fn goes_on(&mut self) {
+        if self.stage == Stage::Ending {
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// Nothing is put into the answer from here on. An error that the client has got remains its end; one that did not
+    /// reach it ends nothing, and the rest passes.
     pub(super) fn leave_alone(&mut self) {
-        *self = Self { stage: self.stage, ..Self::default() };
+        if self.stage != Stage::Over {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether so much text came that the stream would end.
+    fn has_passed(&self, answer: Option<&mut AnswerReader>) -> bool {
+        self.stage == Stage::Running
+            && self.most.zip(answer).is_some_and(|((most, _), answer)| answer.passes(most))
     }
 
     /// The client gets the next bytes: how many of them, if not all.
@@ -57,18 +77,13 @@ impl Tail {
         last: bool,
     ) -> Option<usize> {
         let border = self.border.as_mut()?;
-        if let (Some((most, _)), Some(answer)) = (self.most, answer) {
-            match self.stage {
-                Stage::Running if answer.passes(most) => self.stage = Stage::Passed(answer.text_bytes()),
-                Stage::Passed(bytes) if !last && answer.text_bytes() > bytes => {
-                    if let Some(cut) = border.rest_of_event(next) {
-                        border.pass(next.get(..cut).unwrap_or_default());
-                        self.stage = Stage::Due;
-                        return Some(cut);
-                    }
-                }
-                _ => {}
-            }
+        if let (Stage::Passed(bytes), Some(answer), false) = (self.stage, answer, last)
+            && answer.text_bytes() > bytes
+            && let Some(cut) = border.rest_of_event(next)
+        {
+            border.pass(next.get(..cut).unwrap_or_default());
+            self.stage = Stage::Due;
+            return Some(cut);
         }
         border.pass(next);
         None
@@ -82,21 +97,43 @@ impl Exchange {
         if !self.answer_editable || events == Events::Closed || !(200..300).contains(&self.status) {
             return;
         }
-        let most = self.output_left();
+        let most = self.output_left(self.prompt(), &Served::default());
         let noted = self.policy.stream_notes && events.take_comments();
         let border = (noted || most.is_some()).then(Border::default);
         self.tail = Tail { border, most, noted, stage: Stage::Running };
     }
 
-    /// How much output there is for this call in the budgets that stop streams, and the budget that has least.
-    fn output_left(&self) -> Option<(u64, usize)> {
-        let serve = self.serves_another().then(|| self.served_model());
+    /// Looks whether a stream has come to its end, by what it has said of itself until then: what its prompt has used,
+    /// of which a cache may have given most.
+    pub(super) fn watch_stream(&mut self) {
+        if !self.tail.has_passed(self.answer.as_mut()) {
+            return;
+        }
+        let reader = self.answer.as_ref();
+        let prompt = reader.and_then(AnswerReader::stated).map_or_else(|| self.prompt(), Usage::of_prompt);
+        let served = reader.map(AnswerReader::served).unwrap_or_default();
+        self.tail.most = self.output_left(prompt, &served);
+        if self.tail.has_passed(self.answer.as_mut()) {
+            let bytes = self.answer.as_ref().map_or(0, AnswerReader::text_bytes);
+            self.tail.stage = Stage::Passed(bytes);
+        }
+    }
+
+    /// The prompt as we know it.
+    fn prompt(&self) -> Usage {
+        Usage { input: self.prompt_tokens, ..Usage::default() }
+    }
+
+    /// How much output there is for this call, after this prompt and served like this, in the budgets that stop streams,
+    /// and the budget that has least.
+    fn output_left(&self, prompt: Usage, served: &Served) -> Option<(u64, usize)> {
         let left = |(index, planned): (usize, &super::Planned)| {
             let budget = self.policy.budgets.get(planned.budget).filter(|_| !self.exempt)?;
             let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
             let cap = planned.hold.cap.filter(|_| budget.stops_streams())?;
             let rest = cap.saturating_sub(reserved.before.total());
-            Some((self.output_for(budget.meter, rest, serve)?, index))
+            let quote = self.quote_for(self.served_model(), served);
+            Some((output_for(budget.meter, rest, prompt, &quote)?, index))
         };
         self.plan.iter().enumerate().filter_map(left).min()
     }
@@ -113,7 +150,7 @@ impl Exchange {
         if !self.is_stopping() {
             return Vec::new();
         }
-        self.tail.stage = Stage::Over;
+        self.tail.stage = Stage::Ending;
         let event = self.stop_event(now).unwrap_or_default();
         if let Some(border) = &mut self.tail.border {
             border.pass(&event);
@@ -138,6 +175,18 @@ impl Exchange {
     pub(super) fn stopped_by(&self) -> Option<&Budget> {
         let (_, index) = self.tail.most.filter(|_| self.tail.is_over())?;
         self.policy.budgets.get(self.plan.get(index)?.budget)
+    }
+
+    /// How much of what a stream used came before it was stopped, had it used this in all, and by which budget; `None` if
+    /// it goes on to its end. Reasoning does not show in a stream.
+    pub(super) fn stopped_in(&self, usage: Usage, served: &Served) -> Option<(Usage, &Budget)> {
+        if self.route.dialect.events == Events::Closed {
+            return None;
+        }
+        let (most, index) = self.output_left(usage.of_prompt(), served)?;
+        let output = most.saturating_add(usage.reasoning);
+        let stopped = (output < usage.output).then_some(Usage { output, ..usage })?;
+        Some((stopped, self.policy.budgets.get(self.plan.get(index)?.budget)?))
     }
 
     /// A stream has used this: notes which budgets would have stopped it that are in shadow mode, or do not restrict
@@ -182,6 +231,14 @@ impl Exchange {
             put(&mut note, "warning", warning.into());
         }
         Some(format!(": tokenstile {}\n\n", Value::Object(note)).into_bytes())
+    }
+}
+
+impl Policy {
+    /// Whether some budget ends answers that stream.
+    #[must_use]
+    pub fn stops_streams(&self) -> bool {
+        self.budgets.iter().any(Budget::stops_streams)
     }
 }
 

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 mod budgets;
 mod ladder;
 mod rules;
+mod tails;
 
 #[derive(Default)]
 struct Map(HashMap<u32, Page>);

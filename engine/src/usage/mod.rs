@@ -51,6 +51,12 @@ impl Usage {
     pub const fn total(self) -> u64 {
         self.input.saturating_add(self.output)
     }
+
+    /// The same without what the model wrote.
+    #[must_use]
+    pub const fn of_prompt(self) -> Self {
+        Self { output: 0, reasoning: 0, output_audio: 0, output_image: 0, ..self }
+    }
 }
 
 macro_rules! parts {

@@ -17,7 +17,7 @@ impl Stream {
             // It shows an answer's body only to a filter that asked for it by now.
             let ask = || host::set_property("wasm_process_resp_body", b"1");
             if ask().or_else(|_| ask()).is_err() {
-                self.exchange.answer_chunk_lost();
+                let _ = self.exchange.answer_chunk_lost();
             }
         }
         // All at once cost as much as two single ones; one by one where a host does not give them so.
@@ -62,15 +62,24 @@ impl Stream {
             let chunk = if size > 0 { host::buffer(Buffer::ResponseBody) } else { Ok(Vec::new()) };
             match chunk.or_else(|_| host::buffer(Buffer::ResponseBody)) {
                 Ok(chunk) => self.pass_on(&chunk, end_of_stream),
-                Err(status) => {
-                    self.exchange.answer_chunk_lost();
-                    let why = format!("a chunk of the answer answered status {status}");
-                    self.root.borrow_mut().metrics.failed("answer", &why);
-                }
+                Err(status) => self.chunk_lost(status),
             }
         }
         if end_of_stream {
             let _ = self.finished();
+        }
+    }
+
+    /// A chunk that passes could not be read.
+    fn chunk_lost(&mut self, status: host::Status) {
+        let held = self.exchange.answer_chunk_lost();
+        let put = || host::prepend_buffer(Buffer::ResponseBody, &held);
+        let put = if held.is_empty() { Ok(()) } else { put().or_else(|_| put()) };
+        let why = format!("a chunk of the answer answered status {status}");
+        let mut root = self.root.borrow_mut();
+        root.metrics.failed("answer", &why);
+        if let Err(status) = put {
+            root.metrics.failed("edit", &format!("what was held back of an answer answered status {status}"));
         }
     }
 
