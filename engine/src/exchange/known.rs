@@ -55,12 +55,13 @@ impl Exchange {
         self.status = status;
     }
 
-    /// In the place of [`Exchange::end`]: the call is over, was answered by `served`, and used this, which is known from
-    /// `source`.
+    /// In the place of [`Exchange::end`]: the call is over, whole if it is `complete`, was answered by `served`, and used
+    /// this, which is known from `source`.
     pub fn end_known(
         &mut self,
         used: (Usage, UsageSource),
         served: Served,
+        complete: bool,
         now: EpochMs,
     ) -> Option<super::Settlement> {
         let state = std::mem::replace(&mut self.state, State::Ended);
@@ -69,7 +70,7 @@ impl Exchange {
         }
         let nothing = (Usage::default(), UsageSource::None);
         let used = if state == State::Forwarded { used } else { nothing };
-        Some(self.settled(state, true, used, served, now))
+        Some(self.settled(state, complete, used, served, now))
     }
 
     /// The budgets that the call meets, each with what it holds there, in the policy's order.
@@ -150,10 +151,29 @@ impl Exchange {
         self.quote_for(self.served_model(), served).price.cost(usage)
     }
 
-    /// What a recorded answer to this call used, and how that is known. The call itself is not changed.
+    /// What a recorded answer to this call used, whole if it is `complete`, and how that is known. The call itself is not
+    /// changed.
     #[must_use]
-    pub fn used_by(&self, reader: AnswerReader, status: u16) -> (Usage, UsageSource) {
-        self.used_of(Some(reader), status, true)
+    pub fn used_by(&self, reader: AnswerReader, status: u16, complete: bool) -> (Usage, UsageSource) {
+        self.used_of(Some(reader), status, complete)
+    }
+
+    /// How much of what its stream used came before it was stopped, had it used this in all, and the budget that stops
+    /// it; `None` if it goes on to its end.
+    #[must_use]
+    pub fn stopped_after(&self, usage: Usage, served: &Served) -> Option<(Usage, &str)> {
+        self.stopped_in(usage, served).map(|(usage, budget)| (usage, budget.name.as_str()))
+    }
+
+    /// The budget that has ended its stream.
+    #[must_use]
+    pub fn stopped_by_budget(&self) -> Option<&str> {
+        self.stopped_by().map(|budget| budget.name.as_str())
+    }
+
+    /// Its stream has used this: what budgets in shadow mode say of that is part of [`Exchange::said`] from here on.
+    pub fn streamed(&mut self, usage: Usage, cost: NanoUsd) {
+        self.note_unstopped(usage, cost);
     }
 
     /// A reader of this call's answer.

@@ -84,6 +84,28 @@ pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
     })
 }
 
+/// Whether an answer of this content type comes in events.
+#[must_use]
+pub fn is_stream(content_type: &[u8]) -> bool {
+    content_type.starts_with(b"text/event-stream")
+}
+
+/// The events of a recorded stream, each with the empty line behind it: the pieces in which it comes.
+#[must_use]
+pub fn events(stream: &[u8]) -> Vec<&[u8]> {
+    let crlf = memchr::memmem::find(stream, b"\r\n\r\n").is_some();
+    let end: &[u8] = if crlf { b"\r\n\r\n" } else { b"\n\n" };
+    let mut events = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let ends = memchr::memmem::find(rest, end).map_or(rest.len(), |at| at + end.len());
+        let (event, behind) = rest.split_at(ends);
+        events.push(event);
+        rest = behind;
+    }
+    events
+}
+
 fn many(count: u64, value: &Value) -> Value {
     (0..count.min(1_000)).map(|_| value.clone()).collect()
 }

@@ -6,11 +6,12 @@ use super::agenda::Agenda;
 use super::answer;
 use super::outcome::Outcome;
 use super::trace::Whole;
-use crate::host::{Answer, Driver, LogLine, Module, Profile, Request, Sent, Shared, Vm, VmConfig};
+use crate::host::{Answer, Driver, HangUp, LogLine, Module, Profile, Request, Sent, Shared, Vm, VmConfig};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 use tokenstile_engine::dialect::recognise;
+use tokenstile_engine::policy::Policy;
 use tokenstile_engine::units::EpochMs;
 use tokenstile_engine::usage::Usage;
 
@@ -24,6 +25,8 @@ pub struct Filter {
     vm: Vm,
     shared: Shared,
     running: Agenda<Running>,
+    /// Streams may be stopped between two events, so they come event by event.
+    stops: bool,
     begun: u64,
     agreement: Agreement,
 }
@@ -68,7 +71,8 @@ impl Filter {
         config.hold_headers = policy.get("hold_headers").and_then(Value::as_bool).unwrap_or(false);
         config.body_limit = Some(usize::MAX);
         let vm = Vm::new(module, &shared, config).map_err(|error| error.to_string())?;
-        Ok(Self { vm, shared, running: Agenda::new(), begun: 0, agreement: Agreement::default() })
+        let stops = Policy::parse(policy.to_string().as_bytes()).is_ok_and(|policy| policy.stops_streams());
+        Ok(Self { vm, shared, running: Agenda::new(), stops, begun: 0, agreement: Agreement::default() })
     }
 
     /// Lets the answers pass that have ended by now.
@@ -91,8 +95,14 @@ impl Filter {
         self.set_clock(now);
         self.begun += 1;
         let before = self.shared.log().written();
-        let (recorded, used) = (whole.clone(), outcome.used_asked);
-        let mut driver = Driver::new(&self.vm, request(whole), move |sent| answered(&recorded, used, sent));
+        let (recorded, used, stops) = (whole.clone(), outcome.used_asked, self.stops);
+        let mut request = request(whole);
+        if let Some(events) = outcome.stopped.as_ref().and_then(|stopped| stopped.events) {
+            // Most SDKs hang up when they read the error.
+            request = request.hang_up(HangUp::AfterResponseChunk(events));
+        }
+        let answered = move |sent: &Sent| answered(&recorded, used, sent, stops);
+        let mut driver = Driver::new(&self.vm, request, answered);
         while !driver.report(&self.vm).upstream.is_some_and(|sent| sent.complete) && driver.step(&mut self.vm)
         {
         }
@@ -164,11 +174,14 @@ fn request(whole: &Whole) -> Request {
 }
 
 /// The recorded answer, or another where the filter has changed what is asked for.
-fn answered(whole: &Whole, used: Usage, sent: &Sent) -> Answer {
+fn answered(whole: &Whole, used: Usage, sent: &Sent, by_events: bool) -> Answer {
     edited(whole, used, sent).unwrap_or_else(|| {
         let mut answer = Answer::new(whole.status);
         for (name, value) in &whole.answer_headers {
             answer = answer.header(name.as_str(), value.clone());
+        }
+        if by_events && whole.answer_header("content-type").is_some_and(answer::is_stream) {
+            return answer.chunked(answer::events(&whole.answer));
         }
         answer.body(whole.answer.clone())
     })

@@ -4,7 +4,8 @@
 
 use super::agenda::Agenda;
 use super::answer;
-use super::outcome::{Lever, Met, Outcome};
+use super::outcome::{Lever, Met, Outcome, Stopped};
+use super::tally::STOP;
 use super::trace::{Call, Counted, Used, What, Whole};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -47,6 +48,8 @@ struct Landing {
     exchange: Exchange,
     /// What it used, and how that is known.
     used: (Usage, UsageSource),
+    /// It came to its end, and was not stopped.
+    complete: bool,
     served: Served,
     /// The rules that it meets, and where they refuse.
     caps: Vec<(usize, i64)>,
@@ -124,15 +127,20 @@ impl Native {
         let (refused, goes_on) = self.decide(&mut exchange, next, body, now);
         // The prompt may have been counted meanwhile, which is what an answer without usage is charged by.
         if let Some(reader) = used.answer.take() {
-            let (usage, source) = exchange.used_by(reader, used.status);
+            let (usage, source) = exchange.used_by(reader, used.status, true);
             used.usage = Some(usage).filter(|_| source != UsageSource::None);
             used.source = source;
         }
-        let lasts = call.duration_ms.unwrap_or_else(|| {
-            let output = used.usage.map_or(0, |usage| i64::try_from(usage.output).unwrap_or(i64::MAX));
+        if let (What::Whole(whole), false) = (&call.what, refused || !self.policy.stops_streams()) {
+            stream(&mut exchange, whole, &mut used, now);
+        }
+        let lasts = |output: u64| {
+            let output = i64::try_from(output).unwrap_or(i64::MAX);
             lasts.start_ms.saturating_add(output.saturating_mul(lasts.token_ms))
-        });
-        Some(self.end(exchange, refused, &used, now, if refused { now } else { goes_on.plus_ms(lasts) }))
+        };
+        let lasts = call.duration_ms.unwrap_or_else(|| lasts(used.usage.map_or(0, |usage| usage.output)));
+        let (goes_on, lasts) = if refused { (now, 0) } else { (goes_on, lasts) };
+        Some(self.end(exchange, refused, &used, now, (goes_on, lasts)))
     }
 
     fn counted(&mut self, counted: &Counted, now: EpochMs) -> Option<(Exchange, Next, Known)> {
@@ -142,6 +150,7 @@ impl Native {
         exchange.learns(self.learned.clone());
         exchange.asks_prices_of(self.quotes.clone());
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
+        let facts = Facts { stream: counted.streams == Some(true), ..facts };
         let usage = match counted.used {
             Used::Nothing => None,
             Used::Stated(usage) => Some(usage),
@@ -155,7 +164,10 @@ impl Native {
         let assumed = matches!(counted.used, Used::Refused(_));
         let (status, answer) = (counted.status, None);
         let source = if usage.is_some() { UsageSource::Reported } else { UsageSource::None };
-        Some((exchange, next, Known { usage, source, answer, served, status, assumed, simulable: true }))
+        let streams = counted.streams;
+        let known =
+            Known { usage, source, answer, served, status, assumed, simulable: true, streams, stop: None };
+        Some((exchange, next, known))
     }
 
     fn whole(&self, whole: &Whole, now: EpochMs) -> Option<(Exchange, Next, Known)> {
@@ -210,6 +222,8 @@ impl Native {
                 status,
                 assumed: false,
                 simulable,
+                streams: Some(false),
+                stop: None,
             },
         ))
     }
@@ -249,23 +263,29 @@ impl Native {
         refused: bool,
         used: &Known,
         now: EpochMs,
-        ends: EpochMs,
+        (goes_on, lasts): (EpochMs, i64),
     ) -> Outcome {
         let policy = self.policy.clone();
         let rule_of = |name: &str| super::outcome::rule_named(&policy, name);
         let asked = used.usage.unwrap_or_default();
         let without = used.usage.map_or(NanoUsd(0), |usage| exchange.cost_as_asked(usage, &used.served));
         let by = exchange.served_by();
-        let is_downgraded = !refused && by.served != by.asked && used.simulable;
+        let (asked_model, model) = (by.asked.to_owned(), by.served.to_owned());
+        let is_downgraded = !refused && model != asked_model && used.simulable;
         let clamped = by.output_max.filter(|_| !refused && used.simulable);
         let clamped = clamped.filter(|max| *max < asked.output);
-        let now_used = used.usage.map(|usage| clamped.map_or(usage, |max| answer::shortened(usage, max)));
-        let model = by.served.to_owned();
+        let whole_used = used.usage.map(|usage| clamped.map_or(usage, |max| answer::shortened(usage, max)));
         let served = if is_downgraded || clamped.is_some() {
             Served { model: model.clone(), ..Served::default() }
         } else {
             used.served.clone()
         };
+        let stop = whole_used.filter(|_| !refused).map(|usage| used.stop(&exchange, usage, &served));
+        let Stop { usage: stopped_usage, by: stopped_by, may_stop } = stop.unwrap_or_default();
+        let now_used = stopped_usage.or(whole_used);
+        let cost_of = |usage: Usage| exchange.cost_as_served(usage, &served);
+        let (cost_whole, cost) =
+            (whole_used.map_or(NanoUsd(0), cost_of), now_used.map_or(NanoUsd(0), cost_of));
         let met = exchange
             .met()
             .filter_map(|(budget, hold)| Some(Met { rule: rule_of(&budget.name)?, tag: hold.key.tag }));
@@ -275,14 +295,17 @@ impl Native {
             .map(|(budget, _)| (rule_of(&budget.name).unwrap_or(0), budget.cap().unwrap_or(i64::MAX)))
             .collect();
         let shorter = clamped.map_or(NanoUsd(0), |max| {
-            let priced = Served { model: by.asked.to_owned(), ..Served::default() };
+            let priced = Served { model: asked_model.clone(), ..Served::default() };
             let served = if is_downgraded { &used.served } else { &priced };
             let short = exchange.cost_as_asked(answer::shortened(asked, max), served);
             NanoUsd(without.0.saturating_sub(short.0))
         });
+        if !refused && let Some(usage) = now_used {
+            exchange.streamed(usage, cost);
+        }
         let mut outcome = Outcome {
             began: now,
-            ends,
+            ends: goes_on.plus_ms(shortened_by(lasts, whole_used, now_used)),
             decision: exchange.decision(),
             refused,
             rule: exchange.rule().map(str::to_owned),
@@ -291,7 +314,7 @@ impl Native {
             identity: (0..policy.identity.len()).map(|i| exchange.identity().value(i).to_owned()).collect(),
             provider: exchange.served_at().to_owned(),
             route: exchange.route().to_owned(),
-            asked: by.asked.to_owned(),
+            asked: asked_model,
             served: model,
             expected: exchange.expects(),
             used_asked: asked,
@@ -303,15 +326,20 @@ impl Native {
             levers: Vec::new(),
             troubles: exchange.troubles().map(str::to_owned).collect(),
             simulable: used.simulable,
+            stopped: stopped_by.and_then(|(name, events)| Some(Stopped { rule: rule_of(&name)?, events })),
+            may_stop,
         };
         exchange.answered(if used.status == 0 { 200 } else { used.status });
         if let Some(usage) = now_used.filter(|_| !refused) {
             outcome.used = usage;
-            outcome.cost = exchange.cost_as_served(usage, &served);
+            outcome.cost = cost;
         }
-        outcome.levers = levers(&outcome, shorter);
-        let used = (now_used.unwrap_or_default(), used.source);
-        let landing = Landing { exchange, used, served, caps };
+        outcome.levers = levers(&outcome, shorter, NanoUsd(cost_whole.0.saturating_sub(cost.0)));
+        let complete = outcome.stopped.is_none();
+        let source =
+            if complete { used.source } else { used.stop.as_ref().map_or(used.source, |stop| stop.source) };
+        let used = (now_used.unwrap_or_default(), source);
+        let (landing, ends) = (Landing { exchange, used, complete, served, caps }, outcome.ends);
         if refused {
             self.book(ends, landing, &mut Landed::default());
         } else {
@@ -322,8 +350,8 @@ impl Native {
 
     /// Settles a call that has ended.
     fn book(&mut self, at: EpochMs, mut landing: Landing, landed: &mut Landed) {
-        let Landing { exchange, used, served, caps } = &mut landing;
-        let settlement = exchange.end_known(*used, std::mem::take(served), at);
+        let Landing { exchange, used, complete, served, caps } = &mut landing;
+        let settlement = exchange.end_known(*used, std::mem::take(served), *complete, at);
         let mut owed = exchange.take_owed();
         if owed.is_empty() {
             return;
@@ -392,10 +420,95 @@ struct Known {
     assumed: bool,
     /// Another answer can be put in the recorded one's place.
     simulable: bool,
+    /// Whether its answer streams, and is one whose events are not recorded; `None`: that is not known.
+    streams: Option<bool>,
+    /// Where its recorded events were stopped.
+    stop: Option<RecordedStop>,
+}
+
+/// A recorded stream that was stopped.
+struct RecordedStop {
+    rule: String,
+    /// So many events came.
+    events: usize,
+    /// What they come to, and how that is known.
+    usage: Usage,
+    source: UsageSource,
+}
+
+/// What becomes of a stream under budgets that stop them.
+#[derive(Default)]
+struct Stop {
+    /// What it used until then, if it was stopped.
+    usage: Option<Usage>,
+    /// By whom, and after how many events.
+    by: Option<(String, Option<usize>)>,
+    /// It is not known whether it streams.
+    may_stop: bool,
+}
+
+impl Known {
+    /// What becomes of this call if it uses so much in all.
+    fn stop(&self, exchange: &Exchange, usage: Usage, served: &Served) -> Stop {
+        if let Some(stop) = &self.stop {
+            let by = Some((stop.rule.clone(), Some(stop.events)));
+            return Stop { usage: Some(stop.usage), by, may_stop: false };
+        }
+        let fine = self.status == 0 || (200..300).contains(&self.status);
+        let stopped = exchange.stopped_after(usage, served).filter(|_| fine && self.streams != Some(false));
+        let Some((usage, rule)) = stopped else { return Stop::default() };
+        if self.streams.is_none() {
+            return Stop { may_stop: true, ..Stop::default() };
+        }
+        Stop { usage: Some(usage), by: Some((rule.to_owned(), None)), may_stop: false }
+    }
+}
+
+/// Lets a recorded stream pass event by event, to see whether it is stopped. Where another answer stands in its place,
+/// its events are not known.
+fn stream(exchange: &mut Exchange, whole: &Whole, used: &mut Known, now: EpochMs) {
+    let kind = whole.answer_header("content-type").unwrap_or_default();
+    let by = exchange.served_by();
+    if by.served != by.asked || by.output_max.is_some() {
+        used.streams = if answer::is_stream(kind) { None } else { Some(false) };
+        return;
+    }
+    let stated: Vec<(&str, Vec<u8>)> = exchange
+        .answer_headers()
+        .iter()
+        .filter_map(|name| Some((*name, whole.answer_header(name)?.to_vec())))
+        .collect();
+    let mut reader = exchange.reader(kind, false);
+    for (name, value) in &stated {
+        reader.header(name, value);
+    }
+    exchange.answer_head(whole.status, kind, false, &stated, now);
+    let events = answer::events(&whole.answer);
+    for (number, event) in (1..).zip(&events) {
+        reader.feed(event);
+        exchange.answer_chunk(event, number == events.len());
+        if exchange.stop(now).is_empty() {
+            continue;
+        }
+        let Some(rule) = exchange.stopped_by_budget().map(str::to_owned) else { return };
+        let (usage, source) = exchange.used_by(reader, whole.status, false);
+        used.stop = Some(RecordedStop { rule, events: number, usage, source });
+        return;
+    }
+}
+
+/// How long a call lasts that ends before its output does: as if that came evenly.
+fn shortened_by(lasts: i64, whole: Option<Usage>, used: Option<Usage>) -> i64 {
+    let output = |usage: Option<Usage>| i128::from(usage.map_or(0, |usage| usage.output));
+    let (whole, used) = (output(whole), output(used));
+    if whole <= used {
+        return lasts;
+    }
+    i64::try_from(i128::from(lasts) * used / whole).unwrap_or(lasts)
 }
 
 /// What each lever saved of a call.
-fn levers(outcome: &Outcome, shorter: NanoUsd) -> Vec<Lever> {
+fn levers(outcome: &Outcome, shorter: NanoUsd, stopped: NanoUsd) -> Vec<Lever> {
     let saved = outcome.cost_asked.0.saturating_sub(outcome.cost.0);
     if outcome.refused {
         return vec![Lever { name: outcome.decision.name(), saved: NanoUsd(saved) }];
@@ -404,10 +517,14 @@ fn levers(outcome: &Outcome, shorter: NanoUsd) -> Vec<Lever> {
     if shorter.0 != 0 {
         levers.push(Lever { name: Decision::Clamp.name(), saved: shorter });
     }
+    if outcome.stopped.is_some() {
+        levers.push(Lever { name: STOP, saved: stopped });
+    }
     if outcome.served != outcome.asked {
         let downgraded = outcome.said.iter().any(|(_, said)| *said == Decision::Downgrade);
         let by = if downgraded { Decision::Downgrade } else { Decision::Route };
-        levers.push(Lever { name: by.name(), saved: NanoUsd(saved.saturating_sub(shorter.0)) });
+        let other = shorter.0.saturating_add(stopped.0);
+        levers.push(Lever { name: by.name(), saved: NanoUsd(saved.saturating_sub(other)) });
     }
     levers
 }

@@ -52,6 +52,19 @@ pub struct Outcome {
     pub troubles: Vec<String>,
     /// An edit's effect on its answer can be known.
     pub simulable: bool,
+    /// Its stream was stopped.
+    pub stopped: Option<Stopped>,
+    /// It used more than a budget that stops streams had left, and whether it streamed is not known.
+    pub may_stop: bool,
+}
+
+/// A stream that ends when its budget is used up.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    /// The rule, by its place in the policy.
+    pub rule: usize,
+    /// So many events of the recorded answer came; `None` where they are not recorded.
+    pub events: Option<usize>,
 }
 
 /// A rule that a call met.

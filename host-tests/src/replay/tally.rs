@@ -16,6 +16,8 @@ use tokenstile_engine::units::{EpochMs, Meter, NanoUsd};
 const VALUES: usize = 20_000;
 /// As many of them are told, by what they cost.
 const TOLD: usize = 25;
+/// What a rule says of a stream that it stops, and what saves by that: no decision, for the call has gone on.
+pub const STOP: &str = "stop";
 /// As many reasons of troubles are told apart.
 const TROUBLES: usize = 50;
 
@@ -71,6 +73,11 @@ pub struct Tallied {
     pub troubles: BTreeMap<String, u64>,
     /// Calls whose answer under a changed request cannot be known: they were taken as they were.
     pub not_simulated: u64,
+    /// Those whose stream was stopped when its budget was used up: they are charged up to there.
+    pub stopped: u64,
+    /// Those that used more than a budget that stops streams had left, of which it is not known whether they streamed:
+    /// they go on.
+    pub may_stop: u64,
 }
 
 /// Tokens and cost.
@@ -200,6 +207,8 @@ impl Tally {
         report.failed += u64::from(outcome.failed);
         report.assumed += u64::from(outcome.assumed);
         report.not_simulated += u64::from(!outcome.simulable && outcome.served != outcome.asked);
+        report.stopped += u64::from(outcome.stopped.is_some());
+        report.may_stop += u64::from(outcome.may_stop);
         report.without.add(outcome.used_asked, outcome.cost_asked);
         report.with.add(outcome.used, outcome.cost);
         *report.decisions.entry(outcome.strictest().name()).or_default() += 1;
@@ -226,6 +235,9 @@ impl Tally {
                 *rule.said.entry(said.name()).or_default() += 1;
                 rule.decided += u64::from(outcome.rule.as_ref() == Some(&rule.name));
             }
+        }
+        if let Some(rule) = outcome.stopped.as_ref().and_then(|stopped| report.rules.get_mut(stopped.rule)) {
+            *rule.said.entry(STOP).or_default() += 1;
         }
         for trouble in &outcome.troubles {
             if let Some(count) = report.troubles.get_mut(trouble) {

@@ -10,6 +10,7 @@ mod page;
 mod page_support;
 mod reading;
 mod running;
+mod streams;
 mod walk;
 
 use std::path::PathBuf;

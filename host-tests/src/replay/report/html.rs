@@ -331,6 +331,11 @@ fn notes(report: &Report) -> Markup {
     note(tallied.failed, "calls had failed and used nothing.");
     note(tallied.assumed, "calls had been refused: they are taken to use what was expected of them.");
     note(tallied.not_simulated, "calls were changed in a way whose answer is not known.");
+    note(tallied.stopped, "streams are stopped when their budget is used up, and charged up to there.");
+    note(
+        tallied.may_stop,
+        "calls used more than a budget that stops streams had left; whether they streamed is not known: they go on.",
+    );
     for (trouble, number) in &tallied.troubles {
         note(*number, &format!("× {trouble}"));
     }

@@ -149,6 +149,11 @@ fn notes(out: &mut String, tallied: &Tallied) {
         tallied.not_simulated,
         "calls were changed in a way whose answer is not known: they cost what they did.",
     );
+    note(tallied.stopped, "streams are stopped when their budget is used up, and charged up to there.");
+    note(
+        tallied.may_stop,
+        "calls used more than a budget that stops streams had left; whether they streamed is not known: they go on.",
+    );
     for (trouble, number) in &tallied.troubles {
         note(*number, &format!("× {trouble}"));
     }

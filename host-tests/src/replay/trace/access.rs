@@ -82,6 +82,7 @@ fn call(line: &Value, fields: &Fields, drawn: &mut Drawn, names: &mut Names) -> 
             answered: names.get(""),
             output_bound: number("max_output")?,
             used,
+            streams: None,
             status,
         }),
     }))

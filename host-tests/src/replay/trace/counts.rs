@@ -147,6 +147,7 @@ fn call(
             answered: names.get(""),
             output_bound: columns.number(row, "max_output")?,
             used: Used::Stated(Usage { input, output, cache_read: cached, ..Usage::default() }),
+            streams: None,
             status: 200,
         }),
     })

@@ -91,6 +91,8 @@ pub struct Counted {
     pub output_bound: Option<u64>,
     /// What came of it.
     pub used: Used,
+    /// Whether its answer streamed, if the trace says so.
+    pub streams: Option<bool>,
     /// The status of the answer.
     pub status: u16,
 }

@@ -26,6 +26,8 @@ struct Line<'a> {
     #[serde(default)]
     model_answered: Cow<'a, str>,
     status: u16,
+    #[serde(default)]
+    stream: Option<bool>,
     ending: Cow<'a, str>,
     usage: Numbers<'a>,
     #[serde(default)]
@@ -150,6 +152,7 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
             answered: names.get(if as_asked { &line.model_answered } else { "" }),
             output_bound: None,
             used,
+            streams: line.stream,
             status: line.status,
         }),
     })
