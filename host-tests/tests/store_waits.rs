@@ -318,3 +318,112 @@ fn where_a_tick_cannot_resume_nothing_is_paused() {
         assert_eq!(vm.tick_period(), None, "WasmX's worker crashes on a resume from a tick");
     }
 }
+
+/// A configuration that ends while its store is contended, and what it owes then.
+struct Owing {
+    vm: Vm,
+    shared: Shared,
+    policy: Value,
+}
+
+impl Owing {
+    /// A call was let through, and what it used was not booked.
+    fn begin() -> Self {
+        let (shared, policy) = (Shared::new(), policy("allow"));
+        let config = VmConfig::new(Profile::Envoy, policy.to_string());
+        let vm = Vm::new(&filter::module().unwrap(), &shared, config).unwrap();
+        let mut ended = Self { vm, shared, policy };
+        // Two budgets, two swaps for their holds, and none for what settles them.
+        ended.vm.arm(Faults::nth(3, Status::CAS_MISMATCH, Repeat::Forever).only("proxy_set_shared_data"));
+        ended.call();
+        assert_eq!(ended.levels(), [(0, 108), (0, 108)]);
+        ended
+    }
+
+    fn call(&mut self) {
+        let mut driver = Driver::new(&self.vm, Request::post("/v1/chat/completions", BODY), |_| {
+            Answer::json(200, r#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#)
+        });
+        driver.start(&mut self.vm);
+        assert_eq!(driver.report(&self.vm).client.status, Some(200));
+    }
+
+    fn succeed(&mut self) {
+        self.vm.succeed(self.policy.to_string()).unwrap();
+    }
+
+    fn tick(&mut self) {
+        self.shared.clock().advance(Duration::from_millis(10));
+        self.vm.tick().unwrap();
+    }
+
+    fn levels(&self) -> Vec<(u64, u64)> {
+        Books::of(&self.policy).unwrap().levels(&self.shared, &[("x-user-id", "anonymous")].into())
+    }
+}
+
+#[test]
+fn what_a_configuration_owes_when_it_ends_is_settled_by_the_one_in_force() {
+    let mut ended = Owing::begin();
+    ended.succeed();
+    ended.tick();
+    assert_eq!(ended.levels(), [(0, 108), (0, 108)], "the store is contended still");
+    ended.vm.disarm();
+    ended.tick();
+    assert_eq!(ended.levels(), [(20, 0), (20, 0)]);
+    ended.tick();
+    assert_eq!(ended.vm.tick_period(), None, "ticks end when nothing is owed");
+}
+
+#[test]
+fn what_a_configuration_owes_when_none_is_in_force_waits_for_the_next() {
+    let mut ended = Owing::begin();
+    ended.vm.retire().unwrap();
+    ended.vm.disarm();
+    assert_eq!(ended.levels(), [(0, 108), (0, 108)]);
+    ended.succeed();
+    ended.tick();
+    assert_eq!(ended.levels(), [(20, 0), (20, 0)]);
+}
+
+#[test]
+fn what_a_stream_owes_that_ends_after_its_configuration_is_settled_by_the_next_call() {
+    let mut ended = Owing::begin();
+    ended.vm.disarm();
+    ended.tick();
+    assert_eq!(ended.levels(), [(20, 0), (20, 0)]);
+    let mut driver = Driver::new(&ended.vm, Request::post("/v1/chat/completions", BODY), |_| {
+        Answer::json(200, r#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#)
+    });
+    while !driver.report(&ended.vm).upstream.is_some_and(|sent| sent.complete) && driver.step(&mut ended.vm) {
+    }
+    ended.succeed();
+    ended.vm.arm(Faults::nth(1, Status::CAS_MISMATCH, Repeat::Forever).only("proxy_set_shared_data"));
+    driver.start(&mut ended.vm);
+    assert_eq!(ended.levels(), [(20, 108), (20, 108)]);
+    ended.vm.disarm();
+    ended.call();
+    assert_eq!(ended.levels(), [(60, 0), (60, 0)]);
+}
+
+/// What was held back of a stream goes out before the chunk that could not be read, and the rest behind it.
+#[test]
+fn a_stream_of_which_a_chunk_cannot_be_read_reaches_its_client_whole() {
+    let stream = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}]}\n\n\
+        data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":12}}\n\ndata: [DONE]\n\n";
+    let body = r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    for nth in 2..6 {
+        let mut policy = policy("allow");
+        policy["provider"] = "openai".into();
+        let config = VmConfig::new(Profile::Envoy, policy.to_string());
+        let mut vm = Vm::new(&filter::module().unwrap(), &Shared::new(), config).unwrap();
+        vm.arm(Faults::nth(nth, Status::INTERNAL_FAILURE, Repeat::Forever).only("proxy_get_buffer_bytes"));
+        let request = Request::post("/v1/chat/completions", body);
+        let pieces: Vec<Vec<u8>> = stream.as_bytes().chunks(30).map(<[u8]>::to_vec).collect();
+        let mut driver = Driver::new(&vm, request, move |_| Answer::events(pieces.clone()));
+        driver.start(&mut vm);
+        let report = driver.report(&vm);
+        assert!(report.error.is_none() && report.problems.is_empty(), "{report:?}");
+        assert_eq!(report.client.text(), stream, "{nth}");
+    }
+}

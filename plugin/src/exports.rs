@@ -22,6 +22,8 @@ enum Context {
 
 thread_local! {
     static CONTEXTS: RefCell<HashMap<u32, Context>> = RefCell::new(HashMap::new());
+    /// Configurations that ended when no other was in force.
+    static ENDED: RefCell<Vec<Rc<RefCell<Root>>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `f` on a context. A host that calls in while a call is running, or for a context that it never
@@ -79,12 +81,37 @@ extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
 extern "C" fn proxy_on_configure(id: u32, _: usize) -> u32 {
     let Some(root) = Root::configure() else { return 0 };
     release(id);
+    let root = Rc::new(RefCell::new(root));
     // Streams that run may have the one before for long.
-    if let Some(before) = root_of(id) {
-        before.borrow_mut().end();
-    }
-    with(id, |context| *context = Context::Root(Rc::new(RefCell::new(root))));
+    let before = root_of(id).filter(|before| before.borrow_mut().end());
+    let waiting = ENDED.with(RefCell::take);
+    waiting.iter().chain(&before).for_each(|ended| root.borrow_mut().succeeds(ended));
+    with(id, |context| *context = Context::Root(root));
     1
+}
+
+/// A configuration is taken away: another one in force goes on for it, or the next that comes.
+fn end(id: u32) {
+    let Some(ended) = root_of(id).filter(|ended| ended.borrow_mut().end()) else { return };
+    match in_force() {
+        Some((heir, root)) => {
+            // Ticks are the context's that asks for them.
+            let _ = host::set_effective_context(heir);
+            root.borrow_mut().succeeds(&ended);
+            let _ = host::set_effective_context(id);
+        }
+        None => ENDED.with(|all| all.borrow_mut().push(ended)),
+    }
+}
+
+/// A configuration that has not ended.
+fn in_force() -> Option<(u32, Rc<RefCell<Root>>)> {
+    CONTEXTS.with(|contexts| {
+        contexts.try_borrow().ok()?.iter().find_map(|(id, context)| match context {
+            Context::Root(root) if !root.borrow().has_ended() => Some((*id, root.clone())),
+            _ => None,
+        })
+    })
 }
 
 fn root_of(id: u32) -> Option<Rc<RefCell<Root>>> {
@@ -196,12 +223,16 @@ extern "C" fn proxy_on_log(id: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_done(id: u32) -> u32 {
-    with(id, |context| match context {
-        Context::Metered(stream) => stream.gone(),
-        Context::Root(root) => root.borrow_mut().end(),
-        _ => {}
+    let is_root = with(id, |context| {
+        if let Context::Metered(stream) = context {
+            stream.gone();
+        }
+        matches!(context, Context::Root(_))
     });
-    release(id);
+    if is_root {
+        end(id);
+        release(id);
+    }
     1
 }
 

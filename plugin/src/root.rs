@@ -59,6 +59,8 @@ pub(crate) struct Root {
     /// Paused requests by context.
     waiting: HashMap<u32, Wait>,
     owed: Vec<Owed>,
+    /// Configurations of this VM that have ended, as long as they owe, or calls run under them that may come to owe.
+    ended_before: Vec<Rc<RefCell<Self>>>,
     /// What answers came to on this worker.
     pub(crate) learned: Rc<RefCell<Learned>>,
     /// Prices asked for lately.
@@ -107,6 +109,7 @@ impl Root {
             bodies_read_only: false,
             waiting: HashMap::new(),
             owed: Vec::new(),
+            ended_before: Vec::new(),
             learned: Rc::default(),
             quotes: Rc::default(),
             outbox: Outbox::default(),
@@ -253,8 +256,39 @@ impl Root {
         self.waiting.iter().filter(|(_, wait)| due(wait)).map(|(context, _)| *context).collect()
     }
 
+    /// This one goes on where that one ended: what it owes is tried again with every settlement and tick of this one.
+    pub(crate) fn succeeds(&mut self, ended: &Rc<RefCell<Self>>) {
+        let mut before = ended.borrow_mut();
+        if before.kind == Some(HostKind::Envoy) {
+            // Its ticks may be asked for before the first stream tells whose they are.
+            self.kind = before.kind;
+        }
+        self.ended_before.append(&mut before.ended_before);
+        drop(before);
+        self.ended_before.push(ended.clone());
+        if self.ended_owe() {
+            self.tick(TICK_MS);
+        }
+    }
+
+    /// Whether configurations that ended still owe something.
+    fn ended_owe(&self) -> bool {
+        self.ended_before.iter().any(|root| root.try_borrow().is_ok_and(|root| !root.owed.is_empty()))
+    }
+
+    /// Tries what configurations that ended still owe.
+    fn settle_ended(&mut self, now: EpochMs) {
+        self.ended_before.retain(|ended| {
+            let Ok(mut root) = ended.try_borrow_mut() else { return true };
+            root.settle(Vec::new(), now);
+            // Streams have it too as long as they run.
+            !root.owed.is_empty() || Rc::strong_count(ended) > 1
+        });
+    }
+
     /// Books what a call owes, and what earlier ones still do.
     pub(crate) fn settle(&mut self, owed: Vec<Owed>, now: EpochMs) -> Settled {
+        self.settle_ended(now);
         let before = self.owed.len();
         self.owed.extend(owed);
         if self.owed.is_empty() {
@@ -275,7 +309,7 @@ impl Root {
             self.metrics
                 .failed("settlement", &format!("{dropped} settlements dropped: the store stays unreachable"));
         }
-        if !self.owed.is_empty() {
+        if !self.owed.is_empty() || self.ended_owe() {
             self.tick(TICK_MS);
         } else if !self.outbox.is_empty() {
             self.ticks_to_send();
@@ -283,17 +317,23 @@ impl Root {
         settled
     }
 
-    /// This configuration ends, and no tick comes any more: what calls owe is tried once more, what waits to be sent is
-    /// logged. Streams that run go on under it.
-    pub(crate) fn end(&mut self) {
+    /// This configuration ends, and no tick comes any more: what calls owe is tried once more, then by whoever succeeds;
+    /// what waits to be sent is logged. Streams that run go on under it. Says whether it had not ended yet.
+    pub(crate) fn end(&mut self) -> bool {
         if std::mem::replace(&mut self.ended, true) {
-            return;
+            return false;
         }
         if let Some(now) = self.now() {
             self.settle(Vec::new(), now);
         }
         self.close();
         self.close_records();
+        true
+    }
+
+    /// Whether it was replaced, or the filter ends.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Makes sure that what is to be sent meets a tick. Says whether this host has them.
@@ -303,7 +343,7 @@ impl Root {
 
     /// Slows the ticks down when only alerts and records wait for them, and ends them when nothing does.
     pub(crate) fn rest(&mut self) {
-        if self.waiting.is_empty() && self.owed.is_empty() {
+        if self.waiting.is_empty() && self.owed.is_empty() && !self.ended_owe() {
             let nothing = self.outbox.is_empty() && self.batches.is_empty();
             self.tick(if nothing { 0 } else { SEND_TICK_MS });
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use wasmtime::{Memory, TypedFunc};
 
-/// The root context of every VM.
+/// The first root context of every VM.
 pub(crate) const ROOT: u32 = 1;
 
 pub(crate) struct VmState {
@@ -20,6 +20,8 @@ pub(crate) struct VmState {
     pub(crate) memory: Option<Memory>,
     pub(crate) allocate: Option<TypedFunc<u32, u32>>,
     pub(crate) streams: BTreeMap<u32, Stream>,
+    /// The root context of the configuration that is in force.
+    pub(crate) root: u32,
     /// The context for which the callback runs.
     pub(crate) current: u32,
     /// The context that the filter asked to act for instead.
@@ -42,6 +44,7 @@ impl VmState {
             memory: None,
             allocate: None,
             streams: BTreeMap::new(),
+            root: ROOT,
             current: ROOT,
             effective: None,
             phase: Phase::Start,

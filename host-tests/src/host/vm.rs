@@ -49,18 +49,16 @@ impl Vm {
             self.call::<(), ()>("_start", Phase::Start, ROOT, ())?;
         }
         self.call::<_, ()>("proxy_on_context_create", Phase::Start, ROOT, (ROOT, 0_u32))?;
-        let config = &self.store.data().config;
-        let lengths = [config.vm_configuration.len(), config.plugin_configuration.len()];
-        let [vm, plugin] = lengths.map(|len| u32::try_from(len).unwrap_or(u32::MAX));
         if self.profile() != Profile::Apisix {
-            self.ask("proxy_on_vm_start", vm)?;
+            self.ask("proxy_on_vm_start", self.config().vm_configuration.len())?;
         }
-        self.ask("proxy_on_configure", plugin)
+        self.ask("proxy_on_configure", self.config().plugin_configuration.len())
     }
 
-    fn ask(&mut self, callback: &str, len: u32) -> Result<(), Error> {
+    fn ask(&mut self, callback: &str, len: usize) -> Result<(), Error> {
         let written = self.shared().log().written();
-        let fine: Option<u32> = self.call(callback, Phase::Start, ROOT, (ROOT, len))?;
+        let (root, len) = (self.root(), u32::try_from(len).unwrap_or(u32::MAX));
+        let fine: Option<u32> = self.call(callback, Phase::Start, root, (root, len))?;
         if fine != Some(0) {
             return Ok(());
         }
@@ -88,7 +86,30 @@ impl Vm {
     /// # Errors
     /// [`Error::Trap`], [`Error::Dead`].
     pub fn retire(&mut self) -> Result<(), Error> {
-        self.call::<_, u32>("proxy_on_done", Phase::Tick, ROOT, ROOT).map(|_| ())
+        let root = self.root();
+        self.call::<_, u32>("proxy_on_done", Phase::Tick, root, root).map(|_| ())
+    }
+
+    /// Puts another configuration into force in a root context of its own, and takes away the one before, as Envoy does
+    /// where both share a VM. Streams that run live on under theirs.
+    ///
+    /// # Errors
+    /// As [`Vm::new`].
+    pub fn succeed(&mut self, plugin_configuration: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let (before, root) = (self.root(), self.next_context);
+        self.next_context += 1;
+        let state = self.store.data_mut();
+        state.config.plugin_configuration = plugin_configuration.into();
+        (state.root, state.tick_period_ms) = (root, 0);
+        self.call::<_, ()>("proxy_on_context_create", Phase::Start, root, (root, 0_u32))?;
+        self.ask("proxy_on_configure", self.config().plugin_configuration.len())?;
+        let _: Option<u32> = self.call("proxy_on_done", Phase::Tick, before, before)?;
+        self.call::<_, ()>("proxy_on_delete", Phase::Tick, before, before).map(|_| ())
+    }
+
+    /// The root context that is in force.
+    pub(crate) fn root(&self) -> u32 {
+        self.store.data().root
     }
 
     /// Whether the VM trapped and is not called any more.

@@ -2,7 +2,6 @@
 //! users and by `serve`. What they did to a stream is told by `Vm::take_outcome`.
 
 use super::calls::{GrpcCall, HttpCall};
-use super::state::ROOT;
 use super::stream::Phase;
 use super::{Error, HeaderMap, Profile, Vm};
 use std::time::Duration;
@@ -22,7 +21,8 @@ impl Vm {
         if self.tick_period().is_none() {
             return Ok(false);
         }
-        self.call::<_, ()>("proxy_on_tick", Phase::Tick, ROOT, ROOT)?;
+        let root = self.root();
+        self.call::<_, ()>("proxy_on_tick", Phase::Tick, root, root)?;
         self.delete_done()?;
         Ok(true)
     }
@@ -66,8 +66,9 @@ impl Vm {
         let call = self.state().calls.http.remove(&token).ok_or_else(missing)?;
         let [headers, body, trailers] = lengths.map(|len| u32::try_from(len).unwrap_or(u32::MAX));
         // Envoy acts for the root context until the filter says otherwise; the nginx modules for the request.
-        let context = if self.profile() == Profile::Envoy { ROOT } else { call.context };
-        let params = (ROOT, token, headers, body, trailers);
+        let root = self.root();
+        let context = if self.profile() == Profile::Envoy { root } else { call.context };
+        let params = (root, token, headers, body, trailers);
         let answered = self.call::<_, ()>("proxy_on_http_call_response", Phase::HttpCall, context, params);
         self.state().calls.delivered();
         answered?;
@@ -129,7 +130,8 @@ impl Vm {
             return Err(Error::Unknown(format!("gRPC call {token} open")));
         }
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let told = self.call::<_, ()>(callback, Phase::Grpc, ROOT, (ROOT, token, number));
+        let root = self.root();
+        let told = self.call::<_, ()>(callback, Phase::Grpc, root, (root, token, number));
         self.state().calls.delivered();
         told.map(|_| ())
     }
@@ -141,7 +143,8 @@ impl Vm {
     pub fn deliver_queues(&mut self) -> Result<u32, Error> {
         let mut told = 0;
         while let Some(token) = self.shared().queues().next_ready(self.store.data().worker) {
-            self.call::<_, ()>("proxy_on_queue_ready", Phase::Queue, ROOT, (ROOT, token))?;
+            let root = self.root();
+            self.call::<_, ()>("proxy_on_queue_ready", Phase::Queue, root, (root, token))?;
             told += 1;
         }
         Ok(told)

@@ -2,7 +2,6 @@
 //! its answer. Called by tests, by `Driver` and by `serve`. It must not know who waits for whom.
 
 use super::properties::body_wanted;
-use super::state::ROOT;
 use super::stream::{Action, LocalReply, Outcome, Part, Phase, Side, Stream, StreamId};
 use super::{Error, HeaderMap, Profile, Trap, Vm};
 
@@ -22,7 +21,8 @@ impl Vm {
         self.next_context += 1;
         let started_ns = self.shared().clock().now_ns();
         self.state().streams.insert(id, Stream { started_ns, ..Stream::default() });
-        self.call::<_, ()>("proxy_on_context_create", Phase::Start, id, (id, ROOT))?;
+        let root = self.root();
+        self.call::<_, ()>("proxy_on_context_create", Phase::Start, id, (id, root))?;
         Ok(StreamId(id))
     }
 

@@ -2,7 +2,7 @@
 
 use super::memory::{bytes, give, put, put_u32};
 use super::{Answer, Guest, trap};
-use crate::host::state::{ROOT, VmState};
+use crate::host::state::VmState;
 use crate::host::{Level, Profile, Status};
 use wasmtime::Linker;
 
@@ -44,7 +44,7 @@ fn tick(guest: &mut Guest<'_>, period_ms: u32) -> Answer {
     let state = guest.data_mut();
     match state.profile() {
         Profile::Apisix => return Err(Status::UNIMPLEMENTED.into()),
-        Profile::Wasmx if state.context() != ROOT => return Ok(()),
+        Profile::Wasmx if state.context() != state.root => return Ok(()),
         Profile::Wasmx if state.tick_period_ms != 0 => return Err(trap("tick_period already set")),
         _ => state.tick_period_ms = period_ms,
     }

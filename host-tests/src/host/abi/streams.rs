@@ -2,7 +2,7 @@
 
 use super::memory::{bytes, header_map};
 use super::{Answer, Guest, Halt, crash, trap};
-use crate::host::state::{ROOT, VmState};
+use crate::host::state::VmState;
 use crate::host::stream::{LocalReply, Phase, Side, Stream};
 use crate::host::{Profile, Status};
 use wasmtime::Linker;
@@ -113,7 +113,7 @@ fn set_effective_context(guest: &mut Guest<'_>, context: u32) -> Answer {
     if state.profile() != Profile::Envoy {
         return Ok(());
     }
-    if context != ROOT && !state.streams.contains_key(&context) {
+    if context != state.root && !state.streams.contains_key(&context) {
         return Err(Status::BAD_ARGUMENT.into());
     }
     state.effective = Some(context);
