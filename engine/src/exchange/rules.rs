@@ -152,6 +152,7 @@ impl Exchange {
         match measure {
             Measure::PromptTokens => Some(input),
             Measure::OutputTokens => facts.output_bound,
+            Measure::Answers => Some(facts.choices),
             Measure::Images => Some(self.prompt_images.saturating_add(facts.images)),
             Measure::Usd => {
                 let output = facts.output_bound.unwrap_or_else(|| self.assumed_output());

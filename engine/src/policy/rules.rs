@@ -54,6 +54,8 @@ pub enum Measure {
     PromptTokens,
     /// Its own bound for an answer.
     OutputTokens,
+    /// How many answers it asks for at once: choices, candidates.
+    Answers,
     /// The images that come with it, and those that an API of images is asked for.
     Images,
     /// What it may cost.
@@ -83,6 +85,7 @@ impl Measure {
         match self {
             Self::PromptTokens => "prompt_tokens",
             Self::OutputTokens => "output_tokens",
+            Self::Answers => "answers",
             Self::Images => "images",
             Self::Usd => "usd",
         }
@@ -93,6 +96,7 @@ impl Measure {
     pub const fn unit_text(self) -> &'static str {
         match self {
             Self::PromptTokens | Self::OutputTokens => " tokens",
+            Self::Answers => " answers",
             Self::Images => " images",
             Self::Usd => "",
         }
@@ -113,6 +117,8 @@ const LONG_PROMPT: &str = "This request needs about {needed}{unit}, and at most 
                            Shorten it, or split it up.";
 const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and at most {limit}{unit} are \
                            allowed per request. Ask for a shorter one.";
+const MANY_ANSWERS: &str = "This request asks for {needed}{unit} at once, and at most {limit} are allowed per request. \
+                            Ask for fewer.";
 const MANY_IMAGES: &str = "Images in this request: {needed}, and at most {limit} are allowed per request. Use fewer, or \
                            split it up.";
 const DEAR: &str = "This request may cost about {needed}, and at most {limit} are allowed per request. Shorten it, \
@@ -121,6 +127,8 @@ const DEAR: &str = "This request may cost about {needed}, and at most {limit} ar
 const ASK_PROMPT: &str =
     "This request needs about {needed}{unit}, and more than {limit}{unit} need your confirmation.";
 const ASK_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+const ASK_ANSWERS: &str =
+    "This request asks for {needed}{unit} at once, and more than {limit} need your confirmation.";
 const ASK_IMAGES: &str = "Images in this request: {needed}, and more than {limit} need your confirmation.";
 const ASK_DEAR: &str = "This request may cost about {needed}, and more than {limit} needs your confirmation.";
 
@@ -228,6 +236,7 @@ impl Compiler<'_> {
         match (given.next(), given.next()) {
             (Some(("prompt_tokens", Wanted::Number(tokens))), None) => Some((Measure::PromptTokens, *tokens)),
             (Some(("output_tokens", Wanted::Number(tokens))), None) => Some((Measure::OutputTokens, *tokens)),
+            (Some(("answers", Wanted::Number(answers))), None) => Some((Measure::Answers, *answers)),
             (Some(("images", Wanted::Number(images))), None) => Some((Measure::Images, *images)),
             (Some(("usd", Wanted::Text(text))), None) => {
                 let money = NanoUsd::parse(text).and_then(|NanoUsd(nano)| u64::try_from(nano).ok());
@@ -238,7 +247,8 @@ impl Compiler<'_> {
                 money.map(|nano| (Measure::Usd, nano))
             }
             _ => {
-                let wrong = "exactly one of `prompt_tokens`, `output_tokens`, `images` (numbers) and `usd` (a text) is needed; \
+                let wrong = "exactly one of `prompt_tokens`, `output_tokens`, `answers`, `images` (numbers) and `usd` (a text) is \
+                             needed; \
                              more limits are more entries";
                 self.errors.add(path, wrong);
                 None
@@ -252,6 +262,7 @@ impl Compiler<'_> {
                 let default = match measure {
                     Measure::PromptTokens => ASK_PROMPT,
                     Measure::OutputTokens => ASK_ANSWER,
+                    Measure::Answers => ASK_ANSWERS,
                     Measure::Images => ASK_IMAGES,
                     Measure::Usd => ASK_DEAR,
                 };
@@ -262,6 +273,7 @@ impl Compiler<'_> {
                 let default = match measure {
                     Measure::PromptTokens => LONG_PROMPT,
                     Measure::OutputTokens => LONG_ANSWER,
+                    Measure::Answers => MANY_ANSWERS,
                     Measure::Images => MANY_IMAGES,
                     Measure::Usd => DEAR,
                 };

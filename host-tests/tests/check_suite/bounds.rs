@@ -107,12 +107,13 @@ fn costs(rest: &str, model: &str) -> (f64, f64, f64) {
 
 #[test]
 fn request_limits_lower_the_worst_case() {
-    let limits = |limits: &str| format!(", \"request_limits\": [{limits}]");
+    let one = "{\"name\": \"n\", \"limit\": {\"answers\": 1}, \"over\": {\"deny\": {}}}";
+    let limits = |limits: &str| format!(", \"request_limits\": [{limits}, {one}]").replace("[, ", "[");
     let prompt = "{\"name\": \"p\", \"limit\": {\"prompt_tokens\": 10000}, \"over\": {\"deny\": {}}}";
     let answer = "{\"name\": \"o\", \"limit\": {\"output_tokens\": 1000}, \"over\": {\"clamp\": {}}}";
     let usd = "{\"name\": \"u\", \"limit\": {\"usd\": \"0.05\"}, \"over\": {\"deny\": {}}}";
     // gpt-4o: $10 a million at most, a context of 128,000, answers of 16,384.
-    assert_eq!(costs("", "gpt-4o"), (1.28, 128.0, 1280.0));
+    assert_eq!(costs(&limits(""), "gpt-4o"), (1.28, 128.0, 1280.0));
     assert_eq!(costs(&limits(prompt), "gpt-4o").0, 0.26384);
     assert_eq!(costs(&limits(&format!("{prompt}, {answer}")), "gpt-4o"), (0.11, 11.0, 110.0));
     // A request that states no bound is taken to come to 512 tokens of output, and may come to 16,384.
@@ -137,6 +138,26 @@ fn request_limits_lower_the_worst_case() {
     assert_eq!(costs(&limits(&of_model), "gpt-4o").0, 0.26384);
 }
 
+/// A request may ask for several answers, and each is paid for (`n` of OpenAI's API).
+#[test]
+fn a_call_may_ask_for_as_many_answers_as_its_api_gives() {
+    let limits = |limits: &str| format!(", \"request_limits\": [{limits}]");
+    let answers = |most: u64| {
+        limits(&format!(
+            "{{\"name\": \"n\", \"limit\": {{\"answers\": {most}}}, \"over\": {{\"deny\": {{}}}}}}"
+        ))
+    };
+    // A prompt of 111,616 tokens, and 128 answers of 16,384.
+    assert_eq!(costs("", "gpt-4o"), (22.08768, 2208.768, 22087.68));
+    assert_eq!(costs(&answers(1_000), "gpt-4o").0, 22.08768);
+    assert_eq!(costs(&answers(2), "gpt-4o").0, 1.44384);
+    assert_eq!(worst_case(&answers(2), "gpt-4o")["requests"][0]["answers"], 2);
+    assert_eq!(costs("", "claude-sonnet-4-5").0, costs(&answers(1), "claude-sonnet-4-5").0);
+    // An amount of money bounds them too: 0.05 pays for nine answers of the 512 tokens that each is taken to have.
+    let usd = "{\"name\": \"u\", \"limit\": {\"usd\": \"0.05\"}, \"over\": {\"deny\": {}}}";
+    assert_eq!(costs(&limits(usd), "gpt-4o").0, 1.6);
+}
+
 #[test]
 fn a_limit_of_a_tier_lowers_the_worst_case_of_that_tier() {
     let worst = worst_case(
@@ -153,10 +174,10 @@ fn a_limit_of_a_tier_lowers_the_worst_case_of_that_tier() {
     );
     let (_, said) = check(&["--model", "gpt-4o"], &policy);
     for line in [
-        "  - a call to gpt-4o that fills its context: $1.28\n",
-        "  - a call of tier free to gpt-4o: $0.27 (by p)\n",
-        "  - a user of tier free in a month: $2.64 (by b)\n",
-        "  - a user of any other tier in a month: $128.00 (by b)\n",
+        "  - a call to gpt-4o that fills its context and asks for 128 answers: $22.09\n",
+        "  - a call of tier free to gpt-4o that asks for 128 answers: $21.08 (by p)\n",
+        "  - a user of tier free in a month: $210.72 (by b)\n",
+        "  - a user of any other tier in a month: $2,208.77 (by b)\n",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }
@@ -169,5 +190,5 @@ fn a_route_to_a_dearer_model_raises_the_worst_case() {
         ", \"routes\": [{\"name\": \"r\", \"match\": {\"tier\": \"pro\"}, \"set\": {\"model\": \"gpt-4o\"}}]";
     let worst = worst_case(route, "gpt-4o-mini");
     assert_eq!(worst["priced_as"], "gpt-4o");
-    assert_eq!(worst["tiers"][0]["usd_per_user_month"], 128.0, "{worst}");
+    assert_eq!(worst["tiers"][0]["usd_per_user_month"], 2208.768, "{worst}");
 }

@@ -1,7 +1,7 @@
-//! What one call can cost at most: it fills its model's context, as far as request limits and routes let it.
+//! What one call can cost at most: it fills its model's context and asks for as many answers as its API gives, as far as
+//! request limits and routes let it.
 //!
-//! Only what is enforced and refuses or shortens counts; a caller may confirm what is asked. `n`, the number of answers,
-//! is taken as 1. Called by `mod.rs`.
+//! Only what is enforced and refuses or shortens counts; a caller may confirm what is asked. Called by `mod.rs`.
 
 use super::pico;
 use crate::check::models;
@@ -21,8 +21,26 @@ pub struct PerRequest {
     pub tier: String,
     /// Its cost; `None` if nothing bounds it, and nobody says how long the model's context is.
     pub usd: Option<NanoUsd>,
+    /// The answers that it asks for at once.
+    pub answers: u64,
+    /// It is as long as its model's context lets it be.
+    pub fills_context: bool,
     /// The request limits and routes that bound it.
     pub rules: Vec<String>,
+}
+
+/// The most answers that a call to this model may ask for at once.
+///
+/// `n` of OpenAI is 128 at most (<https://platform.openai.com/docs/api-reference/chat/create#chat-create-n>), and most
+/// others speak its API; `candidateCount` of Google 8
+/// (<https://ai.google.dev/api/generate-content#generationconfig>). Anthropic's has
+/// nothing of the kind.
+fn answers_max(quote: &Quote) -> u64 {
+    match quote.entry.split_once('/').map_or("", |(provider, _)| provider) {
+        "anthropic" => 1,
+        "google" => 8,
+        _ => 128,
+    }
 }
 
 /// One call to a model. `of`: the dimension of tiers, by its place, and the tier.
@@ -54,28 +72,36 @@ pub(super) fn dearest_call(
     let most = Some(quote.capability.max_output).filter(|most| *most > 0).or(context);
     let output = shortened.map(|(bound, _)| bound).into_iter().chain(most).min();
     let input = prompt.map(|(bound, _)| bound).into_iter().chain(context).min();
-    let tokens = input.zip(output).map(|(input, output)| {
-        let both = input.saturating_add(output);
-        (both.min(context.unwrap_or(u64::MAX)), both)
+    let fewer = refuses(Measure::Answers);
+    let answers = fewer.map_or(u64::MAX, |(most, _)| most.max(1)).min(answers_max(&quote));
+    let filled = input.zip(output).map(|(input, output)| {
+        let input = input.min(context.unwrap_or(u64::MAX).saturating_sub(output));
+        let tokens = i128::from(input).saturating_add(i128::from(output).saturating_mul(answers.into()));
+        pico(token, tokens)
     });
-    let filled = tokens.map(|(tokens, _)| pico(token, i128::from(tokens)));
-    // A request that states no bound is taken to come to `expected_output_tokens`, and may come to more.
+    // A request that states no bound is taken to come to `expected_output_tokens` an answer, and may come to more.
+    let expected = policy.expected_output_tokens;
     let dear = refuses(Measure::Usd).zip(output).map(|((usd, name), output)| {
-        let beyond = pico(token, i128::from(output.saturating_sub(policy.expected_output_tokens)));
-        let usd = NanoUsd(i64::try_from(usd).unwrap_or(i64::MAX));
-        (NanoUsd(usd.0.saturating_add(beyond.0)), name)
+        let beyond = i128::from(output.saturating_sub(expected));
+        let of_all = pico(token, beyond.saturating_mul(answers.into())).0;
+        // It lets no more answers through than it pays for.
+        let usd = i64::try_from(usd).unwrap_or(i64::MAX);
+        let of_paid = i128::from(usd).saturating_mul(beyond).checked_div(expected.into());
+        let of_paid = of_paid.and_then(|usd| i64::try_from(usd).ok()).unwrap_or(i64::MAX);
+        (NanoUsd(usd.saturating_add(of_all.min(of_paid))), name)
     });
-    let is_shorter = tokens.is_some_and(|(_, both)| context.is_none_or(|context| both < context));
+    let fills_context = input
+        .zip(output)
+        .is_none_or(|(input, output)| context.is_some_and(|context| input.saturating_add(output) >= context));
     let tier = of.map_or_else(String::new, |(_, tier)| tier.to_owned());
-    let (usd, rules) = match (filled, dear) {
-        (Some(filled), Some((dear, _))) if filled <= dear => (Some(filled), is_shorter),
-        (_, Some((dear, name))) => {
-            return PerRequest { model: model.to_owned(), tier, usd: Some(dear), rules: vec![name.clone()] };
-        }
-        (filled, None) => (filled, is_shorter),
-    };
-    let by = prompt.into_iter().chain(shortened).filter(|_| rules).map(|(_, name)| name.clone());
-    PerRequest { model: model.to_owned(), tier, usd, rules: by.collect() }
+    let one = |usd, rules| PerRequest { model: model.to_owned(), tier, usd, answers, fills_context, rules };
+    if let Some((dear, name)) = dear.filter(|(dear, _)| filled.is_none_or(|filled| *dear < filled)) {
+        return PerRequest { fills_context: false, ..one(Some(dear), vec![name.clone()]) };
+    }
+    let shorter = prompt.into_iter().chain(shortened).filter(|_| !fills_context);
+    let fewer = fewer.filter(|(most, _)| *most < answers_max(&quote));
+    let by = shorter.chain(fewer).map(|(_, name)| name.clone());
+    one(filled, by.collect())
 }
 
 /// The bound that answers are shortened to. The thinking that a request asks for of Anthropic's and Google's models comes

@@ -166,7 +166,7 @@ fn rules(sound: &Sound) -> Vec<String> {
         let of = match limit.measure {
             Measure::PromptTokens => "a prompt of more than",
             Measure::OutputTokens => "an answer of more than",
-            Measure::Images => "more than",
+            Measure::Answers | Measure::Images => "more than",
             Measure::Usd => "a cost of more than",
         };
         let then = match &limit.over {

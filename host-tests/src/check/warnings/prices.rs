@@ -31,16 +31,12 @@ impl Warnings<'_> {
         let lists =
             self.sound.document.get("downgrades").and_then(Value::as_object).cloned().unwrap_or_default();
         for (name, rules) in &lists {
-            let text = |rule: &Value, key: &str| {
-                rule.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-            };
-            let rules = rules.as_array().cloned().unwrap_or_default();
-            let rules: Vec<(String, String)> =
-                rules.iter().map(|rule| (text(rule, "from"), text(rule, "to"))).collect();
-            for (i, (from, to)) in rules.iter().enumerate() {
+            let rules = rules.as_array().map(Vec::as_slice).unwrap_or_default();
+            for (i, rule) in rules.iter().enumerate() {
                 let path = format!("downgrades.{name}[{i}]");
-                let covers = |(before, _): &&(String, String)| WildMatch::new(before).matches(from);
-                if let Some((before, _)) = rules.iter().take(i).find(covers) {
+                let before = rules.iter().take(i).map(|rule| text(rule, "from"));
+                let covers = |before: &&str| WildMatch::new(before).matches(text(rule, "from"));
+                if let Some(before) = before.into_iter().find(covers) {
                     let message = format!("never used: `{before}` before it matches all that this does");
                     self.add(
                         "shadowed-rule",
@@ -50,7 +46,7 @@ impl Warnings<'_> {
                     );
                     continue;
                 }
-                self.downgrade(&path, from, to);
+                self.downgrade(&path, rule);
             }
             let used = names(&self.sound.document, "downgrade", name);
             if !used {
@@ -61,18 +57,17 @@ impl Warnings<'_> {
     }
 
     /// One rule: whether its models are known, and whether the second is worth it.
-    fn downgrade(&mut self, path: &str, from: &str, to: &str) {
+    fn downgrade(&mut self, path: &str, rule: &Value) {
+        let (from, to) = (text(rule, "from"), text(rule, "to"));
         for (key, model) in [("from", from), ("to", to)] {
             if !self.knows(model) {
                 let (message, help) = self.unknown(model);
                 self.add("unknown-model", format!("{path}.{key}"), message, help);
             }
         }
-        let rule =
-            self.sound.document.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")));
-        let can = rule.and_then(|rule| rule.get("can")).and_then(Value::as_array).cloned();
+        let can = rule.get("can").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let lost = "calls that use it fall to the next step";
-        self.worth(&format!("{path}.to"), (from, to), &can.unwrap_or_default(), lost);
+        self.worth(&format!("{path}.to"), (from, to), can, lost);
     }
 
     /// Whether a model is worth serving in the place of those that a pattern means. `can`: what it is vouched to do;
@@ -124,6 +119,10 @@ impl Warnings<'_> {
             }
         }
     }
+}
+
+fn text<'r>(rule: &'r Value, key: &str) -> &'r str {
+    rule.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What says so, if the cheaper model costs as much as one of the others.

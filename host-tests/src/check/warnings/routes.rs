@@ -80,7 +80,7 @@ impl Warnings<'_> {
         let Some(list) = route.pointer("/set/downgrade").and_then(Value::as_str) else {
             return route.pointer("/set/model").is_some();
         };
-        let rules = self.sound.document.pointer(&format!("/downgrades/{list}")).and_then(Value::as_array);
+        let rules = self.sound.document.get("downgrades").and_then(|lists| lists.get(list)?.as_array());
         let asked = calls.get("model").and_then(Value::as_str).unwrap_or("*");
         let from = |rule: &Value| rule.get("from").and_then(Value::as_str).map(str::to_owned);
         rules.into_iter().flatten().filter_map(from).any(|from| WildMatch::new(&from).matches(asked))

@@ -72,9 +72,14 @@ fn worst_case(one: &Looked) -> String {
     for request in &economics.per_request {
         let whose =
             if request.tier.is_empty() { String::new() } else { format!(" of tier {}", request.tier) };
-        let fills = if request.rules.is_empty() { " that fills its context" } else { "" };
+        let asks = match (request.fills_context, request.answers) {
+            (true, 1) => " that fills its context".to_owned(),
+            (true, answers) => format!(" that fills its context and asks for {answers} answers"),
+            (false, 1) => String::new(),
+            (false, answers) => format!(" that asks for {answers} answers"),
+        };
         let by = by(&request.rules);
-        let _ = writeln!(out, "  - a call{whose} to {}{fills}: {}{by}", request.model, cost(request.usd));
+        let _ = writeln!(out, "  - a call{whose} to {}{asks}: {}{by}", request.model, cost(request.usd));
     }
     for tier in &economics.tiers {
         let whose = match (tier.tier.as_str(), economics.tiers.len()) {
@@ -140,7 +145,9 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
         let worst_case = one.economics.as_ref().map(|economics| {
             let request = |one: &tokenstile_host::check::PerRequest| {
                 let tier = Some(&one.tier).filter(|tier| !tier.is_empty());
-                json!({"model": one.model, "tier": tier, "usd": usd(one.usd), "rules": one.rules})
+                json!({
+                    "model": one.model, "tier": tier, "usd": usd(one.usd), "answers": one.answers, "rules": one.rules,
+                })
             };
             let tier = |one: &tokenstile_host::check::TierCost| {
                 json!({"tier": one.tier, "usd_per_user_month": usd(one.user_month), "rules": one.rules})

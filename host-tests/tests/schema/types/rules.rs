@@ -74,6 +74,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
                 "properties": {
                     "prompt_tokens": {"type": "integer", "minimum": 0},
                     "output_tokens": {"type": "integer", "minimum": 0},
+                    "answers": {"type": "integer", "minimum": 0},
                     "images": {"type": "integer", "minimum": 0},
                     "usd": usd_of_a_request
                 },
