@@ -23,7 +23,6 @@ fn main() -> std::io::Result<()> {
         let made = tables::vocabulary_tables(&vocabulary);
         println!("{name}: {} tokens, {} bytes of trie", vocabulary.len(), made.units.len());
         std::fs::write(folder.join(format!("{name}.units")), made.units)?;
-        std::fs::write(folder.join(format!("{name}.halves")), made.halves)?;
         std::fs::write(folder.join(format!("{name}.long_halves")), made.long_halves)?;
     }
     let classes = tables::class_table();

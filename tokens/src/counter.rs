@@ -6,9 +6,10 @@
 
 use crate::Encoding;
 use crate::long::{Fed, Long};
-use crate::piece;
+use crate::piece::{self, Tally};
 use crate::scripts::{Script, Scripts};
 use crate::split::Splitter;
+use crate::unseen::Unseen;
 
 /// Counts text that arrives in parts, cut anywhere, also inside a character.
 ///
@@ -178,9 +179,9 @@ impl Counter {
 
     /// Counts pieces from `at` on up to one that is not certain, and returns where that one begins.
     fn pieces(&mut self, text: &[u8], mut at: usize, last: bool) -> usize {
-        let mut splitter = Splitter::new(text);
+        let (mut splitter, mut unseen) = (Splitter::new(text), Unseen::new());
         while at < text.len() {
-            at = self.plain(text, at);
+            at = self.plain(text, at, &mut unseen);
             if at == text.len() {
                 break;
             }
@@ -195,36 +196,40 @@ impl Counter {
             }
             at = end;
         }
+        unseen.count(self.encoding.vocabulary(), self);
         at
     }
 
-    /// Counts plain pieces from `at` on, and returns where they end.
-    fn plain(&mut self, text: &[u8], at: usize) -> usize {
-        let mut sum = 0_u64;
-        let end = match (self.encoding, &mut self.scripts) {
-            (Encoding::Cl100k, _) => piece::plain(Encoding::Cl100k, text, at, |_, tokens| {
-                sum = sum.saturating_add(tokens);
-                true
-            }),
-            (Encoding::O200k, None) => piece::plain(Encoding::O200k, text, at, |_, tokens| {
-                sum = sum.saturating_add(tokens);
-                true
-            }),
-            (Encoding::O200k, Some(scripts)) => piece::plain(Encoding::O200k, text, at, |plain, tokens| {
-                scripts.add(plain.script(), tokens);
-                sum = sum.saturating_add(tokens);
-                true
-            }),
+    /// Counts plain pieces from `at` on, and returns where they end. Some may be left in `unseen`.
+    fn plain(&mut self, text: &[u8], at: usize, unseen: &mut Unseen) -> usize {
+        let mut sum = Sum(0);
+        let end = match (self.encoding, &self.scripts) {
+            (Encoding::Cl100k, _) => piece::plain(Encoding::Cl100k, text, at, unseen, &mut sum),
+            (Encoding::O200k, None) => piece::plain(Encoding::O200k, text, at, unseen, &mut sum),
+            (Encoding::O200k, Some(_)) => piece::plain(Encoding::O200k, text, at, unseen, self),
         };
-        self.tokens = self.tokens.saturating_add(sum);
+        self.tokens = self.tokens.saturating_add(sum.0);
         end
     }
+}
 
+impl Tally for Counter {
+    #[inline]
     fn add(&mut self, script: Script, tokens: u64) {
         self.tokens = self.tokens.saturating_add(tokens);
         if let Some(scripts) = &mut self.scripts {
             scripts.add(script, tokens);
         }
+    }
+}
+
+/// The tokens of all scripts.
+struct Sum(u64);
+
+impl Tally for Sum {
+    #[inline(always)]
+    fn add(&mut self, _: Script, tokens: u64) {
+        self.0 = self.0.saturating_add(tokens);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The encodings that are counted exactly, and the count of a text that is there as a whole. Called from outside;
 //! `counter` does the same for text that arrives in parts.
 
-use crate::piece;
+use crate::piece::{self, Tally};
+use crate::scripts::Script;
 use crate::split::Splitter;
+use crate::unseen::Unseen;
 use crate::vocabulary::{CL100K, O200K, Vocabulary};
 
 /// An encoding whose counts are exact.
@@ -69,21 +71,34 @@ impl Encoding {
 /// The tokens of `text`; an error as soon as there are more than `limit`.
 #[inline(always)]
 fn count(encoding: Encoding, text: &[u8], limit: u64) -> Result<u64, u64> {
-    let mut splitter = Splitter::new(text);
-    let (mut at, mut tokens) = (0_usize, 0_u64);
-    while at < text.len() {
-        at = piece::plain(encoding, text, at, |_, count| {
-            tokens = tokens.saturating_add(count);
-            tokens <= limit
-        });
-        if at < text.len() && tokens <= limit {
+    let vocabulary = encoding.vocabulary();
+    let (mut splitter, mut unseen) = (Splitter::new(text), Unseen::new());
+    let (mut at, mut sum) = (0_usize, UpTo { tokens: 0, limit });
+    while at < text.len() && !sum.is_full() {
+        at = piece::plain(encoding, text, at, &mut unseen, &mut sum);
+        if at < text.len() && !sum.is_full() {
             let end = encoding.split(&mut splitter, at);
-            tokens = tokens.saturating_add(piece::count(encoding.vocabulary(), text, at, end));
+            sum.tokens = sum.tokens.saturating_add(piece::count(vocabulary, text, at, end));
             at = end;
         }
-        if tokens > limit {
-            return Err(tokens);
-        }
     }
-    Ok(tokens)
+    unseen.count(vocabulary, &mut sum);
+    if sum.is_full() { Err(sum.tokens) } else { Ok(sum.tokens) }
+}
+
+/// A sum that is full as soon as it is above a limit.
+struct UpTo {
+    tokens: u64,
+    limit: u64,
+}
+
+impl Tally for UpTo {
+    #[inline(always)]
+    fn add(&mut self, _: Script, tokens: u64) {
+        self.tokens = self.tokens.saturating_add(tokens);
+    }
+
+    fn is_full(&self) -> bool {
+        self.tokens > self.limit
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) fn token_before(
     runs: Option<&Runs>,
 ) -> Option<Token> {
     let from = start + taken.last_before(at - start);
-    let in_run = runs.and_then(|runs| runs.token_at(vocabulary, from, at));
+    let in_run = runs.and_then(|runs| runs.token_at(from, at));
     in_run.or_else(|| vocabulary.exact(text.get(from..at)?))
 }
 

@@ -24,8 +24,9 @@
 //!    expression does, without one. Where the text is plain ASCII, `block` does so for 64 bytes at once: one bit mask says
 //!    where letters are, another where blanks are, and the mask of the places where words begin is "a letter, behind
 //!    neither a letter nor a blank, or a blank": `letter & !(letter << 1) & …`.
-//! 2. `piece` looks each short piece up among those seen lately: a slot has 16 bytes, 15 for the piece (filled up with
-//!    0xFF) and one for its count and encoding, so that one comparison of 16 bytes tells. Else it has the piece encoded:
+//! 2. `piece` looks each short piece up among those `seen` lately: a slot has 16 bytes, 15 for the piece (filled up with
+//!    0xFF) and one for its count and encoding, so that one comparison of 16 bytes tells. Those that are not there are
+//!    looked for in the trie four at a time (`unseen`). What is not one token is encoded:
 //! 3. `greedy` takes the longest token that the piece begins with, then the longest behind it, and so on. Byte pair encoding
 //!    does not work that way (it merges), so for each two neighbours
 //! 4. `pair` checks that merging could have left them side by side. If not, a shorter token is tried.
@@ -40,13 +41,13 @@
 //!
 //! - `tables/*.units`: the tokens of an encoding, a double-array trie (1.00 MB for cl100k, 1.96 MB for o200k). To walk
 //!   from a node with base 5000 by the byte `a` (97) is to look at unit 5000 + 1 + 97 and to see whether its label says
-//!   98. Each unit holds its label, its base, and whether it ends a token; `vocabulary` has a worked example.
-//! - `tables/*.halves`: four bits for each token, the length of the left one of the two parts that its last merge joined.
-//!   ` count` is ` c` + `ount`, so it has 2: all that `pair` needs to undo the merge. The few that are longer than four
-//!   bits can say stand in `tables/*.long_halves`.
+//!   98. Each unit holds its label, its base, and whether it ends a token; `vocabulary` has a worked example. Of a token it
+//!   also holds the length of the left one of the two parts that its last merge joined. ` count` is ` c` + `ount`, so it
+//!   has 2: all that `pair` needs to undo the merge. The few that are longer than its four bits can say stand in
+//!   `tables/*.long_halves`.
 //! - `tables/classes`: letter, mark, number, white space or other, for each character there is (32 KB).
 //!
-//! What is written to is as small as it is fixed: 432 KB of pieces and 64 KB of verdicts of `pair`.
+//! What is written to is as small as it is fixed: 432 KB of pieces and 32 KB of verdicts of `pair`.
 
 #![cfg_attr(
     test,
@@ -75,7 +76,9 @@ mod pair;
 mod piece;
 mod run;
 mod scripts;
+mod seen;
 mod split;
+mod unseen;
 mod vocabulary;
 mod window;
 

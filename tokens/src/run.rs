@@ -40,7 +40,7 @@ struct Table {
 /// Which tokens of a run may follow a token.
 #[derive(Clone, Copy, Default)]
 struct Followers {
-    rank: u32,
+    node: Node,
     byte: u8,
     known: u128,
     possible: u128,
@@ -107,14 +107,14 @@ impl Runs {
             return None;
         }
         let mut left = table.tokens & (u128::MAX >> (TOKEN_BYTES_MAX - longest)) & !dead;
-        let Some(last) = last else { return Some((table.token(vocabulary, left.checked_ilog2()?)?, true)) };
-        let slot = (last.rank as usize ^ usize::from(table.byte) << 3) % FOLLOWERS;
+        let Some(last) = last else { return Some((table.token(left.checked_ilog2()?)?, true)) };
+        let slot = (last.node.id() as usize ^ usize::from(table.byte) << 3) % FOLLOWERS;
         let followers = self.followers.get_mut(slot)?;
-        if (followers.rank, followers.byte) != (last.rank, table.byte) {
-            *followers = Followers { rank: last.rank, byte: table.byte, ..Followers::default() };
+        if (followers.node, followers.byte) != (last.node, table.byte) {
+            *followers = Followers { node: last.node, byte: table.byte, ..Followers::default() };
         }
         while let Some(bit) = (left & !(followers.known & !followers.possible)).checked_ilog2() {
-            let token = table.token(vocabulary, bit)?;
+            let token = table.token(bit)?;
             if followers.known >> bit & 1 == 0 {
                 followers.known |= 1 << bit;
                 followers.possible |= u128::from(pair::possible(vocabulary, text, at, last, token)) << bit;
@@ -128,13 +128,9 @@ impl Runs {
     }
 
     /// The token of the bytes from `from` to `to`, where they are of the run.
-    pub(crate) fn token_at(&self, vocabulary: &Vocabulary, from: usize, to: usize) -> Option<Token> {
+    pub(crate) fn token_at(&self, from: usize, to: usize) -> Option<Token> {
         let inside = self.here.start <= from && to <= self.here.end;
-        if inside {
-            self.tables.get(self.table)?.token(vocabulary, u32::try_from(to - from - 1).ok()?)
-        } else {
-            None
-        }
+        if inside { self.tables.get(self.table)?.token(u32::try_from(to - from - 1).ok()?) } else { None }
     }
 }
 
@@ -143,15 +139,15 @@ impl Table {
         let mut table = Self { byte, nodes: Vec::new(), tokens: 0 };
         let mut node = Vocabulary::ROOT;
         while let Some(child) = vocabulary.child(node, byte) {
-            table.tokens |= u128::from(vocabulary.rank(child).is_some()) << table.nodes.len();
+            table.tokens |= u128::from(child.is_token()) << table.nodes.len();
             table.nodes.push(child);
             node = child;
         }
         table
     }
 
-    fn token(&self, vocabulary: &Vocabulary, bit: u32) -> Option<Token> {
+    fn token(&self, bit: u32) -> Option<Token> {
         let node = *self.nodes.get(bit as usize)?;
-        Some(Token { rank: vocabulary.rank(node)?, len: bit as usize + 1, node })
+        Some(Token { len: bit as usize + 1, node })
     }
 }

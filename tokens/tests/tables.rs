@@ -21,7 +21,6 @@ fn are_what_their_program_makes() {
     for (name, vocabulary) in common::vocabularies::all() {
         let made = tables::vocabulary_tables(&vocabulary);
         assert_file(&format!("{name}.units"), &made.units);
-        assert_file(&format!("{name}.halves"), &made.halves);
         assert_file(&format!("{name}.long_halves"), &made.long_halves);
     }
     assert_file("classes", &tables::class_table());

@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Tables {
     /// The trie: 32-bit units, little-endian. See the opening comment of `src/vocabulary.rs`.
     pub(crate) units: Vec<u8>,
-    /// By rank, four bits each, the lower ones first: the length of the left half in the token's last merge, 0 for a
-    /// single byte, 15 for one that stands in `long_halves`.
-    pub(crate) halves: Vec<u8>,
     /// By rank, for halves of 15 bytes and more: 32-bit units, little-endian, of a rank in the upper 24 bits and a length.
     pub(crate) long_halves: Vec<u8>,
 }
@@ -21,18 +18,17 @@ pub(crate) fn vocabulary_tables(vocabulary: &[Vec<u8>]) -> Tables {
         vocabulary.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank as u32)).collect();
     let halves = vocabulary.iter().enumerate().map(|(rank, token)| left_half(token, rank as u32, &ranks));
     let halves: Vec<u8> = halves.collect();
-    let packed =
-        halves.chunks(2).map(|pair| pair[0].min(15) | pair.get(1).map_or(0, |half| half.min(&15) << 4));
-    let long = halves.iter().enumerate().filter(|(_, half)| **half >= 15);
+    let long = halves.iter().enumerate().filter(|(_, half)| **half >= LONG_HALF);
     let long = long.flat_map(|(rank, half)| ((rank as u32) << 8 | u32::from(*half)).to_le_bytes());
-    Tables { units: lay_out(&Trie::new(vocabulary)), halves: packed.collect(), long_halves: long.collect() }
+    Tables { units: lay_out(&Trie::new(vocabulary), &halves), long_halves: long.collect() }
 }
 
-/// Runs byte pair encoding on `token` until two parts are left. The library relies on two facts that
-/// are checked here for every token: single bytes have the lowest ranks, and a token's own bytes encode
-/// to that token.
+/// Runs byte pair encoding on `token` until two parts are left. The library relies on three facts that
+/// are checked here for every token: single bytes have the lowest ranks, a token's own bytes encode
+/// to that token, and 0xFF stands in no token but its own.
 fn left_half(token: &[u8], rank: u32, ranks: &HashMap<&[u8], u32>) -> u8 {
     assert_eq!(token.len() == 1, rank < 256, "single bytes have the ranks below 256");
+    assert!(token.len() == 1 || !token.contains(&0xFF), "0xFF ends a search");
     let mut ends: Vec<usize> = (0..=token.len()).collect();
     while ends.len() > 3 {
         let joined = |at: usize| ranks.get(&token[ends[at]..ends[at + 2]]).copied();
@@ -90,12 +86,15 @@ impl Trie {
 
 const INNER_TERMINAL: u32 = 1 << 9;
 const LEAF: u32 = 1 << 10;
-const PAYLOAD: u32 = 13;
+const BASE: u32 = 13;
+const RANK: u32 = 14;
+/// What stands in a unit for a half that is this long or longer.
+const LONG_HALF: u8 = 15;
 
 /// Gives each inner node a base of its own such that no two units collide. Nodes with many children choose first.
 /// Then come those with few, frequent tokens before rare ones, each as near to its own unit as there is room, so that
 /// walking down to a token touches few lines of the processor's caches (+ 5 % on English).
-fn lay_out(trie: &Trie) -> Vec<u8> {
+fn lay_out(trie: &Trie, halves: &[u8]) -> Vec<u8> {
     let offsets: Vec<Vec<usize>> = (0..trie.children.len()).map(|node| trie.offsets(node)).collect();
     let frequent = trie.lowest_ranks();
     let mut parents = vec![(0, 0); trie.children.len()];
@@ -117,18 +116,23 @@ fn lay_out(trie: &Trie) -> Vec<u8> {
     }
     assert_eq!(bases[0], Some(0), "the root comes first, so that its child for a byte is unit 1 + byte");
 
-    assert!(places.end < 1 << 19, "a base has 19 bits");
+    assert!(places.end < 1 << (32 - BASE), "a base has 19 bits");
+    assert!(halves.len() < 1 << (32 - RANK), "a rank has 18 bits");
+    let merge = |rank: u32| {
+        let half = u32::from(halves[rank as usize].min(LONG_HALF));
+        rank << RANK | (half & 1) << 9 | half >> 1 << 11
+    };
     let mut units = vec![0_u32; places.end];
     for &node in &inner {
         let base = bases[node].expect("each inner node has a base");
         if let Some(rank) = trie.rank[node] {
-            units[base] = rank << PAYLOAD;
+            units[base] = merge(rank);
         }
         for (&byte, &child) in &trie.children[node] {
             let payload = match (bases[child], trie.rank[child]) {
-                (None, rank) => LEAF | rank.expect("a leaf is a token") << PAYLOAD,
-                (Some(base), Some(_)) => INNER_TERMINAL | (base as u32) << PAYLOAD,
-                (Some(base), None) => (base as u32) << PAYLOAD,
+                (None, rank) => LEAF | merge(rank.expect("a leaf is a token")),
+                (Some(base), Some(_)) => INNER_TERMINAL | (base as u32) << BASE,
+                (Some(base), None) => (base as u32) << BASE,
             };
             units[base + 1 + usize::from(byte)] = payload | (1 + u32::from(byte));
         }
