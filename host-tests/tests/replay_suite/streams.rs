@@ -9,7 +9,7 @@ use tokenstile_host::replay::trace::{Ordered, Progress, Setting, open};
 use tokenstile_host::replay::{Replay, Report, policy};
 
 /// Streams end where 500 tokens are used up.
-fn stopping(more: Value) -> Value {
+fn stopping(more: &Value) -> Value {
     let mut policy = json!({
         "version": 1, "name": "t", "expected_output_tokens": 100, "identity": {"user": ["header:x-user-id"]},
         "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 500}, "window": {"calendar": "day"},
@@ -39,7 +39,7 @@ const fn cost(input: i64, output: i64) -> i64 {
 
 #[test]
 fn a_stream_is_charged_up_to_where_it_is_stopped() {
-    let report = replayed("stopped", &record(Some(true)), &[&stopping(json!({})).to_string()]);
+    let report = replayed("stopped", &record(Some(true)), &[&stopping(&json!({})).to_string()]);
     let all = &report.policy;
     // 400 tokens of text behind the prompt, and the reasoning that does not show.
     assert_eq!((all.without.cost_nano_usd, all.with.cost_nano_usd), (cost(100, 900), cost(100, 600)));
@@ -52,7 +52,7 @@ fn a_stream_is_charged_up_to_where_it_is_stopped() {
 #[test]
 fn what_is_no_stream_goes_on_and_what_may_be_one_is_told() {
     for (streams, may_stop) in [(Some(false), 0), (None, 1)] {
-        let report = replayed("goes-on", &record(streams), &[&stopping(json!({})).to_string()]);
+        let report = replayed("goes-on", &record(streams), &[&stopping(&json!({})).to_string()]);
         let all = &report.policy;
         assert_eq!(all.with.cost_nano_usd, cost(100, 900), "{streams:?}");
         assert_eq!((all.stopped, all.may_stop), (0, may_stop), "{streams:?}");
@@ -61,7 +61,7 @@ fn what_is_no_stream_goes_on_and_what_may_be_one_is_told() {
 
 #[test]
 fn in_shadow_mode_it_is_told_and_charged_whole() {
-    let policy = stopping(json!({"mode": "shadow"})).to_string();
+    let policy = stopping(&json!({"mode": "shadow"})).to_string();
     let all = replayed("shadow-stop", &record(Some(true)), &[&policy]).policy;
     assert_eq!((all.stopped, all.with.cost_nano_usd), (0, cost(100, 900)));
     assert_eq!(all.rules[0].said["deny"], 1);
@@ -103,7 +103,7 @@ fn through_the_filter(name: &str, text: &str, document: &Value) -> Report {
 #[test]
 fn the_filter_stops_a_recorded_stream_where_the_engine_says() {
     let text = [exchange("ann", 900), exchange("ben", 300)].concat();
-    let report = through_the_filter("filter-stop", &text, &stopping(json!({})));
+    let report = through_the_filter("filter-stop", &text, &stopping(&json!({})));
     let agreement = report.filter.unwrap();
     assert_eq!((agreement.calls, agreement.different), (2, 0), "{:?}", agreement.differences);
     let all = &report.policy;

@@ -164,7 +164,7 @@ fn the_readme_says_which_windows_refuse_for_people_and_which_for_clients() {
             }
             // The shortest of rolling windows stands in the row of all of them.
             None => {
-                assert!(window == json!({"rolling": "1m"}) && table.contains(&format!("up to `1m`, {kind}")))
+                assert!(window == json!({"rolling": "1m"}) && table.contains(&format!("up to `1m`, {kind}")));
             }
         }
     }
