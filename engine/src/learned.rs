@@ -1,46 +1,47 @@
-//! What answers really come to: a running quantile for each kind of call, in a table of fixed size.
+//! What a worker has learned of its calls: what answers really come to, and how long the prefixes of prompts are. Each
+//! in a table of fixed size.
 //!
-//! The shell owns one a VM and lends it to its exchanges. It is forgotten with the VM: the policy's start value counts
-//! then. The same calls in the same order give the same table.
+//! The shell owns one a VM and lends it to its exchanges. It is forgotten with the VM. The same calls in the same order
+//! give the same tables.
 
-/// Kinds of calls that are told apart. A kind that comes to another's place takes it.
-const CELLS: usize = 1024;
+mod cells;
+
+use cells::Cells;
+
 /// The first steps are large, the later ones an eighth: `STEP / min(seen + STEP, STEP_MAX)`.
 const STEP: u64 = 4;
 const STEP_MAX: u64 = 32;
 
+/// A running quantile of the output of one kind of calls.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cell {
-    /// The kind; 0 if none.
-    tag: u64,
+struct Output {
     /// Thousandths of a token.
     estimate: u64,
     seen: u64,
 }
 
-/// The table.
+/// The tables.
 #[derive(Debug, Default)]
-pub struct Learned(Vec<Cell>);
+pub struct Learned {
+    outputs: Cells<Output>,
+    /// How many tokens a prefix has.
+    prefixes: Cells<u64>,
+}
 
 impl Learned {
-    /// The output that a call of this kind is expected to have, in tokens, if one was seen.
+    /// The output that a call of this kind is expected to have, in tokens, if one was seen. Before, the policy's start
+    /// value counts.
     #[must_use]
     pub fn expected(&self, kind: u64) -> Option<u64> {
-        let cell = self.0.get(place(kind)?).filter(|cell| cell.tag == kind)?;
-        Some(cell.estimate.div_ceil(1_000))
+        Some(self.outputs.get(kind)?.estimate.div_ceil(1_000))
     }
 
     /// A call of this kind came to so much. The estimate goes up by a share of itself in proportion to the quantile
     /// (in thousandths) when more came, and down in proportion to the rest when not: it stays where that many calls
     /// lie below it.
     pub fn observe(&mut self, kind: u64, output: u64, quantile: u64, start: u64) {
-        if self.0.is_empty() {
-            self.0 = vec![Cell::default(); CELLS];
-        }
-        let Some(cell) = place(kind).and_then(|place| self.0.get_mut(place)) else { return };
-        if cell.tag != kind {
-            *cell = Cell { tag: kind, estimate: start.max(1).saturating_mul(1_000), seen: 0 };
-        }
+        let begin = || Output { estimate: start.max(1).saturating_mul(1_000), seen: 0 };
+        let Some(cell) = self.outputs.entry(kind, begin) else { return };
         let step = |share: u64| {
             let whole = cell.estimate.saturating_mul(share).saturating_mul(STEP);
             let parts = cell.seen.saturating_add(STEP).min(STEP_MAX).saturating_mul(1_000);
@@ -53,10 +54,11 @@ impl Learned {
         };
         cell.seen = cell.seen.saturating_add(1);
     }
-}
 
-fn place(kind: u64) -> Option<usize> {
-    usize::try_from(kind.checked_rem(CELLS as u64)?).ok()
+    /// The tokens of a prefix, counted where it is new.
+    pub(crate) fn prefix_tokens(&mut self, tag: u64, count: impl FnOnce() -> u64) -> u64 {
+        self.prefixes.entry(tag, count).map_or(0, |tokens| *tokens)
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +97,23 @@ mod tests {
         for kind in 1..100_000 {
             learned.observe(kind, 10, 900, 512);
         }
-        assert_eq!(learned.0.len(), CELLS);
+        assert_eq!(learned.outputs.len(), cells::CELLS);
         assert_eq!(learned.expected(1), None, "another took its place");
         assert!(learned.expected(99_999).is_some());
         learned.observe(0, u64::MAX, 900, 0);
         learned.observe(0, u64::MAX, 900, u64::MAX);
+    }
+
+    #[test]
+    fn a_prefix_is_counted_once_as_long_as_no_other_takes_its_place() {
+        let (mut learned, mut counted) = (Learned::default(), 0);
+        let mut tokens = |tag| {
+            learned.prefix_tokens(tag, || {
+                counted += 1;
+                tag * 10
+            })
+        };
+        assert_eq!([7, 7, 8, 7, 7 + cells::CELLS as u64, 7].map(&mut tokens), [70, 70, 80, 70, 10_310, 70]);
+        assert_eq!(counted, 4);
     }
 }

@@ -1,7 +1,7 @@
 //! What a request body says about money, and what a dialect tells of its bodies so that `finder.rs` finds it.
 
 use super::prompt::Adds;
-use super::{Features, Route};
+use super::{Features, PrefixPart, Route};
 use crate::json::Key;
 use crate::policy::Effort;
 use std::ops::Range;
@@ -45,6 +45,8 @@ pub struct Facts {
     pub features: Features,
     /// The values at [`Route::pointers`].
     pub pointed: Vec<Option<String>>,
+    /// What stands before the conversation, where [`Route::wants_prefix`].
+    pub prefix: Vec<PrefixPart>,
 }
 
 /// Where the model's name is written.

@@ -3,6 +3,7 @@
 
 use super::lenient::{is_true, number_in};
 use super::prompt::Adds;
+use super::prefix::PrefixFinder;
 use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Shape, StreamUsage};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
@@ -22,14 +23,43 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
     let mut finder = Finder::new(shape);
-    if route.pointers.is_empty() {
+    if route.pointers.is_empty() && !route.wants_prefix {
         read_whole(body, &mut finder)?;
         return finder.facts(route);
     }
-    let mut pointers = PointerFinder::new(&route.pointers);
-    read_whole(body, &mut Both(&mut finder, &mut pointers))?;
-    let pointed = pointers.values().map_err(|key| Opaque(format!("the key `{key}` stands twice")))?;
-    Ok(Facts { pointed, ..finder.facts(route)? })
+    let mut asked = Asked {
+        pointers: PointerFinder::new(&route.pointers),
+        prefix: route.wants_prefix.then(PrefixFinder::default),
+    };
+    read_whole(body, &mut Both(&mut finder, &mut asked))?;
+    let pointed = asked.pointers.values().map_err(|key| Opaque(format!("the key `{key}` stands twice")))?;
+    let prefix = asked.prefix.map(PrefixFinder::parts).unwrap_or_default();
+    Ok(Facts { pointed, prefix, ..finder.facts(route)? })
+}
+
+/// What the policy asks of bodies beside the facts.
+struct Asked<'p> {
+    pointers: PointerFinder<'p>,
+    prefix: Option<PrefixFinder>,
+}
+
+impl Visitor for Asked<'_> {
+    fn at(&mut self, span: Range<usize>) {
+        if let Some(prefix) = &mut self.prefix {
+            prefix.at(span);
+        }
+    }
+
+    fn key(&mut self, path: &[Key], name: &[u8]) {
+        self.pointers.key(path, name);
+    }
+
+    fn event(&mut self, path: &[Key], event: Event<'_>) {
+        self.pointers.event(path, event);
+        if let Some(prefix) = &mut self.prefix {
+            prefix.event(path, event);
+        }
+    }
 }
 
 fn read_whole(body: &[u8], visitor: &mut impl Visitor) -> Result<(), Opaque> {

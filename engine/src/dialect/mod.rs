@@ -19,6 +19,7 @@ mod openai_media;
 mod openai_responses;
 mod openai_text;
 mod parts;
+mod prefix;
 mod prompt;
 mod schema;
 mod target;
@@ -28,6 +29,7 @@ pub use edit::{Edits, Splice, splice};
 pub use facts::{Facts, ModelAt, Opaque, Room, StreamUsage};
 pub use features::Features;
 pub use parts::{Parts, PromptPart};
+pub use prefix::PrefixPart;
 pub use prompt::PromptCount;
 pub use target::Target;
 pub use weights::stem as model_stem;
@@ -35,6 +37,7 @@ pub use weights::stem as model_stem;
 pub(crate) use events::Events;
 pub(crate) use facts::{Field, Shape, takes_stream_options};
 pub(crate) use finder::read_json;
+pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::Prompt;
 pub(crate) use target::percent_decoded;
 
@@ -165,6 +168,8 @@ pub struct Route {
     pub path: Vec<u8>,
     /// What the policy wants to know of the body beside the facts.
     pub pointers: Arc<[Pointer]>,
+    /// It also wants to know what stands before the conversation.
+    pub wants_prefix: bool,
 }
 
 /// What a target is.
@@ -210,6 +215,7 @@ pub fn recognise(method: &[u8], host: &[u8], path: &[u8]) -> Recognised {
             model_is_optional: found.model_is_optional,
             path: path.to_vec(),
             pointers: Arc::default(),
+            wants_prefix: false,
         }),
     }
 }
@@ -237,6 +243,12 @@ impl Route {
     #[must_use]
     pub fn count_prompt(&self, body: &[u8], facts: &Facts) -> PromptCount {
         (self.dialect.count_prompt)(&Prompt { body, facts, route: self })
+    }
+
+    /// The tokens of what stands before the conversation in a body that says these facts.
+    #[must_use]
+    pub fn count_prefix(&self, body: &[u8], facts: &Facts) -> u64 {
+        self.count_prompt(&prefix::alone(&facts.prefix, body), facts).tokens
     }
 
     /// Whether a count is certain: the model's encoding is public, and there is nothing in the prompt but text
@@ -267,6 +279,7 @@ impl Route {
             model_is_optional: false,
             path: Vec::new(),
             pointers: Arc::default(),
+            wants_prefix: false,
         })
     }
 }

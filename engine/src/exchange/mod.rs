@@ -21,6 +21,7 @@ mod early;
 mod failing;
 mod known;
 mod plan;
+mod prefix;
 mod record;
 mod routing;
 mod rules;
@@ -29,6 +30,7 @@ mod tail;
 
 pub use decision::Decision;
 pub use known::ServedBy;
+pub use prefix::PromptPrefix;
 pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
 
@@ -114,6 +116,8 @@ pub struct Exchange {
     prompt_tokens: u64,
     /// The images that come with it.
     prompt_images: u64,
+    /// What stands before the conversation, if the policy wants to know it.
+    prompt_prefix: Option<PromptPrefix>,
     /// More belongs to the prompt than stands in the request.
     prompt_is_partial: bool,
     /// The price of the call as asked for.
@@ -130,7 +134,7 @@ pub struct Exchange {
     /// What we put into an answer that streams.
     tail: tail::Tail,
     plan: Vec<Planned>,
-    /// What answers came to until now, as far as the policy wants that.
+    /// What was learned of earlier calls, as far as the policy wants that.
     learned: Option<Rc<RefCell<Learned>>>,
     /// The kind of this call there, and the output expected of it, when it was first planned.
     kind: Option<(u64, u64)>,
@@ -151,6 +155,7 @@ impl Exchange {
     #[must_use]
     pub fn new(policy: Arc<Policy>, mut route: Route, identity: Identity, now: EpochMs) -> Self {
         route.pointers = policy.pointers.clone();
+        route.wants_prefix = policy.records_prompt_prefix;
         Self {
             policy,
             route,
@@ -171,6 +176,7 @@ impl Exchange {
             confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_images: 0,
+            prompt_prefix: None,
             prompt_is_partial: false,
             quote: OnceCell::new(),
             quotes: Rc::default(),
@@ -206,9 +212,9 @@ impl Exchange {
         self.accepted = String::from_utf8_lossy(header).into_owned();
     }
 
-    /// Lends the table of what answers came to: expectations come from it, and what this call comes to goes there.
+    /// Lends what the worker has learned: expectations come from it, and what this call comes to goes there.
     pub fn learns(&mut self, learned: Rc<RefCell<Learned>>) {
-        self.learned = Some(learned).filter(|_| self.policy.learned_output.is_some());
+        self.learned = Some(learned).filter(|_| self.policy.learns());
     }
 
     /// Lends the quotes given lately to calls of the same policy.
@@ -241,6 +247,7 @@ impl Exchange {
                     Some(_) => counting::by_length(body.len()),
                     None => self.counted(body, &facts),
                 };
+                self.name_prefix(body, &facts);
                 self.facts = Some(facts);
                 self.count_for_rules(body, now);
             }

@@ -1,6 +1,6 @@
 //! The cost record: one JSON object a call. No prompt, no answer, no key.
 
-use super::{Exchange, State};
+use super::{Exchange, PromptPrefix, State};
 use crate::policy::Effort;
 use crate::price::Quote;
 use crate::refusal::rfc3339;
@@ -157,6 +157,9 @@ pub struct Record {
     /// the provider's own), so that the hold may be far too small.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub prompt_partial: bool,
+    /// What stood before the conversation: the system's text and the tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_prefix: Option<PromptPrefix>,
     /// What it cost by the price book, in billionths of a dollar.
     pub cost_nano_usd: i64,
     /// What the same tokens would have cost with the model that was asked for, less what they did cost, in
@@ -231,6 +234,7 @@ impl Exchange {
             usage: bill.usage,
             prompt_partial: self.prompt_is_partial,
             hold_tokens: self.hold_tokens(),
+            prompt_prefix: self.prompt_prefix.clone(),
             cost_nano_usd: bill.cost.0,
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),

@@ -131,6 +131,7 @@ impl Compiler<'_> {
             records_to_log: document.records.log,
             records_to_filter_state: document.records.filter_state,
             records_to,
+            records_prompt_prefix: document.records.prompt_prefix,
             metric_labels,
             metric_values_max: document.metrics.max_values as usize,
             pages: document.table_slots.div_ceil(SLOTS_PER_PAGE as u32).max(1),

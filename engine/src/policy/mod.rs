@@ -120,6 +120,8 @@ pub struct Policy {
     pub records_to: Option<CallOut>,
     /// Whether they go to the filter state of their stream, for the proxy's access log.
     pub records_to_filter_state: bool,
+    /// Whether they name what stands before conversations.
+    pub records_prompt_prefix: bool,
     /// The dimensions that are labels of metrics: places in `identity`.
     pub metric_labels: Vec<usize>,
     /// How many values of such a label each worker tells apart.
@@ -284,6 +286,18 @@ impl Policy {
                     _ => false,
                 })
             })
+    }
+
+    /// Whether calls are to be told what earlier ones came to.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.learned_output.is_some() || self.records_prompt_prefix
+    }
+
+    /// Where it stands how many tokens a prefix has for a model.
+    #[must_use]
+    pub fn prefix_key(&self, hash: u64, model: &str) -> u64 {
+        self.key_of([hash.to_le_bytes().as_slice(), model.as_bytes()].into_iter()).tag
     }
 
     /// The kind of call whose output is learned, if any is.

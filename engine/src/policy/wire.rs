@@ -97,11 +97,13 @@ pub(super) struct Records {
     pub(super) filter_state: bool,
     #[deserr(default)]
     pub(super) http: serde_json::Value,
+    #[deserr(default)]
+    pub(super) prompt_prefix: bool,
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Self { log: true, filter_state: false, http: serde_json::Value::Null }
+        Self { log: true, filter_state: false, http: serde_json::Value::Null, prompt_prefix: false }
     }
 }
 

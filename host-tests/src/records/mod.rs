@@ -18,6 +18,7 @@ pub mod report;
 mod sku;
 mod table;
 pub mod tally;
+pub mod templates;
 
 pub use record::Record;
 

@@ -62,6 +62,8 @@ pub struct Record {
     pub ending: String,
     /// What was used.
     pub usage: Usage,
+    /// What stood before the conversation.
+    pub prompt_prefix: Option<PromptPrefix>,
     /// What it cost by the price book.
     pub cost_nano_usd: i64,
     /// What the model asked for would have cost more.
@@ -75,6 +77,16 @@ pub struct Record {
     /// The day of the price facts.
     #[serde(default)]
     pub prices_as_of: String,
+}
+
+/// What stood before a conversation.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PromptPrefix {
+    /// A hash of it.
+    pub hash: String,
+    /// Its tokens.
+    #[serde(default)]
+    pub tokens: u64,
 }
 
 /// What a call used beyond a step of overage.

@@ -5,6 +5,7 @@ use super::dimension::{self, Dimension};
 use super::forecast::{Forecast, forecast};
 use super::money::{Nano, each};
 use super::tally::{Tally, whole};
+use super::templates::{self, Template};
 use super::{Record, Seen, table};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -69,6 +70,8 @@ pub struct Report {
     pub by_rule: BTreeMap<String, Tally>,
     /// By the model that was served.
     pub by_model: BTreeMap<String, Tally>,
+    /// Calls whose prompts begin alike, by cost, the highest first.
+    pub templates: Vec<Template>,
     /// From the first call to the last.
     pub span: Option<(Timestamp, Timestamp)>,
 }
@@ -81,6 +84,7 @@ pub struct Builder {
     rows: HashMap<Vec<String>, (Tally, Option<Timestamp>)>,
     by_rule: BTreeMap<String, Tally>,
     by_model: BTreeMap<String, Tally>,
+    templates: templates::Builder,
     identity: BTreeMap<String, HashMap<String, Nano>>,
     days: BTreeMap<Date, Nano>,
     span: Option<(Timestamp, Timestamp)>,
@@ -105,6 +109,7 @@ impl Builder {
         *last = (*last).max(record.time);
         self.by_rule.entry(record.rule.clone().unwrap_or_default()).or_default().add(record);
         self.by_model.entry(record.model().to_owned()).or_default().add(record);
+        self.templates.add(record);
         let cost = Nano::from(record.cost_nano_usd);
         for (name, value) in record.identity.iter().filter(|(_, value)| !value.is_empty()) {
             let values = self.identity.entry(name.clone()).or_default();
@@ -151,6 +156,7 @@ impl Builder {
             days,
             by_rule,
             by_model,
+            templates: self.templates.finish(),
             span: self.span,
         })
     }
@@ -230,6 +236,7 @@ impl Report {
                 "rows": tail.rows.iter().map(row).collect::<Vec<_>>(),
                 "sums": tail.tally.json(),
             })),
+            "templates": self.templates.iter().map(Template::json).collect::<Vec<_>>(),
             "units": self.units.iter().map(unit).collect::<Vec<_>>(),
             "forecast": self.forecast.as_ref().map(|forecast| json!({
                 "month": forecast.month,

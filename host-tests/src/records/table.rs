@@ -4,6 +4,7 @@ use super::forecast::DAYS_MIN;
 use super::money::{Nano, dollars, each, percent};
 use super::report::{Report, Row};
 use super::tally::Tally;
+use super::templates::Template;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::fmt::Write as _;
 use tokenstile_engine::units::grouped;
@@ -25,6 +26,7 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
         );
     }
     let _ = writeln!(text, "{}\n", table(report, top, width));
+    text.push_str(&templates(report, top, width));
     for unit in &report.units {
         let _ = writeln!(
             text,
@@ -43,12 +45,56 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     text
 }
 
-fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
+fn empty(width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     if let Some(width) = width {
         table.set_width(width);
     }
+    table
+}
+
+fn align_numbers(table: &mut Table, names: usize) {
+    for column in table.column_iter_mut().skip(names) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// The dearest prompt templates, if records name them.
+fn templates(report: &Report, top: usize, width: Option<u16>) -> String {
+    if report.templates.is_empty() {
+        return String::new();
+    }
+    let mut table = empty(width);
+    table.set_header(TEMPLATE);
+    for template in report.templates.iter().take(top) {
+        table.add_row(template_cells(template, report.total.cost));
+    }
+    align_numbers(&mut table, 1);
+    let (shown, all) = (report.templates.len().min(top), report.templates.len());
+    format!("Prompt templates, the dearest {} of {}:\n{table}\n\n", shown, grouped(all as u64))
+}
+
+/// The columns of [`template_cells`].
+pub(super) const TEMPLATE: [&str; 7] =
+    ["prompt template", "prefix tokens", "requests", "cost", "share", "per request", "cached"];
+
+/// What is said of a template.
+pub(super) fn template_cells(template: &Template, all: Nano) -> Vec<String> {
+    let tally = &template.tally;
+    vec![
+        template.hash.clone(),
+        grouped(template.tokens),
+        grouped(tally.requests),
+        dollars(tally.cost),
+        percent(tally.cost, all),
+        each(tally.cost, tally.requests).map_or_else(String::new, dollars),
+        percent(tally.cache_read.into(), tally.input.into()),
+    ]
+}
+
+fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
+    let mut table = empty(width);
     let names = report.by.iter().map(|by| by.name.as_str());
     table.set_header(names.chain(SUMS));
     let all = report.total.cost;
@@ -69,9 +115,7 @@ fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
         table.add_row(last(name).chain(sums(&tally, all)).collect::<Vec<_>>());
     }
     table.add_row(last("total".to_owned()).chain(sums(&report.total, all)).collect::<Vec<_>>());
-    for column in table.column_iter_mut().skip(report.by.len()) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    align_numbers(&mut table, report.by.len());
     table
 }
 

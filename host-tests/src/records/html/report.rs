@@ -5,7 +5,7 @@ use crate::page::{cards, document, figure, section, table};
 use crate::records::money::{Nano, dollars, each, percent};
 use crate::records::plots::{self, in_dollars};
 use crate::records::report::{Report, Row, Unit};
-use crate::records::table::doubts;
+use crate::records::table::{TEMPLATE, doubts, template_cells};
 use crate::records::tally::Tally;
 use maud::{Markup, html};
 use tokenstile_engine::units::grouped;
@@ -26,6 +26,7 @@ pub fn page(report: &Report) -> String {
         (units(&report.units))
         (savings(report))
         (cache(report))
+        (templates(report))
         (tail(report, &by))
         (notes(&report.total))
     };
@@ -236,6 +237,32 @@ fn cache(report: &Report) -> Markup {
         &table(&["model", "input tokens", "read from the cache", "share"], 1, &numbers),
     );
     section("cache", "Prompt caches", &inner)
+}
+
+fn templates(report: &Report) -> Markup {
+    if report.templates.is_empty() {
+        return html! {};
+    }
+    let all = report.total.cost;
+    let drawn: Vec<Bar> = report
+        .templates
+        .iter()
+        .take(BARS)
+        .map(|template| Bar {
+            name: template.hash.clone(),
+            bars: vec![(in_dollars(template.tally.cost), WITH)],
+            label: format!("{} ({})", dollars(template.tally.cost), percent(template.tally.cost, all)),
+        })
+        .collect();
+    let numbers: Vec<Vec<String>> =
+        report.templates.iter().take(ROWS).map(|template| template_cells(template, all)).collect();
+    let caption = format!(
+        "Calls whose prompts begin alike, the dearest {} of {}",
+        drawn.len(),
+        grouped(report.templates.len() as u64)
+    );
+    let inner = figure(&caption, &[], bars(&drawn), &table(&TEMPLATE, 1, &numbers));
+    section("templates", "Prompt templates", &inner)
 }
 
 fn tail(report: &Report, by: &[&str]) -> Markup {

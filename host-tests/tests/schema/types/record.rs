@@ -17,7 +17,7 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 32] = [
+const KNOWN: [(&str, &str, &str); 33] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
@@ -28,6 +28,7 @@ const KNOWN: [(&str, &str, &str); 32] = [
     ("delay_ms", "ms", ""),
     ("status", "HTTP status code", "http.response.status_code"),
     ("hold_tokens", "tokens", ""),
+    ("prompt_prefix.tokens", "tokens", ""),
     ("cost_nano_usd", "nano-dollars", ""),
     ("savings_nano_usd", "nano-dollars", ""),
     ("overage.charge_nano_usd", "nano-dollars", ""),
@@ -72,7 +73,7 @@ struct Maker {
 impl Maker {
     fn new() -> Self {
         let (mut structs, mut sources) = (BTreeMap::new(), Vec::new());
-        for file in ["exchange/record", "usage/mod"] {
+        for file in ["exchange/record", "exchange/prefix", "usage/mod"] {
             let text = std::fs::read_to_string(root().join(format!("engine/src/{file}.rs"))).unwrap();
             for item in syn::parse_file(&text).unwrap().items {
                 match item {
@@ -170,7 +171,7 @@ impl Maker {
             ("Vec", _) => object(&json!({"type": "array", "items": text})),
             ("Option", Some(inner)) => self.of(inner, at),
             ("UsageSource", _) => object(&json!({"enum": self.sources})),
-            ("RecordUsage", _) => self.object("RecordUsage", &format!("{at}.")),
+            (name @ ("RecordUsage" | "PromptPrefix"), _) => self.object(name, &format!("{at}.")),
             (name, _) => panic!("{at}: `{name}` is a type that this does not know"),
         }
     }
