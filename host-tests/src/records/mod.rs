@@ -6,6 +6,7 @@
 
 pub mod ab;
 pub mod bill;
+pub mod caching;
 pub mod dimension;
 pub mod focus;
 pub mod forecast;

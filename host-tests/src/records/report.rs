@@ -1,6 +1,7 @@
 //! `tokenstile report`: sums by dimensions, what a unit costs, and a forecast. It owns what is summed; `table` how it
 //! is shown to people.
 
+use super::caching::{self, Uncached};
 use super::dimension::{self, Dimension};
 use super::forecast::{Forecast, forecast};
 use super::money::{Nano, each};
@@ -72,6 +73,8 @@ pub struct Report {
     pub by_model: BTreeMap<String, Tally>,
     /// Calls whose prompts begin alike, by cost, the highest first.
     pub templates: Vec<Template>,
+    /// What providers could cache and do not, by what that would save, the most first.
+    pub uncached: Vec<Uncached>,
     /// From the first call to the last.
     pub span: Option<(Timestamp, Timestamp)>,
 }
@@ -85,6 +88,7 @@ pub struct Builder {
     by_rule: BTreeMap<String, Tally>,
     by_model: BTreeMap<String, Tally>,
     templates: templates::Builder,
+    caching: caching::Builder,
     identity: BTreeMap<String, HashMap<String, Nano>>,
     days: BTreeMap<Date, Nano>,
     span: Option<(Timestamp, Timestamp)>,
@@ -110,6 +114,7 @@ impl Builder {
         self.by_rule.entry(record.rule.clone().unwrap_or_default()).or_default().add(record);
         self.by_model.entry(record.model().to_owned()).or_default().add(record);
         self.templates.add(record);
+        self.caching.add(record);
         let cost = Nano::from(record.cost_nano_usd);
         for (name, value) in record.identity.iter().filter(|(_, value)| !value.is_empty()) {
             let values = self.identity.entry(name.clone()).or_default();
@@ -157,6 +162,7 @@ impl Builder {
             by_rule,
             by_model,
             templates: self.templates.finish(),
+            uncached: self.caching.finish(),
             span: self.span,
         })
     }
@@ -237,6 +243,7 @@ impl Report {
                 "sums": tail.tally.json(),
             })),
             "templates": self.templates.iter().map(Template::json).collect::<Vec<_>>(),
+            "uncached": self.uncached.iter().map(Uncached::json).collect::<Vec<_>>(),
             "units": self.units.iter().map(unit).collect::<Vec<_>>(),
             "forecast": self.forecast.as_ref().map(|forecast| json!({
                 "month": forecast.month,

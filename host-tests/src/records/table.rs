@@ -39,6 +39,7 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     }
     text.push_str(&forecast(report));
     text.push_str(&tail(report));
+    text.push_str(&uncached(report, top));
     for doubt in doubts(&report.total) {
         let _ = writeln!(text, "{doubt}");
     }
@@ -172,6 +173,11 @@ fn tail(report: &Report) -> String {
         percent(tail.tally.cost, report.total.cost),
         names.join(", ")
     )
+}
+
+/// What providers could cache and do not.
+fn uncached(report: &Report, top: usize) -> String {
+    report.uncached.iter().take(top).map(|prefix| prefix.sentence() + "\n").collect()
 }
 
 /// What of the sums is not certain, in sentences.

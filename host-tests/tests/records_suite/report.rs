@@ -129,3 +129,80 @@ fn the_document_shows_what_the_commands_print() {
     }
     assert!(shown > 0);
 }
+
+/// A call of a template, so many seconds after the first.
+fn of_template(id: usize, seconds: usize, more: &Value) -> Value {
+    let time = format!("2026-11-20T10:{:02}:{:02}Z", seconds / 60, seconds % 60);
+    let mut all = json!({"time": time, "prompt_prefix": {"hash": "00000000000000aa", "tokens": 2_000}});
+    for (key, value) in more.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    record(&format!("{id}"), &all)
+}
+
+#[test]
+fn templates_are_the_calls_that_begin_alike() {
+    let other = json!({"prompt_prefix": {"hash": "00000000000000bb", "tokens": 50}, "cost_nano_usd": 1,
+        "usage": {"input": 100, "cache_read": 25, "output": 1, "source": "reported"}});
+    let records = [
+        of_template(1, 0, &json!({})),
+        of_template(2, 1_000, &json!({"prompt_prefix": {"hash": "00000000000000aa", "tokens": 2_100}})),
+        of_template(3, 2, &other),
+        record("4", &json!({})),
+    ];
+    let report = json_of(&["report", "--format", "json", "-"], &log(&records), 0);
+    let templates = report["templates"].as_array().unwrap();
+    let of = |place: usize, pointer: &str| templates[place].pointer(pointer).unwrap().clone();
+    assert_eq!(templates.len(), 2, "a record that names no template is of none");
+    assert_eq!((of(0, "/hash"), of(0, "/prefix_tokens")), (json!("00000000000000aa"), json!(2_100)));
+    assert_eq!((of(0, "/sums/requests"), of(0, "/sums/cost_nano_usd")), (json!(2), json!(7_000_000)));
+    let text = says(&["report", "-"], &log(&records), 0);
+    let row = text.lines().find(|line| line.contains("00000000000000bb")).unwrap();
+    assert!(row.contains("25.0%"), "{row}");
+    assert!(text.contains("Prompt templates, the dearest 2 of 2:"), "{text}");
+    assert_eq!(report["uncached"], json!([]), "nothing came again while a cache would have had it");
+}
+
+/// Worked by hand: gpt-4o's input costs 2.50 dollars a million, read from the cache 1.25. Of five calls of 2,000 tokens three
+/// come within five minutes of the one before and read nothing: 3 · 2,000 · 1.25 micro-dollars.
+#[test]
+fn what_a_provider_could_cache_and_does_not_is_told_with_what_it_costs() {
+    let reads = |tokens: u64| json!({"usage": {"input": 3_000, "cache_read": tokens, "output": 10, "source": "reported"}});
+    // The first, two repeats (one of which reads a little), one too late, and its repeat.
+    let records: Vec<Value> = [(0, 0), (200, 199), (500, 0), (801, 0), (1_101, 0)]
+        .into_iter()
+        .enumerate()
+        .map(|(id, (seconds, read))| of_template(id, seconds, &reads(read)))
+        .collect();
+    let uncached = |records: &[Value]| json_of(&["report", "--format", "json", "-"], &log(records), 0)["uncached"].clone();
+    let found = uncached(&records);
+    let expected = json!({"hash": "00000000000000aa", "model": "openai/gpt-4o", "prefix_tokens": 2_000, "cached_from_tokens": 1_024,
+        "requests": 5, "repeats": 3, "missed": 3, "could_save_nano_usd": 7_500_000});
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(found[0][key], *value, "{key}");
+    }
+    let text = says(&["report", "-"], &log(&records), 0);
+    assert!(text.contains("3 of its 5 calls came within 5 minutes") && text.contains("$0.0075 less"), "{text}");
+    assert!(text.contains("`prompt_cache_key`"), "{text}");
+    // Most of the repeats read it; or it is too short to be cached; or the price is the policy's own.
+    let read: Vec<Value> = records.iter().enumerate().map(|(id, _)| of_template(id, id, &reads(if id == 0 { 0 } else { 1_920 }))).collect();
+    assert_eq!(uncached(&read), json!([]));
+    for change in [
+        json!({"prompt_prefix": {"hash": "00000000000000aa", "tokens": 1_023}}),
+        json!({"price": "policy/gpt-4o"}),
+        json!({"price": "openai/gpt-4"}),
+    ] {
+        let changed: Vec<Value> = (0..5).map(|id| of_template(id, id, &change)).collect();
+        assert_eq!(uncached(&changed), json!([]), "{change}");
+    }
+}
+
+/// Claude's cache costs a quarter more to write than to send: two calls, 5,000 tokens at 3 dollars a million. The second would
+/// cost 13.5 milli-dollars less, and the first 3.75 more. One alone would only cost more.
+#[test]
+fn writing_the_cache_is_paid_for() {
+    let sonnet = json!({"price": "anthropic/claude-sonnet-4-5", "prompt_prefix": {"hash": "00000000000000aa", "tokens": 5_000}});
+    let records: Vec<Value> = (0..2).map(|id| of_template(id, id * 60, &sonnet)).collect();
+    let report = json_of(&["report", "--format", "json", "-"], &log(&records), 0);
+    assert_eq!(report["uncached"][0]["could_save_nano_usd"], 9_750_000);
+}

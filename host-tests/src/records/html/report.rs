@@ -261,7 +261,14 @@ fn templates(report: &Report) -> Markup {
         drawn.len(),
         grouped(report.templates.len() as u64)
     );
-    let inner = figure(&caption, &[], bars(&drawn), &table(&TEMPLATE, 1, &numbers));
+    let could_save = report.uncached.iter().map(|prefix| prefix.could_save).sum::<Nano>();
+    let inner = html! {
+        (figure(&caption, &[], bars(&drawn), &table(&TEMPLATE, 1, &numbers)))
+        @if !report.uncached.is_empty() {
+            p { "Providers could cache what these begin with, and do not. With it they would have cost " (dollars(could_save)) " less." }
+            ul { @for prefix in report.uncached.iter().take(ROWS) { li { (prefix.sentence()) } } }
+        }
+    };
     section("templates", "Prompt templates", &inner)
 }
 
