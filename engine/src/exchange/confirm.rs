@@ -62,6 +62,7 @@ impl Exchange {
     /// The request's headers: which of them confirm, and which choose an arm. One that stands more than once confirms nothing.
     pub fn offers(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
         self.wants_arm(headers);
+        self.read_retries(headers);
         let Some(confirmations) = &self.policy.confirmations else { return };
         let value = |name: &String| {
             let mut values = headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));

@@ -23,6 +23,7 @@ mod known;
 mod plan;
 mod prefix;
 mod record;
+mod retries;
 mod routing;
 mod rules;
 mod settle;
@@ -111,6 +112,8 @@ pub struct Exchange {
     routing: routing::Routing,
     /// The arm that the caller wants, with the secret.
     wanted_arm: String,
+    /// How often the client says that it has tried this call before.
+    retry_count: u64,
     /// Whether the caller has confirmed it, where that is asked.
     confirming: confirm::Confirming,
     prompt_tokens: u64,
@@ -173,6 +176,7 @@ impl Exchange {
             output_limit: None,
             routing: routing::Routing::default(),
             wanted_arm: String::new(),
+            retry_count: 0,
             confirming: confirm::Confirming::default(),
             prompt_tokens: 0,
             prompt_images: 0,

@@ -112,6 +112,10 @@ pub struct Record {
     /// Experiments, and the arm of each that the caller is in.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub arms: Map<String, Value>,
+    /// How often the client had tried the call before, as its SDK says in a header; read where the policy has an
+    /// experiment.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retry_count: u64,
     /// The caller is exempt: `shadow` says what its budgets would have done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exempt: bool,
@@ -218,6 +222,7 @@ impl Exchange {
             rule: self.outcome.rule.clone(),
             route: self.routing.rule.clone(),
             arms: self.routing.arms.iter().map(|(rule, arm)| (rule.clone(), arm.clone().into())).collect(),
+            retry_count: self.retry_count,
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,
             reasoning_effort: self.outcome.effort.map(Effort::name),
@@ -249,12 +254,8 @@ fn price_of(quote: &Quote) -> &str {
     quote.entry.split_once('/').map_or("", |(provider, _)| provider)
 }
 
-#[cfg_attr(
-    target_pointer_width = "64",
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")
-)]
-const fn is_zero(amount: &i64) -> bool {
-    *amount == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// A call that never went upstream has no price to doubt.

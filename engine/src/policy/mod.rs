@@ -263,6 +263,12 @@ impl Policy {
         self.key_of([self.name.as_bytes(), b"\0confirmation", &signature.to_le_bytes()].into_iter())
     }
 
+    /// Whether some route splits its callers.
+    #[must_use]
+    pub fn has_experiments(&self) -> bool {
+        self.routes.iter().any(|route| route.split.is_some())
+    }
+
     /// Whether somebody who knows a secret may choose the arm of an experiment.
     #[must_use]
     pub fn lets_choose_arms(&self) -> bool {

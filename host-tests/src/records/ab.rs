@@ -16,12 +16,14 @@ use std::collections::BTreeMap;
 type Measure = fn(&Record) -> f64;
 
 /// What is compared by call.
-pub const MEASURES: [(&str, Measure); 6] = [
+pub const MEASURES: [(&str, Measure); 7] = [
     ("cost_nano_usd", |record| float(record.cost_nano_usd)),
     ("output_tokens", |record| record.usage.output as f64),
     ("duration_ms", |record| float(record.duration_ms)),
     ("errors", |record| flag(record.ending == "error")),
     ("refusals", |record| flag(record.ending == "refused")),
+    // A call that is tried again comes once more: of the calls, those that are such.
+    ("retries", |record| flag(record.retry_count > 0)),
     ("hang_ups", |record| flag(record.ending == "cut")),
 ];
 

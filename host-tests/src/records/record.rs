@@ -48,6 +48,9 @@ pub struct Record {
     /// Experiments, and the arm of each.
     #[serde(default)]
     pub arms: BTreeMap<String, String>,
+    /// How often the client had tried the call before.
+    #[serde(default)]
+    pub retry_count: u64,
     /// What was used beyond steps of overage.
     #[serde(default)]
     pub overage: Vec<Overage>,

@@ -31,6 +31,19 @@ fn arms_are_compared_by_subject() {
     assert!(text.contains("+1000.0000 ± 37.87"), "{text}");
 }
 
+/// Ten of the forty calls of `b` were tried before, each once or more.
+#[test]
+fn calls_that_clients_try_again_are_counted_by_arm() {
+    let mut records = records();
+    for (i, record) in records.iter_mut().enumerate().filter(|(i, _)| i % 8 == 1) {
+        record["retry_count"] = json!(1 + i / 8);
+    }
+    let ab = ["ab", "--experiment", "cheap", "--json", "-"];
+    let said = json_of(&ab, &log(&records), 0);
+    let mean = |arm: usize| said["arms"][arm]["by_request"]["retries"]["mean"].clone();
+    assert_eq!((mean(0), mean(1)), (json!(0.0), json!(0.25)));
+}
+
 #[test]
 fn shares_that_are_not_the_splits_end_with_1_and_an_unknown_experiment_with_2() {
     let skewed = ["ab", "--experiment", "cheap", "--weights", "a=900,b=100", "--json", "-"];

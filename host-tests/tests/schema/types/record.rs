@@ -17,13 +17,14 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 33] = [
+const KNOWN: [(&str, &str, &str); 34] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
     ("stream", "", "gen_ai.request.stream"),
     ("model_requested", "", "gen_ai.request.model"),
     ("model_answered", "", "gen_ai.response.model"),
+    ("retry_count", "retries", "http.request.resend_count"),
     ("max_output_tokens", "tokens", "gen_ai.request.max_tokens"),
     ("delay_ms", "ms", ""),
     ("status", "HTTP status code", "http.response.status_code"),
