@@ -2,7 +2,7 @@
 
 use super::{Exchange, PromptPrefix, State};
 use crate::policy::Effort;
-use crate::price::Quote;
+use crate::price::{Quote, ServiceTier};
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
 use crate::usage::Usage;
@@ -174,6 +174,9 @@ pub struct Record {
     pub priced: bool,
     /// Whose price of which model: an entry of the book (`openai/gpt-4o`) or of the policy; empty if unknown.
     pub price: String,
+    /// The service tier whose price it is (`batch`, `flex`, `priority` or `fast`), where that is not the standard one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_tier: Option<&'static str>,
     /// The day of the price facts.
     pub prices_as_of: &'static str,
 }
@@ -244,6 +247,9 @@ impl Exchange {
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),
             price: bill.quote.entry.clone(),
+            price_tier: Some(bill.quote.tier)
+                .filter(|tier| *tier != ServiceTier::Standard)
+                .map(ServiceTier::name),
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }

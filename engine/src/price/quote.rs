@@ -35,6 +35,8 @@ pub struct Quote {
     pub name: String,
     /// What is known of the model beside its price.
     pub capability: Capability,
+    /// The service tier that the book was asked for; the policy's own prices know none.
+    pub tier: ServiceTier,
 }
 
 /// What a model costs that neither the policy nor the book knows.
@@ -150,6 +152,7 @@ impl Prices {
             entry: String::new(),
             name: String::new(),
             capability: Capability::default(),
+            tier: ServiceTier::Standard,
         })
     }
 
@@ -159,7 +162,14 @@ impl Prices {
         };
         let own = self.overrides.iter().find(concerns)?;
         let (entry, name) = (format!("policy/{name}"), name.to_owned());
-        Some(Quote { price: own.price.clone(), known: true, entry, name, capability: Capability::default() })
+        Some(Quote {
+            price: own.price.clone(),
+            known: true,
+            entry,
+            name,
+            capability: Capability::default(),
+            tier: ServiceTier::Standard,
+        })
     }
 }
 
@@ -215,7 +225,7 @@ fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote>
     // An entry without any rate says nothing: unknown must not mean free.
     let price = Some(price).filter(Price::is_stated)?;
     let entry = format!("{}/{}", provider.id, model.id);
-    Some(Quote { price, known: true, entry, name: name.to_owned(), capability })
+    Some(Quote { price, known: true, entry, name: name.to_owned(), capability, tier: query.tier })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.

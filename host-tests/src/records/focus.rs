@@ -11,6 +11,7 @@ use super::sku::{Item, items};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
+use tokenstile_engine::price::ServiceTier;
 
 /// The columns, in the order of the specification's names; ours begin with `x_`, as it asks.
 pub const COLUMNS: [&str; 38] = [
@@ -61,6 +62,8 @@ struct Key {
     provider: String,
     model: String,
     meter: &'static str,
+    /// What the service tier adds to the name of the price; nothing if it is the standard one.
+    tier: String,
     is_each: bool,
     tags: String,
     priced: bool,
@@ -144,6 +147,10 @@ fn key(record: &Record, hour: Timestamp, item: &Item) -> Key {
         provider: known(&record.provider),
         model: known(record.model()),
         meter: item.meter,
+        tier: match record.tier() {
+            ServiceTier::Standard => String::new(),
+            tier => format!("/{}", tier.name()),
+        },
         is_each: item.is_each,
         tags: serde_json::to_string(&tags).unwrap_or_default(),
         priced: record.priced,
@@ -195,7 +202,7 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
         "Generative AI".to_owned(),
         format!("{sku}/{}", key.meter),
         meter,
-        format!("{sku}/{}", key.meter),
+        format!("{sku}/{}{}", key.meter, key.tier),
         key.tags.clone(),
         sums.calls.to_string(),
         exact(sums.overage),

@@ -77,6 +77,11 @@ pub struct Record {
     /// Whose price it is.
     #[serde(default)]
     pub price: String,
+    /// The service tier whose price it is; empty if that is the standard one.
+    #[serde(default)]
+    pub price_tier: String,
+    /// The service tier that a route put in the place of the request's.
+    pub service_tier: Option<String>,
     /// The day of the price facts.
     #[serde(default)]
     pub prices_as_of: String,
@@ -160,15 +165,22 @@ impl From<&Usage> for tokenstile_engine::usage::Usage {
 }
 
 impl Record {
-    /// What this version's price book says of the model that was paid, at the call's time and without a service tier;
-    /// `None` if it does not know it.
+    /// The service tier whose price was taken. Older records say only what a route had put in place.
+    #[must_use]
+    pub fn tier(&self) -> ServiceTier {
+        let routed = || self.service_tier.as_deref().unwrap_or_default();
+        ServiceTier::named(if self.price_tier.is_empty() { routed() } else { &self.price_tier })
+    }
+
+    /// What this version's price book says of the model that was paid, at the call's time and in its service tier; `None`
+    /// if it does not know it.
     pub(crate) fn quote(&self) -> Option<Quote> {
         let (provider, model) = self.price.split_once('/')?;
         let quote = Prices::default().quote(&PriceQuery {
             provider: Some(provider),
             requested: model,
             answered: "",
-            tier: ServiceTier::Standard,
+            tier: self.tier(),
             place: "",
             at: EpochMs(self.time.map_or(0, jiff::Timestamp::as_millisecond)),
         });

@@ -17,8 +17,8 @@ pub(super) struct Item {
     pub(super) cost: Nano,
 }
 
-/// Splits a call's cost by the rates of its price, so that the parts sum up to it. A service tier multiplies all
-/// tokens' rates alike, and so does not matter; where no rates are known, all tokens are one item.
+/// Splits a call's cost by the rates of its price, so that the parts sum up to it; where no rates are known, all tokens
+/// are one item.
 pub(super) fn items(record: &Record) -> Vec<Item> {
     let cost = Nano::from(record.cost_nano_usd);
     let weighted = weights(record);

@@ -45,6 +45,29 @@ fn rows_sum_up_to_the_records_kind_by_kind() {
     assert_eq!(column("x_OverageCost").into_iter().map(nano).sum::<i64>(), 9);
 }
 
+/// gpt-5 in the priority tier costs 2.50 dollars a million of input and 20 of output, twice the standard price; what it reads
+/// from its cache costs 0.25.
+#[test]
+fn a_service_tier_has_rates_and_rows_of_its_own() {
+    let usage = json!({"input": 1_000, "cache_read": 200, "output": 100, "source": "reported"});
+    let call = |more: serde_json::Value| {
+        let mut all = json!({"price": "openai/gpt-5", "model_served": "gpt-5", "usage": usage, "cost_nano_usd": 4_050_000});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let text = log(&[
+        record("a", &call(json!({"price_tier": "priority"}))),
+        record("b", &call(json!({"service_tier": "priority"}))),
+        record("c", &call(json!({"cost_nano_usd": 2_025_000}))),
+    ]);
+    let rows = rows(&says(&["focus", "-"], &text, 0));
+    let column = |name: &str| rows.iter().map(|row| row[name].as_str()).collect::<Vec<_>>();
+    let prices = ["cache_read", "cache_read/priority", "input", "input/priority", "output", "output/priority"];
+    assert_eq!(column("SkuPriceId"), prices.map(|price| format!("openai/gpt-5/{price}")));
+    let costs = ["0.000025000", "0.000100000", "0.001000000", "0.004000000", "0.001000000", "0.004000000"];
+    assert_eq!(column("BilledCost"), costs);
+}
+
 #[test]
 fn the_rows_of_a_week_are_as_the_report_has_them_and_the_validator_accepts_them() {
     let csv = says(&["focus", WEEK], "", 0);
