@@ -52,6 +52,21 @@ pub fn export_request(records: &str) -> String {
     out
 }
 
+/// What a collector has rejected of a request that it took: how many log records, and why. "The client MUST NOT retry":
+/// <https://opentelemetry.io/docs/specs/otlp/#partial-success-1>. Numbers of 64 bits are texts, or numbers.
+#[must_use]
+pub fn rejected(answer: &[u8]) -> Option<(usize, String)> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let success = answer.get("partialSuccess")?;
+    let count = success.get("rejectedLogRecords")?;
+    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok()).filter(|count| *count > 0)?;
+    let why = success.get("errorMessage").and_then(Value::as_str).unwrap_or("it does not say why");
+    Some((usize::try_from(count).unwrap_or(usize::MAX), why.chars().take(MESSAGE_MAX).collect()))
+}
+
+/// Characters of a collector's message that are logged.
+const MESSAGE_MAX: usize = 500;
+
 fn log_record(out: &mut String, line: &str) {
     const INFO: &str = "9";
     let record: Value = serde_json::from_str(line).unwrap_or_default();
@@ -116,7 +131,7 @@ fn attribute(out: &mut String, name: &str, value: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::export_request;
+    use super::{export_request, rejected};
     use serde_json::{Value, json};
 
     #[test]
@@ -148,6 +163,27 @@ mod tests {
         assert_eq!(value("tokenstile.cost_nano_usd"), Some(json!({"intValue": "12345"})));
         for absent in ["gen_ai.response.model", "tokenstile.identity.team", "tokenstile.rule"] {
             assert_eq!(value(absent), None);
+        }
+    }
+
+    #[test]
+    fn what_a_collector_rejects_is_read_as_a_text_or_a_number() {
+        let of = |answer: &str| rejected(answer.as_bytes());
+        let some = Some((3, "too old".to_owned()));
+        assert_eq!(of(r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}"#), some);
+        assert_eq!(of(r#"{"partialSuccess":{"rejectedLogRecords":3,"errorMessage":"too old"}}"#), some);
+        let unsaid = Some((1, "it does not say why".to_owned()));
+        assert_eq!(of(r#"{"partialSuccess":{"rejectedLogRecords":1}}"#), unsaid);
+        // A warning beside a whole success, none at all, and what is no answer.
+        for whole in [
+            r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"use gRPC"}}"#,
+            r#"{"partialSuccess":{}}"#,
+            r#"{"partialSuccess":{"rejectedLogRecords":"-1"}}"#,
+            "{}",
+            "",
+            "\u{0}",
+        ] {
+            assert_eq!(of(whole), None, "{whole}");
         }
     }
 

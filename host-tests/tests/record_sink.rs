@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sink_support::{answer, metric, pass};
 use std::collections::BTreeSet;
 use tokenstile_host::cases::filter;
-use tokenstile_host::host::{Answer, Driver, LogLine, Profile, Request, Shared, Vm, VmConfig};
+use tokenstile_host::host::{Answer, Driver, HeaderMap, LogLine, Profile, Request, Shared, Vm, VmConfig};
 
 fn vm(profile: Profile, shared: &Shared, form: &str, log: bool) -> Vm {
     let policy = json!({
@@ -94,6 +94,27 @@ fn otlp_has_each_record_as_its_body() {
     let bodies: Vec<String> =
         logs.iter().map(|log| id(log["body"]["stringValue"].as_str().unwrap())).collect();
     assert_eq!(bodies, logged(&shared), "who logs them, too, has both");
+}
+
+/// OTLP's partial success: what was rejected is not sent, and not sent again.
+#[test]
+fn what_a_collector_rejects_of_a_batch_is_counted_and_logged() {
+    for (form, log, logged_of_it) in [("otlp", false, 3), ("otlp", true, 3), ("ndjson", false, 0)] {
+        let shared = Shared::new();
+        let mut vm = vm(Profile::Envoy, &shared, form, log);
+        ["ana", "ben", "cyd"].map(|user| call(&mut vm, user));
+        pass(&mut vm, 1);
+        let answer = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"older than a day"}}"#;
+        let token = vm.http_calls()[0].token;
+        vm.http_call_response(token, [(":status", "200")], answer, HeaderMap::new()).unwrap();
+        let rejected = if form == "otlp" { 2 } else { 0 };
+        assert_eq!((delivered(&shared, "sent"), delivered(&shared, "failed")), (3 - rejected, rejected));
+        assert_eq!((logged(&shared).len(), delivered(&shared, "retried")), (logged_of_it, 0), "{form}, {log}");
+        let lines: Vec<String> = shared.log().lines().iter().map(LogLine::text).collect();
+        let told = lines.iter().any(|line| line.contains("records: 2 were rejected: older than a day"));
+        assert_eq!(told, form == "otlp");
+        assert_eq!((vm.http_calls().len(), vm.tick_period()), (0, None));
+    }
 }
 
 #[test]

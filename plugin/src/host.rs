@@ -37,6 +37,7 @@ pub(crate) enum Map {
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    CallBody = 4,
     PluginConfiguration = 7,
 }
 

@@ -3,7 +3,7 @@
 //! Never on a request's path: what is to be sent waits for the tick. No money goes unrecorded: what is not sent, for want
 //! of room, of a collector that takes it, or of a host that makes requests, stands in the log.
 
-use crate::host::{self, Level};
+use crate::host::{self, Buffer, Level};
 use crate::root::Root;
 use tokenstile_engine::otlp;
 use tokenstile_engine::outbox::{Fate, Letter};
@@ -49,13 +49,28 @@ impl Root {
         now: EpochMs,
     ) {
         match self.batches.answered(token, status, retry_after, now) {
-            Some(Fate::Sent(letter)) => self.records_are("sent", letter.number),
+            Some(Fate::Sent(letter)) => self.records_taken(&letter),
             Some(Fate::Later(number)) => self.records_are("retried", number),
             Some(Fate::GivenUp(letter)) => {
                 let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
                 self.records_given_up(&letter, &why);
             }
             None => {}
+        }
+    }
+
+    /// A collector took a batch, though perhaps not all of it. It does not say which records it rejected: all stand in the
+    /// log then, and are known by their ids.
+    fn records_taken(&mut self, letter: &Letter) {
+        let is_otlp = self.policy.records_to.as_ref().is_some_and(|call| call.form == Form::Otlp);
+        let answer = is_otlp.then(|| host::buffer(Buffer::CallBody).ok()).flatten();
+        let rejected = answer.and_then(|answer| otlp::rejected(&answer));
+        let number = rejected.as_ref().map_or(0, |(number, _)| letter.number.min(*number));
+        self.records_are("sent", letter.number.saturating_sub(number));
+        if let Some((_, why)) = rejected {
+            self.records_are("failed", number);
+            host::log(Level::Warn, &format!("tokenstile: records: {number} were rejected: {why}"));
+            self.log_unsent(&letter.body);
         }
     }
 
