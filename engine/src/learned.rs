@@ -1,12 +1,18 @@
-//! What a worker has learned of its calls: what answers really come to, and how long the prefixes of prompts are. Each
-//! in a table of fixed size.
+//! What a worker has learned of its calls: what answers really come to, how long the prefixes of prompts are, and which
+//! model has a conversation in its cache. Each in a table of fixed size.
 //!
 //! The shell owns one a VM and lends it to its exchanges. It is forgotten with the VM. The same calls in the same order
 //! give the same tables.
 
 mod cells;
 
+use crate::units::EpochMs;
 use cells::Cells;
+
+/// Kinds of calls, and prefixes, that are told apart.
+const CELLS: usize = 1_024;
+/// Conversations: about 400 KB where all are taken.
+const CONVERSATIONS: usize = 4_096;
 
 /// The first steps are large, the later ones an eighth: `STEP / min(seen + STEP, STEP_MAX)`.
 const STEP: u64 = 4;
@@ -20,12 +26,24 @@ struct Output {
     seen: u64,
 }
 
+/// A conversation that a provider has in its cache.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Cached {
+    /// The model that serves it.
+    pub(crate) model: String,
+    /// So many of its tokens.
+    pub(crate) tokens: u64,
+    /// When its last call began.
+    pub(crate) at: EpochMs,
+}
+
 /// The tables.
 #[derive(Debug, Default)]
 pub struct Learned {
-    outputs: Cells<Output>,
+    outputs: Cells<Output, CELLS>,
     /// How many tokens a prefix has.
-    prefixes: Cells<u64>,
+    prefixes: Cells<u64, CELLS>,
+    conversations: Cells<Cached, CONVERSATIONS>,
 }
 
 impl Learned {
@@ -53,6 +71,18 @@ impl Learned {
             cell.estimate.saturating_sub(step(1_000_u64.saturating_sub(quantile))).max(1_000)
         };
         cell.seen = cell.seen.saturating_add(1);
+    }
+
+    /// Where this conversation is cached, if it is.
+    pub(crate) fn cached(&self, conversation: u64) -> Option<&Cached> {
+        self.conversations.get(conversation).filter(|cached| cached.tokens > 0)
+    }
+
+    /// Where it is cached since its last call; nowhere if that has no tokens.
+    pub(crate) fn remember(&mut self, conversation: u64, cached: Cached) {
+        if let Some(cell) = self.conversations.entry(conversation, Cached::default) {
+            *cell = cached;
+        }
     }
 
     /// The tokens of a prefix, counted where it is new.
@@ -97,7 +127,7 @@ mod tests {
         for kind in 1..100_000 {
             learned.observe(kind, 10, 900, 512);
         }
-        assert_eq!(learned.outputs.len(), cells::CELLS);
+        assert_eq!(learned.outputs.len(), CELLS);
         assert_eq!(learned.expected(1), None, "another took its place");
         assert!(learned.expected(99_999).is_some());
         learned.observe(0, u64::MAX, 900, 0);
@@ -113,7 +143,7 @@ mod tests {
                 tag * 10
             })
         };
-        assert_eq!([7, 7, 8, 7, 7 + cells::CELLS as u64, 7].map(&mut tokens), [70, 70, 80, 70, 10_310, 70]);
+        assert_eq!([7, 7, 8, 7, 7 + CELLS as u64, 7].map(&mut tokens), [70, 70, 80, 70, 10_310, 70]);
         assert_eq!(counted, 4);
     }
 }

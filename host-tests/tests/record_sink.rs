@@ -109,7 +109,11 @@ fn what_a_collector_rejects_of_a_batch_is_counted_and_logged() {
         vm.http_call_response(token, [(":status", "200")], answer, HeaderMap::new()).unwrap();
         let rejected = if form == "otlp" { 2 } else { 0 };
         assert_eq!((delivered(&shared, "sent"), delivered(&shared, "failed")), (3 - rejected, rejected));
-        assert_eq!((logged(&shared).len(), delivered(&shared, "retried")), (logged_of_it, 0), "{form}, {log}");
+        assert_eq!(
+            (logged(&shared).len(), delivered(&shared, "retried")),
+            (logged_of_it, 0),
+            "{form}, {log}"
+        );
         let lines: Vec<String> = shared.log().lines().iter().map(LogLine::text).collect();
         let told = lines.iter().any(|line| line.contains("records: 2 were rejected: older than a day"));
         assert_eq!(told, form == "otlp");

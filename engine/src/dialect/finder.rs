@@ -2,8 +2,8 @@
 //! this file knows none of them.
 
 use super::lenient::{is_true, number_in};
-use super::prompt::Adds;
 use super::prefix::PrefixFinder;
+use super::prompt::Adds;
 use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Shape, StreamUsage};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;

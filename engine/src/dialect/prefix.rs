@@ -142,7 +142,8 @@ pub(crate) fn alone(parts: &[PrefixPart], body: &[u8]) -> Vec<u8> {
     let mut out = b"{".to_vec();
     let mut before: Option<&PrefixPart> = None;
     for part in parts {
-        let goes_on = before.is_some_and(|other| other.is_message && part.is_message && other.key == part.key);
+        let goes_on =
+            before.is_some_and(|other| other.is_message && part.is_message && other.key == part.key);
         if !goes_on {
             close(&mut out, before);
             out.extend_from_slice(format!("\"{}\":", part.key.name()).as_bytes());

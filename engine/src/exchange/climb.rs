@@ -152,7 +152,12 @@ impl Exchange {
                     }
                 }
                 Action::Downgrade { list } => match self.cheaper(policy, *list) {
-                    Ok(model) => climb.serve = model,
+                    // What is cheaper as it is stays as it is.
+                    Ok(Some(serve)) => match self.stays_served(&serve.model) {
+                        Some(why) => climb.skipped = Some(format!("{}: {why}", budget.name)),
+                        None => climb.serve = Some(serve),
+                    },
+                    Ok(None) => climb.serve = None,
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
                 Action::Confirm(_) if self.is_confirmed() => {}
@@ -175,7 +180,10 @@ impl Exchange {
                 let clamp = self.shorter(budget, (*bound, *effort), reach, None);
                 clamp.is_ok_and(Clamp::is_some)
             }
-            Action::Downgrade { list } => self.cheaper(policy, *list).is_ok_and(|serve| serve.is_some()),
+            Action::Downgrade { list } => {
+                let serve = self.cheaper(policy, *list).ok().flatten();
+                serve.is_some_and(|serve| self.stays_served(&serve.model).is_none())
+            }
             Action::Confirm(_) => !self.is_confirmed(),
             _ => true,
         }

@@ -19,6 +19,7 @@ mod counting;
 mod decision;
 mod early;
 mod failing;
+mod keeping;
 mod known;
 mod plan;
 mod prefix;

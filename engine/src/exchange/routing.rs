@@ -2,6 +2,7 @@
 //! arms of experiments that its caller is in.
 
 use super::climb::Serve;
+use super::keeping::Kept;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
@@ -29,6 +30,12 @@ pub(super) struct Routing {
     pub(super) told: Option<(String, String)>,
     /// What must not serve.
     forbidden: Vec<WildMatch>,
+    /// The key of the call's conversation, where one is to be kept on a model.
+    pub(super) conversation: Option<u64>,
+    /// The model that has it in its cache, as long as that one serves.
+    pub(super) kept: Option<Kept>,
+    /// The same of a rule in shadow mode, where it is another than the one asked for.
+    pub(super) shadow_kept: bool,
 }
 
 impl Routing {
@@ -38,6 +45,7 @@ impl Routing {
         self.service_tier = None;
         self.headers.clear();
         self.told = None;
+        self.kept = None;
     }
 }
 
@@ -63,9 +71,11 @@ impl Exchange {
         let forbid = met.iter().filter(|route| !route.shadow).flat_map(|route| &route.forbid);
         let forbidden = forbid.cloned().collect();
         self.routing.forbidden = forbidden;
+        self.find_kept(policy, &met, now);
         for route in met {
             self.follow(policy, route, now);
         }
+        self.settle_kept();
         if self.routing.model.is_some() || self.routing.service_tier.is_some() {
             // Holds are of what will serve.
             self.quote = std::cell::OnceCell::new();
@@ -88,12 +98,13 @@ impl Exchange {
             self.routing.rule.get_or_insert_with(|| route.name.clone());
         }
         if route.shadow {
-            if self.would_change(policy, set) {
+            let keeps = route.keep.is_some() && self.routing.shadow_kept;
+            if keeps || self.would_change(policy, set) {
                 self.outcome.shadow.push((route.name.clone(), Decision::Route));
             }
             return;
         }
-        self.apply_setting(policy, &route.name, set);
+        self.apply_setting(policy, route, set);
     }
 
     /// The name of the caller's arm, and what is chosen there.
@@ -122,19 +133,16 @@ impl Exchange {
     }
 
     /// What an earlier rule chose stays.
-    fn apply_setting(&mut self, policy: &Policy, rule: &str, set: &Setting) {
+    fn apply_setting(&mut self, policy: &Policy, route: &RouteRule, set: &Setting) {
+        let rule = route.name.as_str();
         let mut skipped = Vec::new();
         if let Some(model) = set.model.as_ref().filter(|_| self.routing.model.is_none()) {
             match self.new_model(policy, model) {
-                Ok(Some(Serve { model, bound })) => {
-                    let told = format!("{model} answers instead of {}.", self.asked_model());
-                    self.routing.told.get_or_insert((rule.to_owned(), told));
-                    self.routing.model = Some(model);
-                    if let Some(bound) = bound {
-                        self.outcome.clamp(rule, bound);
-                        self.output_limit = self.outcome.output_bound;
-                    }
-                }
+                // An experiment compares its arms as they are.
+                Ok(Some(serve)) => match self.stays(&serve.model).filter(|_| route.split.is_none()) {
+                    Some(why) => skipped.push(why),
+                    None => self.put_in_place(rule, serve),
+                },
                 Ok(None) => {}
                 Err(why) => skipped.push(why),
             }
@@ -171,6 +179,10 @@ impl Exchange {
             );
         }
         self.outcome.skipped.extend(skipped.into_iter().map(|why| format!("{rule}: {why}")));
+        self.tell_of_route();
+    }
+
+    pub(super) fn tell_of_route(&mut self) {
         self.outcome.routed.clone_from(&self.routing.told);
         self.outcome.settle_decision();
     }

@@ -60,6 +60,7 @@ impl Exchange {
         if complete {
             self.learn(usage, source);
         }
+        self.remember_conversation(usage, source);
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };

@@ -1,22 +1,19 @@
 //! A table of fixed size by hash: whoever comes to another's place takes it. Empty tables take no memory.
 
-/// How many values a table keeps.
-pub(super) const CELLS: usize = 1024;
-
-/// The table; a tag of 0 is none.
+/// The table, of so many values; a tag of 0 is none.
 #[derive(Debug)]
-pub(super) struct Cells<V>(Vec<(u64, V)>);
+pub(super) struct Cells<V, const CELLS: usize>(Vec<(u64, V)>);
 
-impl<V> Default for Cells<V> {
+impl<V, const CELLS: usize> Default for Cells<V, CELLS> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<V: Clone + Default> Cells<V> {
+impl<V: Clone + Default, const CELLS: usize> Cells<V, CELLS> {
     /// The value of this tag, if it is kept.
     pub(super) fn get(&self, tag: u64) -> Option<&V> {
-        let (kept, value) = self.0.get(place(tag)?)?;
+        let (kept, value) = self.0.get(place(tag, CELLS)?)?;
         (*kept == tag).then_some(value)
     }
 
@@ -25,7 +22,7 @@ impl<V: Clone + Default> Cells<V> {
         if self.0.is_empty() {
             self.0 = vec![(0, V::default()); CELLS];
         }
-        let cell = self.0.get_mut(place(tag)?)?;
+        let cell = self.0.get_mut(place(tag, CELLS)?)?;
         if cell.0 != tag {
             *cell = (tag, value());
         }
@@ -38,6 +35,6 @@ impl<V: Clone + Default> Cells<V> {
     }
 }
 
-fn place(tag: u64) -> Option<usize> {
-    usize::try_from(tag.checked_rem(CELLS as u64)?).ok()
+fn place(tag: u64, cells: usize) -> Option<usize> {
+    usize::try_from(tag.checked_rem(cells as u64)?).ok()
 }

@@ -23,6 +23,14 @@ pub struct Downgrade {
     pub cannot: Features,
 }
 
+impl Downgrade {
+    /// This model, whatever it is in the place of.
+    #[must_use]
+    pub fn to(model: String) -> Self {
+        Self { to: model, ..Self::default() }
+    }
+}
+
 /// What a downgrade list says of a model.
 #[derive(Debug)]
 pub enum Cheaper<'a> {

@@ -34,7 +34,7 @@ pub use hours::Hours;
 pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption, Term};
-pub use routes::{Arm, Assigned, HOLDOUT, NewModel, RouteRule, Setting, Split, knows_service_tier};
+pub use routes::{Arm, Assigned, HOLDOUT, Keep, NewModel, RouteRule, Setting, Split, knows_service_tier};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{NO_ROUTE, Scope, Subject, UNKNOWN};
 pub use steps::{Bound, Overage};
@@ -297,7 +297,16 @@ impl Policy {
     /// Whether calls are to be told what earlier ones came to.
     #[must_use]
     pub fn learns(&self) -> bool {
-        self.learned_output.is_some() || self.records_prompt_prefix
+        let keeps = || self.routes.iter().any(|route| route.keep.is_some());
+        self.learned_output.is_some() || self.records_prompt_prefix || keeps()
+    }
+
+    /// Where it stands which model has a conversation in its cache: one of this dimension with this value, whose calls ask
+    /// for this model.
+    #[must_use]
+    pub fn conversation_key(&self, by: usize, value: &str, asked: &str) -> u64 {
+        let fields = [&by.to_le_bytes()[..], value.as_bytes(), asked.as_bytes()];
+        self.key_of(fields.into_iter()).tag
     }
 
     /// Where it stands how many tokens a prefix has for a model.

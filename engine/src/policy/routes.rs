@@ -2,6 +2,7 @@
 //! that choose for some callers. What they mean for a call stands in `exchange/routing.rs`.
 
 use super::PolicyErrors;
+use super::amounts;
 use super::compile::Compiler;
 use super::condition::{Asker, Condition, Wanted};
 use super::identity::{Dimension, check_header};
@@ -30,6 +31,8 @@ pub struct RouteRule {
     pub set: Setting,
     /// Or for some of the callers.
     pub split: Option<Split>,
+    /// Or that conversations stay where their cache is.
+    pub keep: Option<Keep>,
     /// When it is in force.
     pub term: Term,
 }
@@ -54,6 +57,15 @@ pub enum NewModel {
     Named(Downgrade),
     /// What a list of `downgrades` has for the one asked for: its place in [`super::Policy::downgrades`].
     Listed(usize),
+}
+
+/// Which conversations stay on the model that has them in its cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// The dimension that names them: its place.
+    pub by: usize,
+    /// How long after their last call.
+    pub for_ms: i64,
 }
 
 /// An experiment.
@@ -110,7 +122,8 @@ impl RouteRule {
     #[must_use]
     pub fn edits(&self) -> bool {
         let arms = self.split.iter().flat_map(|split| &split.arms);
-        !self.shadow && (!self.set.is_empty() || arms.into_iter().any(|arm| !arm.set.is_empty()))
+        let chooses = !self.set.is_empty() || self.keep.is_some();
+        !self.shadow && (chooses || arms.into_iter().any(|arm| !arm.set.is_empty()))
     }
 }
 
@@ -153,6 +166,11 @@ impl Split {
     }
 }
 
+/// How long a conversation is kept where nothing else is said: providers keep a prompt for five minutes after it was last
+/// used (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>), or longer.
+const KEEP_MS: i64 = 5 * 60 * 1000;
+/// The longest that any says it keeps one (<https://platform.openai.com/docs/guides/prompt-caching>).
+const KEEP_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 /// How finely a ramp grows.
 const RAMP_STEPS: u64 = 1000;
 const SECRET_BYTES_MIN: usize = 16;
@@ -175,6 +193,8 @@ pub(super) struct WireRoute {
     #[deserr(default)]
     pub(super) split: Option<WireSplit>,
     #[deserr(default)]
+    pub(super) keep: Option<WireKeep>,
+    #[deserr(default)]
     pub(super) since: Option<String>,
     #[deserr(default)]
     pub(super) until: Option<String>,
@@ -194,6 +214,15 @@ pub(super) struct WireSetting {
     pub(super) service_tier: Option<String>,
     #[deserr(default)]
     pub(super) headers: Named<String>,
+}
+
+/// Which conversations stay, as written.
+#[derive(Debug, Deserr)]
+#[deserr(error = PolicyErrors, deny_unknown_fields)]
+pub(super) struct WireKeep {
+    pub(super) by: String,
+    #[deserr(rename = "for", default)]
+    pub(super) lasts: Option<String>,
 }
 
 /// An experiment as written.
@@ -248,8 +277,10 @@ impl Compiler<'_> {
                 );
                 self.errors.add(format!("{path}.name"), wrong);
             }
-            if wire.set.is_some() == wire.split.is_some() && (wire.set.is_some() || wire.forbid.is_empty()) {
-                self.errors.add(&path, "a route needs either `set`, `split`, or `forbid` alone");
+            let chosen = [wire.set.is_some(), wire.split.is_some(), wire.keep.is_some()];
+            let chosen = chosen.into_iter().filter(|is| *is).count();
+            if chosen > 1 || (chosen == 0 && wire.forbid.is_empty()) {
+                self.errors.add(&path, "a route needs one of `set`, `split` and `keep`, or `forbid` alone");
             }
             let enabled = wire.enabled;
             let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Rule);
@@ -263,18 +294,40 @@ impl Compiler<'_> {
             let split = wire
                 .split
                 .and_then(|split| self.split(&format!("{path}.split"), split, &wire.name, identity, lists));
+            let keep = wire.keep.and_then(|keep| self.keep(&format!("{path}.keep"), &keep, identity));
             let route = RouteRule {
                 shadow: wire.mode.unwrap_or(mode) == Mode::Shadow || mode == Mode::Shadow,
                 matches,
                 forbid: wire.forbid.iter().map(|name| WildMatch::new_case_insensitive(name)).collect(),
                 set: set.unwrap_or_default(),
                 split,
+                keep,
                 term: self.term(&path, wire.since.as_deref(), wire.until.as_deref()),
                 name: wire.name,
             };
             routes.extend(enabled.then_some(route));
         }
         routes
+    }
+
+    fn keep(&mut self, path: &str, wire: &WireKeep, identity: &[Dimension]) -> Option<Keep> {
+        let by = self.dimension(path, &wire.by, identity);
+        let for_path = format!("{path}.for");
+        let lasts = wire.lasts.as_ref();
+        let for_ms = lasts.map_or(Some(KEEP_MS), |text| amounts::duration(&for_path, text, self.errors))?;
+        if for_ms > KEEP_MS_MAX {
+            self.errors.add(for_path, "24 hours at most: no provider keeps a prompt in its cache for longer");
+        }
+        Some(Keep { by: by?, for_ms })
+    }
+
+    /// The dimension of this name that `by` wants: its place.
+    fn dimension(&mut self, path: &str, name: &str, identity: &[Dimension]) -> Option<usize> {
+        let by = identity.iter().position(|dimension| dimension.name == name);
+        if by.is_none() {
+            self.errors.add(format!("{path}.by"), format!("`{name}` is no dimension of `identity`"));
+        }
+        by
     }
 
     fn setting(&mut self, path: &str, wire: WireSetting, lists: &[DowngradeList]) -> Setting {
@@ -287,7 +340,7 @@ impl Compiler<'_> {
                 if model.is_empty() || model.contains('*') {
                     self.errors.add(format!("{path}.model"), "one model is needed, not a pattern");
                 }
-                Some(NewModel::Named(Downgrade { to: model, ..Downgrade::default() }))
+                Some(NewModel::Named(Downgrade::to(model)))
             }
             (None, Some(name)) => self.list(&format!("{path}.downgrade"), &name, lists).map(NewModel::Listed),
             (None, None) => None,
@@ -329,11 +382,7 @@ impl Compiler<'_> {
         identity: &[Dimension],
         lists: &[DowngradeList],
     ) -> Option<Split> {
-        let by = identity.iter().position(|dimension| dimension.name == wire.by);
-        if by.is_none() {
-            let wrong = format!("`{}` is no dimension of `identity`", wire.by);
-            self.errors.add(format!("{path}.by"), wrong);
-        }
+        let by = self.dimension(path, &wire.by, identity);
         if wire.holdout > PER_MILLE {
             self.errors.add(format!("{path}.holdout"), "at most 1000: it is in thousandths of the subjects");
         }

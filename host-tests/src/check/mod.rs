@@ -46,7 +46,7 @@ pub struct Finding {
 }
 
 /// The kinds of warnings: [`Finding::code`].
-pub const WARNINGS: [&str; 12] = [
+pub const WARNINGS: [&str; 13] = [
     "dead-rule",
     "dead-source",
     "forbidden-model",
@@ -56,6 +56,7 @@ pub const WARNINGS: [&str; 12] = [
     "no-stop",
     "no-worst-case",
     "shadowed-rule",
+    "shared-conversation",
     "shorter-context",
     "unknown-model",
     "useless-downgrade",

@@ -51,7 +51,10 @@ const CACHES: [Cache; 4] = [
 /// most it said, so that nobody is told of a cache that a prompt is too short for.
 const CLAUDE: [(&[&str], u64); 7] = [
     (&["opus-5", "fable-5", "mythos-5"], 512),
-    (&["opus-4-5", "opus-4-6", "opus-4-7", "haiku-4-5", "opus-4.5", "opus-4.6", "opus-4.7", "haiku-4.5"], 4_096),
+    (
+        &["opus-4-5", "opus-4-6", "opus-4-7", "haiku-4-5", "opus-4.5", "opus-4.6", "opus-4.7", "haiku-4.5"],
+        4_096,
+    ),
     (&["sonnet-4-6", "sonnet-4.6"], 2_048),
     (&["haiku-3", "3-haiku", "3-5-haiku", "3.5-haiku"], 2_048),
     (&["opus-4", "sonnet-4", "sonnet-5"], 1_024),
@@ -173,7 +176,8 @@ fn call(record: &Record) -> Option<(u64, Call)> {
     let more = rate(Unit::CacheWrite).map_or(0, |write| (write - input) * tokens / 1_000);
     let missed = record.usage.cache_read < prefix.tokens / READ_PART;
     let at_ms = record.time?.as_millisecond();
-    (input > read).then_some((prefix.tokens, Call { at_ms, missed, less: (input - read) * tokens / 1_000, more }))
+    (input > read)
+        .then_some((prefix.tokens, Call { at_ms, missed, less: (input - read) * tokens / 1_000, more }))
 }
 
 /// What the calls of one prefix have missed; none if most of those that could read it did.
@@ -198,8 +202,17 @@ fn judge(hash: String, model: String, tokens: u64, mut calls: Vec<Call>) -> Opti
     let (provider, name) = model.split_once('/')?;
     let (least, advice) = cache_of(provider, name)?;
     let requests = calls.len() as u64;
-    (missed * 2 > repeats && could_save > 0)
-        .then_some(Uncached { hash, model, tokens, least, requests, repeats, missed, could_save, advice })
+    (missed * 2 > repeats && could_save > 0).then_some(Uncached {
+        hash,
+        model,
+        tokens,
+        least,
+        requests,
+        repeats,
+        missed,
+        could_save,
+        advice,
+    })
 }
 
 #[cfg(test)]

@@ -76,6 +76,12 @@ fn routes_that_choose_nothing_are_warned_of() {
             "headers-too-late",
             "set too late: without `hold_headers`",
         ),
+        (
+            routes("{\"name\": \"a\", \"keep\": {\"by\": \"tier\"}}")
+                .replace("[\"header:x-tier\"]", "[\"header:x-tier\", \"value:free\"]"),
+            "shared-conversation",
+            "calls that name no `tier` are all one, `free`",
+        ),
     ]);
 }
 

@@ -62,7 +62,8 @@ fn a_service_tier_has_rates_and_rows_of_its_own() {
     ]);
     let rows = rows(&says(&["focus", "-"], &text, 0));
     let column = |name: &str| rows.iter().map(|row| row[name].as_str()).collect::<Vec<_>>();
-    let prices = ["cache_read", "cache_read/priority", "input", "input/priority", "output", "output/priority"];
+    let prices =
+        ["cache_read", "cache_read/priority", "input", "input/priority", "output", "output/priority"];
     assert_eq!(column("SkuPriceId"), prices.map(|price| format!("openai/gpt-5/{price}")));
     let costs = ["0.000025000", "0.000100000", "0.001000000", "0.004000000", "0.001000000", "0.004000000"];
     assert_eq!(column("BilledCost"), costs);

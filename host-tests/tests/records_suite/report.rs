@@ -174,7 +174,9 @@ fn what_a_provider_could_cache_and_does_not_is_told_with_what_it_costs() {
         .enumerate()
         .map(|(id, (seconds, read))| of_template(id, seconds, &reads(read)))
         .collect();
-    let uncached = |records: &[Value]| json_of(&["report", "--format", "json", "-"], &log(records), 0)["uncached"].clone();
+    let uncached = |records: &[Value]| {
+        json_of(&["report", "--format", "json", "-"], &log(records), 0)["uncached"].clone()
+    };
     let found = uncached(&records);
     let expected = json!({"hash": "00000000000000aa", "model": "openai/gpt-4o", "prefix_tokens": 2_000, "cached_from_tokens": 1_024,
         "requests": 5, "repeats": 3, "missed": 3, "could_save_nano_usd": 7_500_000});
@@ -182,10 +184,17 @@ fn what_a_provider_could_cache_and_does_not_is_told_with_what_it_costs() {
         assert_eq!(found[0][key], *value, "{key}");
     }
     let text = says(&["report", "-"], &log(&records), 0);
-    assert!(text.contains("3 of its 5 calls came within 5 minutes") && text.contains("$0.0075 less"), "{text}");
+    assert!(
+        text.contains("3 of its 5 calls came within 5 minutes") && text.contains("$0.0075 less"),
+        "{text}"
+    );
     assert!(text.contains("`prompt_cache_key`"), "{text}");
     // Most of the repeats read it; or it is too short to be cached; or the price is the policy's own.
-    let read: Vec<Value> = records.iter().enumerate().map(|(id, _)| of_template(id, id, &reads(if id == 0 { 0 } else { 1_920 }))).collect();
+    let read: Vec<Value> = records
+        .iter()
+        .enumerate()
+        .map(|(id, _)| of_template(id, id, &reads(if id == 0 { 0 } else { 1_920 })))
+        .collect();
     assert_eq!(uncached(&read), json!([]));
     for change in [
         json!({"prompt_prefix": {"hash": "00000000000000aa", "tokens": 1_023}}),

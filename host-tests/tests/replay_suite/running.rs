@@ -167,3 +167,24 @@ fn overage_is_charged_for_what_is_used_beyond_its_step() {
     assert_eq!((all.refused, all.decisions["overage"]), (0, 1));
     assert_eq!(all.with.cost_nano_usd, all.without.cost_nano_usd);
 }
+
+/// Of two calls of 8,000 tokens the second is over the step. What the first read from the cache makes Sonnet cheaper than Haiku.
+#[test]
+fn a_conversation_stays_where_its_cache_is_in_a_replay_too() {
+    let ladder = r#""downgrades": {"economy": [{"from": "claude-sonnet-*", "to": "claude-haiku-4-5"}]},
+      "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 10000}, "window": {"calendar": "day"},
+        "ladder": [{"at": "100%", "downgrade": "economy"}]}]"#;
+    let keep = format!(r#""routes": [{{"name": "stay", "keep": {{"by": "user"}}}}], {ladder}"#);
+    let text = "user,model,t_ms,input_tokens,cached_tokens,output_tokens,duration_ms\n\
+        ann,claude-sonnet-4-5,0,8000,7900,20,10\nann,claude-sonnet-4-5,1000,8000,7900,20,10\n";
+    for (rest, decisions) in
+        [(ladder, [("allow", 1), ("downgrade", 1)].to_vec()), (&keep, [("allow", 2)].to_vec())]
+    {
+        let report = replayed("keep", text, &[&policy(rest)]);
+        let said: Vec<(String, u64)> =
+            report.policy.decisions.iter().map(|(decision, calls)| (decision.to_string(), *calls)).collect();
+        let expected: Vec<(String, u64)> =
+            decisions.into_iter().map(|(decision, calls)| (decision.to_owned(), calls)).collect();
+        assert_eq!(said, expected);
+    }
+}

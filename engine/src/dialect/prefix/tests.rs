@@ -60,11 +60,7 @@ fn in_every_dialect_it_is_what_stands_before_the_conversation() {
             json!({"system": [{"text": "Be brief."}], "messages": [user], "toolConfig": {"tools": []}}),
             json!({"toolConfig": {"tools": []}, "system": [{"text": "Be brief."}]}),
         ),
-        (
-            "/v2/chat",
-            json!({"model": "m", "messages": [system, user]}),
-            json!({"messages": [system]}),
-        ),
+        ("/v2/chat", json!({"model": "m", "messages": [system, user]}), json!({"messages": [system]})),
         (
             "/api/generate",
             json!({"model": "m", "prompt": "Hello", "system": "Be brief."}),

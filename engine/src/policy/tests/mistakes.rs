@@ -434,7 +434,7 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         (
             "/routes",
             json!([{"name": "r"}]),
-            "`routes[0]`: a route needs either `set`, `split`, or `forbid` alone",
+            "`routes[0]`: a route needs one of `set`, `split` and `keep`, or `forbid` alone",
         ),
         ("/routes", json!([{"name": "r", "set": {}}]), "`routes[0].set`: it chooses nothing"),
         (
@@ -497,6 +497,26 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
             "/routes",
             json!([{"name": "r", "set": {"model": "gpt-4o"}, "match": {"time": {"days": [], "timezone": "Mars/Base"}}}]),
             "`routes[0].match.time.timezone`: unknown time zone `Mars/Base`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "keep": {"by": "usr"}}]),
+            "`routes[0].keep.by`: `usr` is no dimension",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "keep": {"by": "user", "for": "25h"}}]),
+            "`routes[0].keep.for`: 24 hours at most",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "keep": {"by": "user", "for": "soon"}}]),
+            "`routes[0].keep.for`: `soon` is no duration",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "keep": {"by": "user"}, "set": {"model": "gpt-4o"}}]),
+            "`routes[0]`: a route needs one of `set`, `split` and `keep`",
         ),
         (
             "/routes",

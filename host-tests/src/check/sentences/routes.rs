@@ -3,7 +3,7 @@
 use super::{in_shadow, lasting, serving, whom, written};
 use crate::check::Sound;
 use serde_json::Value;
-use tokenstile_engine::policy::{Arm, NewModel, RouteRule, Setting, Split};
+use tokenstile_engine::policy::{Arm, Keep, NewModel, RouteRule, Setting, Split};
 
 /// One sentence a route, in the order of the policy, in which they are read.
 pub(super) fn sentences(sound: &Sound) -> Vec<String> {
@@ -13,9 +13,10 @@ pub(super) fn sentences(sound: &Sound) -> Vec<String> {
 fn route(sound: &Sound, route: &RouteRule) -> String {
     let rule = written(sound, "routes", &route.name);
     let whom = whom(sound, "routes", &route.name, &route.matches);
-    let chosen = match &route.split {
-        Some(split) => experiment(sound, split, rule),
-        None => setting(sound, &route.set),
+    let chosen = match (&route.split, route.keep) {
+        (Some(split), _) => experiment(sound, split, rule),
+        (None, Some(keep)) => kept(sound, keep, rule),
+        (None, None) => setting(sound, &route.set),
     };
     let forbidden = forbidden(rule);
     let forbids =
@@ -45,6 +46,15 @@ fn setting(sound: &Sound, set: &Setting) -> String {
     let tier = set.service_tier.map(|tier| format!("has the service tier {tier}"));
     let headers = set.headers.iter().map(|(name, value)| format!("goes with the header {name}: {value}"));
     model.into_iter().chain(bound).chain(tier).chain(headers).collect::<Vec<_>>().join(", ")
+}
+
+/// Where a conversation stays.
+fn kept(sound: &Sound, keep: Keep, rule: Option<&Value>) -> String {
+    let by = sound.policy.identity.get(keep.by).map_or("", |dimension| dimension.name.as_str());
+    let lasts = rule.and_then(|rule| rule.pointer("/keep/for")?.as_str()).unwrap_or("5m");
+    format!(
+        "stays, by {by}, on the model that has it in its cache until {lasts} after its last call, where that costs no more than another"
+    )
 }
 
 fn experiment(sound: &Sound, split: &Split, rule: Option<&Value>) -> String {

@@ -4,7 +4,7 @@
 use super::Warnings;
 use super::exceptions::end;
 use serde_json::{Map, Value};
-use tokenstile_engine::policy::Cheaper;
+use tokenstile_engine::policy::{Cheaper, Source};
 use wildmatch::WildMatch;
 
 /// What a route or an arm chooses, as it was written, and where that stands.
@@ -18,6 +18,7 @@ impl Warnings<'_> {
         let routes = self.written_routes();
         for (i, route) in routes.iter().enumerate() {
             self.over(i, route);
+            self.one_conversation(i, route);
             for choice in choices(i, route) {
                 self.shadowed(&routes, i, &choice);
                 self.worthless(route, &choice);
@@ -35,6 +36,25 @@ impl Warnings<'_> {
         if until.is_some_and(|until| until <= self.now.0) {
             let message = "over: it chooses nothing any more".to_owned();
             self.add("dead-rule", format!("routes[{i}].until"), message, None);
+        }
+    }
+
+    /// Calls that name no conversation are one of their own.
+    fn one_conversation(&mut self, i: usize, route: &Value) {
+        let Some(by) = route.pointer("/keep/by").and_then(Value::as_str) else { return };
+        let dimension = self.sound.policy.identity.iter().find(|dimension| dimension.name == by);
+        let constant = dimension.and_then(|dimension| {
+            dimension.sources.iter().find_map(|source| match source {
+                Source::Constant(value) => Some(value.clone()),
+                _ => None,
+            })
+        });
+        if let Some(value) = constant {
+            let message = format!(
+                "calls that name no `{by}` are all one, `{value}`, and keep each other where they are"
+            );
+            let help = format!("leave `value:{value}` out: a call that names none is not kept");
+            self.add("shared-conversation", format!("routes[{i}].keep.by"), message, Some(help));
         }
     }
 

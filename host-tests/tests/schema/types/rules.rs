@@ -66,7 +66,8 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("Window", json!({"oneOf": [{"required": ["calendar"]}, {"required": ["rolling"]}]})),
         ("Window.day", json!({"minimum": 1, "maximum": 31})),
         ("Window.timezone", json!({"default": "UTC", "examples": ["Europe/Berlin"]})),
-        ("Window.rolling", duration),
+        ("Window.rolling", duration.clone()),
+        ("WireKeep.lasts", duration),
         ("Budget.matches", json!({"additionalProperties": {"type": "string"}})),
         (
             "WireLimit.limit",
