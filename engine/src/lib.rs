@@ -13,6 +13,7 @@ pub mod json;
 pub mod learned;
 pub mod ledger;
 mod media;
+pub mod memo;
 pub mod otlp;
 pub mod outbox;
 pub mod policy;

@@ -138,10 +138,10 @@ pub struct BudgetState {
     pub window_seconds: u64,
     /// Where more can be bought.
     pub upgrade_url: Option<String>,
-    /// `at midnight PST`.
-    pub resets_text: String,
-    /// `today's `.
-    pub period_text: String,
+    /// Its window, for sentences alone: most calls say none.
+    pub open: OpenWindow,
+    /// When it was met.
+    pub now: EpochMs,
 }
 
 impl BudgetState {
@@ -162,9 +162,21 @@ impl BudgetState {
             resets_at,
             window_seconds: open.seconds,
             upgrade_url: None,
-            resets_text: open.resets_at_text(resets_at, now),
-            period_text: open.period_text(),
+            open: open.clone(),
+            now,
         }
+    }
+
+    /// `at midnight PST`.
+    #[must_use]
+    pub fn resets_text(&self) -> String {
+        self.open.resets_at_text(self.resets_at, self.now)
+    }
+
+    /// `today's `.
+    #[must_use]
+    pub fn period_text(&self) -> String {
+        self.open.period_text()
     }
 
     /// What is left of 100 %.
@@ -192,8 +204,8 @@ impl BudgetState {
             needed: amount(call.needed),
             percent: format!("{}%", self.percent()),
             unit: self.meter.unit_text().to_owned(),
-            period: self.period_text.clone(),
-            resets_at: self.resets_text.clone(),
+            period: self.period_text(),
+            resets_at: self.resets_text(),
             resets_in: duration_text(resets_in),
             rule: self.rule.clone(),
             model: call.model.to_owned(),
@@ -285,31 +297,28 @@ const SOON_SECONDS: u64 = 1;
 pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'static str, String)> {
     let mut tightest: Vec<&BudgetState> = states.iter().collect();
     tightest.sort_by_key(|state| std::cmp::Reverse(state.percent()));
-    let list = |item: &dyn Fn(&BudgetState) -> String| {
-        tightest.iter().map(|state| item(state)).collect::<Vec<_>>().join(", ")
-    };
+    let (mut policy, mut limit) = (String::with_capacity(128), String::with_capacity(64));
+    let put = |into: &mut String, parts: &[&str]| parts.iter().for_each(|part| into.push_str(part));
     // `w` and `t` are optional: what counts running calls has neither.
-    let time =
-        |name: &str, seconds: Option<u64>| seconds.map_or_else(String::new, |s| format!(";{name}={s}"));
-    let policy = |state: &BudgetState| {
-        let window = Some(state.window_seconds).filter(|seconds| *seconds > 0);
-        format!(
-            "\"{}\";q={};qu=\"{}\"{}",
-            state.rule,
-            state.header_count(state.limit),
-            state.meter.quota_unit(),
-            time("w", window)
-        )
+    let put_time = |into: &mut String, name: &str, seconds: Option<u64>| {
+        if let Some(seconds) = seconds {
+            put(into, &[name, &seconds.to_string()]);
+        }
     };
-    let limit = |state: &BudgetState| {
-        let remaining = state.header_count(state.remaining());
-        let seconds = state.resets_at.map(|at| now.seconds_until(at));
-        format!("\"{}\";r={remaining}{}", state.rule, time("t", seconds))
-    };
+    for state in tightest {
+        for list in [&mut policy, &mut limit] {
+            put(list, &[if list.is_empty() { "\"" } else { ", \"" }, &state.rule, "\""]);
+        }
+        let (limited, remaining) = (state.header_count(state.limit), state.header_count(state.remaining()));
+        put(&mut policy, &[";q=", &limited.to_string(), ";qu=\"", state.meter.quota_unit(), "\""]);
+        put_time(&mut policy, ";w=", Some(state.window_seconds).filter(|seconds| *seconds > 0));
+        put(&mut limit, &[";r=", &remaining.to_string()]);
+        put_time(&mut limit, ";t=", state.resets_at.map(|at| now.seconds_until(at)));
+    }
     if states.is_empty() {
         return Vec::new();
     }
-    vec![("ratelimit-policy", list(&policy)), ("ratelimit", list(&limit))]
+    vec![("ratelimit-policy", policy), ("ratelimit", limit)]
 }
 
 /// The answer to a call that no dialect recognises, under `"unknown": "deny"`: in the first dialect's

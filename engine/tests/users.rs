@@ -32,7 +32,7 @@ impl Store for Pages {
 
 /// The hold of so many tokens on the only budget of a policy.
 fn hold(policy: &Policy, user: &str, tokens: u64, now: EpochMs) -> Hold {
-    let headers = [(b"x-user-id".to_vec(), user.as_bytes().to_vec())];
+    let headers = [(b"x-user-id".as_slice(), user.as_bytes())];
     let identity = Identity::of(policy, Head { headers: &headers, ..Head::default() });
     let subject = Subject::of(&identity);
     let budget = &policy.budgets[0];

@@ -11,6 +11,7 @@ mod document;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use tokenstile_engine::dialect::{DIALECTS, Dialect};
+use tokenstile_engine::policy::OpenWindow;
 use tokenstile_engine::refusal::{BudgetState, Refusal, RefusalKind, Reply};
 use tokenstile_engine::units::{EpochMs, Meter};
 
@@ -44,8 +45,8 @@ fn example(kind: RefusalKind) -> (&'static str, Refusal) {
         resets_at: Some(EpochMs(NOW.0 + 15 * 3_600_000)),
         window_seconds: 86_400,
         upgrade_url: Some("https://acme.example/upgrade".to_owned()),
-        resets_text: "at midnight PST".to_owned(),
-        period_text: "today's ".to_owned(),
+        open: OpenWindow::until(EpochMs(NOW.0 + 15 * 3_600_000)),
+        now: NOW,
     };
     let soon = BudgetState { resets_at: Some(EpochMs(NOW.0 + 4_600)), window_seconds: 60, ..state.clone() };
     let (what, budget) = match kind {

@@ -102,7 +102,9 @@ fn what_a_collector_rejects_of_a_batch_is_counted_and_logged() {
     for (form, log, logged_of_it) in [("otlp", false, 3), ("otlp", true, 3), ("ndjson", false, 0)] {
         let shared = Shared::new();
         let mut vm = vm(Profile::Envoy, &shared, form, log);
-        ["ana", "ben", "cyd"].map(|user| call(&mut vm, user));
+        for user in ["ana", "ben", "cyd"] {
+            call(&mut vm, user);
+        }
         pass(&mut vm, 1);
         let answer = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"older than a day"}}"#;
         let token = vm.http_calls()[0].token;

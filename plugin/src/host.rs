@@ -228,11 +228,10 @@ fn replace(buffer: Buffer, len: usize, value: &[u8]) -> Result<(), Status> {
     ok(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, len, value.as_ptr(), value.len()) })
 }
 
-/// Every header of a map.
-pub(crate) fn headers(map: Map) -> Result<pairs::Pairs, Status> {
+/// Every header of a map, for [`pairs::decode`].
+pub(crate) fn headers(map: Map) -> Result<Vec<u8>, Status> {
     // SAFETY: the out-pointers come from `bytes`.
-    let bytes = bytes(|value, len| unsafe { raw::proxy_get_header_map_pairs(map as u32, value, len) })?;
-    Ok(pairs::decode(&bytes))
+    bytes(|value, len| unsafe { raw::proxy_get_header_map_pairs(map as u32, value, len) })
 }
 
 /// One header of a map. Hosts differ in how they say that it is absent.

@@ -1,10 +1,12 @@
 //! Header maps as the ABI writes them: a count, the lengths, then names and values each with a NUL.
 
-/// Headers in order, as bytes: a value need not be UTF-8.
-pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+use tokenstile_engine::policy::Header;
+
+/// Headers in order, in the bytes that the host gave.
+pub(crate) type Pairs<'b> = Vec<Header<'b>>;
 
 /// Reads a map. What a host cut short is left out.
-pub(crate) fn decode(bytes: &[u8]) -> Pairs {
+pub(crate) fn decode(bytes: &[u8]) -> Pairs<'_> {
     let count = word(bytes, 0).unwrap_or(0);
     let mut at = count.saturating_mul(8).saturating_add(4);
     let mut pairs = Vec::with_capacity(count.min(bytes.len()));
@@ -18,7 +20,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Pairs {
         else {
             break;
         };
-        pairs.push((key.to_vec(), value.to_vec()));
+        pairs.push((key, value));
     }
     pairs
 }
@@ -41,8 +43,8 @@ pub(crate) fn encode(headers: &[(&str, String)]) -> Vec<u8> {
 }
 
 /// The first value of a header, by its lower-case name.
-pub(crate) fn find<'p>(pairs: &'p Pairs, name: &str) -> Option<&'p [u8]> {
-    pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.as_slice())
+pub(crate) fn find<'b>(pairs: &[Header<'b>], name: &str) -> Option<&'b [u8]> {
+    pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<usize> {

@@ -1,6 +1,5 @@
 //! The quota endpoint on a proxy: answers it from the pages as they stand. Called when a request's headers are there.
 
-use crate::host::Status;
 use crate::identity;
 use crate::pairs::Pairs;
 use crate::root::Root;
@@ -15,14 +14,14 @@ pub(crate) fn answer(
     root: &Rc<RefCell<Root>>,
     method: &[u8],
     path: &[u8],
-    headers: &Result<Pairs, Status>,
+    headers: Option<&Pairs<'_>>,
 ) -> Reply {
     if let Some(reply) = quota::at_once(method, path) {
         return reply;
     }
     let mut root = root.borrow_mut();
     let kind = root.kind();
-    let (Some(now), Ok(headers)) = (root.now(), headers) else {
+    let (Some(now), Some(headers)) = (root.now(), headers) else {
         root.metrics.failed("host", "the quota endpoint has no clock or no headers");
         return quota::unavailable();
     };

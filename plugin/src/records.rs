@@ -5,6 +5,7 @@
 
 use crate::host::{self, Buffer, Level};
 use crate::root::Root;
+use tokenstile_engine::exchange::Record;
 use tokenstile_engine::otlp;
 use tokenstile_engine::outbox::{Fate, Letter};
 use tokenstile_engine::policy::Form;
@@ -13,18 +14,22 @@ use tokenstile_engine::units::EpochMs;
 impl Root {
     /// Writes a record where the policy wants it. Envoy shows the property to its access log as filter state
     /// `wasm.tokenstile_record`.
-    pub(crate) fn record(&mut self, record: &str, now: EpochMs) {
+    pub(crate) fn record(&mut self, record: &Record, now: EpochMs) {
+        let is_wanted = self.policy.records_to.is_some();
+        if !(is_wanted || self.policy.records_to_filter_state || self.policy.records_to_log) {
+            return;
+        }
+        let record = record.to_json();
         if self.policy.records_to_filter_state {
             let _ = host::set_property("tokenstile_record", record.as_bytes());
         }
-        let is_wanted = self.policy.records_to.is_some();
         let can_send = is_wanted && self.calls_out() && self.ticks_to_send();
-        let waits = can_send && self.batches.add(record, now);
+        let waits = can_send && self.batches.add(&record, now);
         if can_send && !waits {
             self.records_are("dropped", 1);
         }
         if self.policy.records_to_log || (is_wanted && !waits) {
-            log(record);
+            log(&record);
         }
     }
 

@@ -12,9 +12,9 @@ use tokenstile_engine::batches::Batches;
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{self, Denied, Hold, Reserved, Settled, StoreError, reserve_all};
+use tokenstile_engine::memo::Memo;
 use tokenstile_engine::outbox::Outbox;
 use tokenstile_engine::policy::{Policy, Verdict};
-use tokenstile_engine::price::Quotes;
 use tokenstile_engine::units::EpochMs;
 
 /// Settlements that the store did not take are kept up to here, to be tried again: about a megabyte.
@@ -63,8 +63,8 @@ pub(crate) struct Root {
     ended_before: Vec<Rc<RefCell<Self>>>,
     /// What answers came to on this worker.
     pub(crate) learned: Rc<RefCell<Learned>>,
-    /// Prices asked for lately.
-    pub(crate) quotes: Rc<RefCell<Quotes>>,
+    /// What calls have in common.
+    pub(crate) memo: Rc<RefCell<Memo>>,
     /// Alerts on their way.
     pub(crate) outbox: Outbox,
     /// Cost records on theirs.
@@ -111,7 +111,7 @@ impl Root {
             owed: Vec::new(),
             ended_before: Vec::new(),
             learned: Rc::default(),
-            quotes: Rc::default(),
+            memo: Rc::default(),
             outbox: Outbox::default(),
             batches: Batches::default(),
             ticking: 0,

@@ -49,8 +49,14 @@ impl Pages {
     }
 }
 
+/// The prefix and the number in hexadecimal digits.
 fn key(prefix: &str, number: u32) -> String {
-    format!("{prefix}{number:x}")
+    let mut key = String::with_capacity(prefix.len().saturating_add(8));
+    key.push_str(prefix);
+    let digits = (u32::BITS - (number | 1).leading_zeros()).div_ceil(4);
+    let digit = |place: u32| char::from_digit((number >> (place * 4)) & 15, 16);
+    key.extend((0..digits).rev().filter_map(digit));
+    key
 }
 
 impl Store for Pages {
@@ -70,14 +76,13 @@ fn update_shared<T>(
     let mut creations = CREATE.iter().cycle();
     let mut ask_again = true;
     for _ in 0..ATTEMPTS {
-        let (before, cas, found) = match host::shared_data(key.as_bytes()) {
+        let (mut page, cas, found) = match host::shared_data(key.as_bytes()) {
             Ok((bytes, cas)) => (Page::from_bytes(Some(&bytes)), cas, true),
             Err(host::NOT_FOUND) => (Page::default(), creations.next().copied().unwrap_or(0), false),
             Err(status) => return Err(StoreError::Failed(status)),
         };
-        let mut page = before.clone();
         let answer = change(&mut page);
-        if page == before {
+        if !page.is_changed() {
             // Nothing to give back on a page that is not there: asked again, for a host that says so once
             // by mistake would leave a hold behind.
             if !found && std::mem::take(&mut ask_again) {

@@ -11,7 +11,7 @@ use crate::root::{HostKind, Root};
 use request::{Line, is_encoded, remove_length, request_line, short_text, strip};
 use std::cell::RefCell;
 use std::rc::Rc;
-use tokenstile_engine::dialect::{self, Recognised, Route};
+use tokenstile_engine::dialect::{Recognised, Route};
 use tokenstile_engine::exchange::{Exchange, Next};
 use tokenstile_engine::policy::{Head, Verdict};
 use tokenstile_engine::quota;
@@ -71,17 +71,21 @@ impl Stream {
     /// Looks at a new request. Of one that is not ours no more is read.
     pub(crate) fn recognise(root: &Rc<RefCell<Root>>, context: u32, end_of_stream: bool) -> Seen {
         // All at once cost as much as two single ones. Once more: without headers it is not known who pays.
-        let headers = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
+        let bytes = host::headers(Map::RequestHeaders).or_else(|_| host::headers(Map::RequestHeaders));
+        let headers = bytes.as_deref().map(pairs::decode).map_err(|status| *status);
         let line = request_line(headers.as_ref().ok());
         let route = match &line {
             Ok(Line { method, path, .. }) if quota::is_asked(&root.borrow().policy, path) => {
-                return answered(root, &crate::quota::answer(root, method, path, &headers));
+                return answered(root, &crate::quota::answer(root, method, path, headers.as_ref().ok()));
             }
-            Ok(Line { method, host, path }) => match dialect::recognise(method, host, path) {
-                Recognised::Metered(route) => route,
-                Recognised::Free(_) => return Seen::Passes,
-                Recognised::Unknown => return unknown(root),
-            },
+            Ok(Line { method, host, path }) => {
+                let recognised = root.borrow().memo.borrow_mut().routes.recognise(method, host, path);
+                match recognised {
+                    Recognised::Metered(route) => route,
+                    Recognised::Free(_) => return Seen::Passes,
+                    Recognised::Unknown => return unknown(root),
+                }
+            }
             // CONNECT has none.
             Err(host::NOT_FOUND) => return Seen::Passes,
             // It may be anything. Where failures refuse, it is refused in the first dialect's words.
@@ -103,7 +107,7 @@ impl Stream {
         root: &Rc<RefCell<Root>>,
         context: u32,
         route: Route,
-        headers: Result<Pairs, host::Status>,
+        headers: Result<Pairs<'_>, host::Status>,
         line_failed: Option<host::Status>,
         end_of_stream: bool,
     ) -> (Self, Action) {
@@ -119,7 +123,7 @@ impl Stream {
         let path = route.path.clone();
         let mut exchange = Exchange::new(policy, route, identity, at);
         exchange.learns(shared.learned.clone());
-        exchange.asks_prices_of(shared.quotes.clone());
+        exchange.remembers(shared.memo.clone());
         exchange.offers(&known);
         let request_id = pairs::find(&known, "x-request-id").map(short_text).unwrap_or_default();
         exchange.set_ids(shared.call_id(context), request_id);
@@ -166,7 +170,7 @@ impl Stream {
         (stream, action)
     }
 
-    fn head(&mut self, headers: &Pairs, end_of_stream: bool) -> Action {
+    fn head(&mut self, headers: &Pairs<'_>, end_of_stream: bool) -> Action {
         let now = self.now();
         let announced =
             pairs::find(headers, "content-length").and_then(|text| std::str::from_utf8(text).ok());
@@ -184,14 +188,16 @@ impl Stream {
         if end_of_stream && self.kind != HostKind::Apisix {
             return self.whole_body(Ok(Vec::new()));
         }
-        self.prepare_body();
+        self.prepare_body(headers);
         if self.headers_held { Action::Pause } else { Action::Continue }
     }
 
     /// Asks the proxy for the body, and makes it possible to change it and to read the answer.
-    fn prepare_body(&mut self) {
+    fn prepare_body(&mut self, headers: &Pairs<'_>) {
         // An answer that the filter cannot read cannot be settled by what it states.
-        let _ = host::remove_header(Map::RequestHeaders, "accept-encoding");
+        if pairs::find(headers, "accept-encoding").is_some() {
+            let _ = host::remove_header(Map::RequestHeaders, "accept-encoding");
+        }
         let (hold, edits) = {
             let root = self.root.borrow();
             (root.policy.hold_headers, root.policy.edits_requests())
@@ -421,7 +427,7 @@ impl Stream {
         self.exchange.booked(&mut settlement, &settled.before);
         root.metrics.add("released_tokens", &[], self.held);
         root.metrics.settled(&self.exchange, &settlement);
-        root.record(&settlement.record.to_json(), now);
+        root.record(&settlement.record, now);
         self.exchange.stream_note(&settlement)
     }
 

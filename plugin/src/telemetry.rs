@@ -6,7 +6,6 @@
 
 use crate::host::{self, Level};
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::Arc;
 use tokenstile_engine::exchange::{Exchange, Record, Settlement, UsageSource};
 use tokenstile_engine::policy::Policy;
@@ -20,6 +19,8 @@ const OTHER: &str = "other";
 pub(crate) struct Metrics {
     policy: Arc<Policy>,
     ids: HashMap<String, u32>,
+    /// Room for a name, kept from one to the next.
+    name: String,
     /// For each dimension that is a label, the values seen.
     values: Vec<HashSet<String>>,
     /// What stays as it is was told.
@@ -29,7 +30,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(policy: Arc<Policy>) -> Self {
         let values = vec![HashSet::new(); policy.metric_labels.len()];
-        Self { policy, ids: HashMap::new(), values, told: false }
+        Self { policy, ids: HashMap::new(), name: String::new(), values, told: false }
     }
 
     /// Adds to a counter. A host without metrics loses nothing else.
@@ -56,18 +57,19 @@ impl Metrics {
     }
 
     fn id(&mut self, kind: host::Metric, name: &str, labels: &[(&str, &str)], who: &str) -> Option<u32> {
-        let mut full = String::with_capacity(96);
+        let full = &mut self.name;
+        full.clear();
         full.push_str("tokenstile_");
         full.push_str(name);
         for (label, value) in labels {
-            push_label(&mut full, label, value);
+            push_label(full, label, value);
         }
         full.push_str(who);
-        if let Some(id) = self.ids.get(&full) {
+        if let Some(id) = self.ids.get(full.as_str()) {
             return Some(*id);
         }
-        let id = host::define_metric(kind, &full).ok()?;
-        self.ids.insert(full, id);
+        let id = host::define_metric(kind, full).ok()?;
+        self.ids.insert(full.clone(), id);
         Some(id)
     }
 
@@ -195,7 +197,13 @@ fn push_label(name: &mut String, label: &str, value: &str) {
     if value.is_empty() {
         return;
     }
-    let _ = write!(name, ";{label}=");
+    for part in [";", label, "="] {
+        name.push_str(part);
+    }
+    let is_plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b';' | b'=' | b'"' | b'\\');
+    if value.len() <= LONGEST && value.bytes().all(is_plain) {
+        return name.push_str(value);
+    }
     let clean =
         |c: char| if c == ';' || c == '=' || c == '"' || c == '\\' || c.is_control() { '_' } else { c };
     name.extend(value.chars().take(LONGEST).map(clean));

@@ -151,9 +151,10 @@ impl Watch {
             return format!("{shadow}{who}: {used} of at most {limit}{unit}, which is {threshold}.");
         }
         let what = if refused { "would be passed by a call, which was refused" } else { "is used" };
-        let period = state.period_text.trim_end();
+        let period = state.period_text();
+        let period = period.trim_end();
         let resets =
-            state.resets_at.filter(|at| *at > now).map(|_| format!(" It resets {}.", state.resets_text));
+            state.resets_at.filter(|at| *at > now).map(|_| format!(" It resets {}.", state.resets_text()));
         let resets = resets.unwrap_or_default();
         format!("{shadow}{who}: {threshold} of {period} AI quota {what} ({used} of {limit}{unit}).{resets}")
     }

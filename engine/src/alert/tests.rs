@@ -63,7 +63,7 @@ impl Desk {
 
     fn ask(&mut self, user: &str, prompt: &str) -> (Exchange, Next) {
         let route = recognise(b"POST", b"api.openai.com", b"/v1/chat/completions").metered().unwrap();
-        let headers = [(b"x-user-id".to_vec(), user.as_bytes().to_vec())];
+        let headers = [(b"x-user-id".as_slice(), user.as_bytes())];
         let identity = Identity::of(&self.policy, Head { headers: &headers, ..Head::default() });
         let mut call = Exchange::new(self.policy.clone(), route, identity, self.now);
         let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": prompt}]}).to_string();

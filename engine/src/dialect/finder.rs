@@ -62,7 +62,7 @@ impl Visitor for Asked<'_> {
     }
 }
 
-fn read_whole(body: &[u8], visitor: &mut impl Visitor) -> Result<(), Opaque> {
+fn read_whole(body: &[u8], visitor: &mut dyn Visitor) -> Result<(), Opaque> {
     let mut reader = Reader::new();
     let read = reader.feed(body, visitor).and_then(|()| reader.finish(visitor));
     read.map_err(|error| Opaque(error.to_string()))

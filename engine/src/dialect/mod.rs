@@ -173,7 +173,7 @@ pub struct Route {
 }
 
 /// What a target is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Recognised {
     /// A call that is metered.
     Metered(Route),

@@ -338,7 +338,7 @@ impl Exchange {
         let message = format!(
             "Calls are slowed down: you've used {}% of {}AI quota. Try again in {}.",
             state.percent(),
-            state.period_text,
+            state.period_text(),
             crate::policy::duration_text(seconds)
         );
         self.give_back();
@@ -484,7 +484,7 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
 fn until(state: &BudgetState) -> String {
     match state.meter {
         Meter::RequestsInFlight => "a request ends".to_owned(),
-        _ => format!("the quota resets {}", state.resets_text),
+        _ => format!("the quota resets {}", state.resets_text()),
     }
 }
 

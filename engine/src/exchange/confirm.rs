@@ -8,7 +8,7 @@
 use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
-use crate::policy::{Confirm, Confirmations, OpenWindow, duration_text};
+use crate::policy::{Confirm, Confirmations, Header, OpenWindow, duration_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, rfc3339};
 use crate::secret::is_same;
 use crate::units::{EpochMs, NanoUsd};
@@ -60,7 +60,7 @@ impl Token {
 
 impl Exchange {
     /// The request's headers: which of them confirm, and which choose an arm. One that stands more than once confirms nothing.
-    pub fn offers(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
+    pub fn offers(&mut self, headers: &[Header<'_>]) {
         self.wants_arm(headers);
         self.read_retries(headers);
         let Some(confirmations) = &self.policy.confirmations else { return };

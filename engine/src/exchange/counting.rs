@@ -6,7 +6,7 @@ use crate::policy::CountRule;
 use crate::units::EpochMs;
 
 /// Prompts shorter than this many bytes are counted at once: that costs less than asking twice.
-const COUNTED_BELOW: usize = 2048;
+const COUNTED_BELOW: usize = 512;
 
 /// More than any provider adds to a prompt unseen (Anthropic's system prompt for tools has up to 804
 /// tokens: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing>).

@@ -50,7 +50,7 @@ impl Exchange {
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
             let amount = budget.meter.amount(u64::from(counts_calls));
-            let open = budget.window.open(budget.limit, now);
+            let open = self.memo.borrow_mut().windows.open(index, budget, now);
             let key = policy.slot_key(budget, &subject);
             let warns = [NO_WARNING; WARNINGS_MAX];
             let hold = Hold { key, window: open.rule, amount, cap: Some(cap), warns };

@@ -40,8 +40,9 @@ use crate::alert::Owed;
 use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
 use crate::learned::Learned;
 use crate::ledger::{Denied, Hold, Reserved};
+use crate::memo::Memo;
 use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
-use crate::price::{Quote, Quotes, UnknownPrice};
+use crate::price::{Quote, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
 use crate::usage::{AnswerReader, Strip};
@@ -126,8 +127,8 @@ pub struct Exchange {
     prompt_is_partial: bool,
     /// The price of the call as asked for.
     quote: OnceCell<Rc<Quote>>,
-    /// Quotes given lately.
-    quotes: Rc<RefCell<Quotes>>,
+    /// What calls of this policy have in common.
+    memo: Rc<RefCell<Memo>>,
     /// The prompt is estimated, and has this many tokens at most.
     prompt_bound: Option<u64>,
     body_editable: bool,
@@ -184,7 +185,7 @@ impl Exchange {
             prompt_prefix: None,
             prompt_is_partial: false,
             quote: OnceCell::new(),
-            quotes: Rc::default(),
+            memo: Rc::default(),
             prompt_bound: None,
             body_editable: true,
             path_editable: true,
@@ -222,9 +223,9 @@ impl Exchange {
         self.learned = Some(learned).filter(|_| self.policy.learns());
     }
 
-    /// Lends the quotes given lately to calls of the same policy.
-    pub fn asks_prices_of(&mut self, quotes: Rc<RefCell<Quotes>>) {
-        self.quotes = quotes;
+    /// Lends what calls of the same policy have in common.
+    pub fn remembers(&mut self, memo: Rc<RefCell<Memo>>) {
+        self.memo = memo;
     }
 
     /// This host cannot replace bodies: steps that would change them fall to the next step.

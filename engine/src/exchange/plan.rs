@@ -37,7 +37,7 @@ impl Exchange {
         let quote = self.asked_quote();
         let subject = self.subject();
         let planned = |(index, budget): (usize, &Budget)| {
-            let open = budget.window.open(budget.limit, now);
+            let open = self.memo.borrow_mut().windows.open(index, budget, now);
             let hold = Hold {
                 key: self.policy.slot_key(budget, &subject),
                 window: open.rule,
@@ -151,7 +151,7 @@ impl Exchange {
             place: places.into_iter().find(|place| !place.is_empty()).unwrap_or(""),
             at: self.started,
         };
-        self.quotes.borrow_mut().quote(&self.policy.prices, &query)
+        self.memo.borrow_mut().quotes.quote(&self.policy.prices, &query)
     }
 
     /// How the answer says that it was served; else as asked. `auto` is what was asked, not what was done.

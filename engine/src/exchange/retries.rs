@@ -2,13 +2,14 @@
 //! experiments are compared: an answer that makes clients try again is worse than its cost tells.
 
 use super::Exchange;
+use crate::policy::Header;
 
 /// More than any SDK tries: a caller may write what it likes.
 const RETRIES_MAX: u64 = 1_000;
 
 impl Exchange {
     /// Reads what the client's SDK says, if an experiment is to know it.
-    pub(super) fn read_retries(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
+    pub(super) fn read_retries(&mut self, headers: &[Header<'_>]) {
         if self.policy.has_experiments() {
             self.retry_count = headers.iter().find_map(|(name, value)| retries(name, value)).unwrap_or(0);
         }

@@ -6,7 +6,7 @@ use super::keeping::Kept;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
-    Arm, Assigned, Cheaper, HOLDOUT, NewModel, Policy, RouteRule, Setting, Split, knows_service_tier,
+    Arm, Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, knows_service_tier,
 };
 use crate::units::EpochMs;
 use wildmatch::WildMatch;
@@ -51,7 +51,7 @@ impl Routing {
 
 impl Exchange {
     /// The caller's `x-tokenstile-arm`: it chooses an arm if it knows the secret.
-    pub(super) fn wants_arm(&mut self, headers: &[(Vec<u8>, Vec<u8>)]) {
+    pub(super) fn wants_arm(&mut self, headers: &[Header<'_>]) {
         if !self.policy.lets_choose_arms() {
             return;
         }

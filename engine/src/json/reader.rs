@@ -111,12 +111,13 @@ impl Reader {
     ///
     /// # Errors
     /// The document is not JSON, or nests too deep. The reader must not be fed further.
-    pub fn feed(&mut self, piece: &[u8], visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    pub fn feed(&mut self, piece: &[u8], visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         let mut rest = piece;
         while let Some((&byte, tail)) = rest.split_first() {
             let taken = match self.state {
                 State::InKey | State::InText => self.string(rest, visitor)?,
                 State::InScalar => self.scalar(rest, visitor)?,
+                State::Key { .. } if byte == b'"' => self.key(rest, visitor),
                 _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => 1,
                 _ => {
                     self.structure(byte, visitor)?;
@@ -133,7 +134,7 @@ impl Reader {
     ///
     /// # Errors
     /// It ended too early, or its last number is none.
-    pub fn finish(&mut self, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    pub fn finish(&mut self, visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         if self.state == State::InScalar {
             self.end_scalar(visitor)?;
         }
@@ -144,16 +145,34 @@ impl Reader {
         JsonError::Unexpected { at: self.offset }
     }
 
-    fn structure(&mut self, byte: u8, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    /// Begins a key, and reads it at once with its colon if it is here whole and plain, as most are. Gives how many
+    /// bytes it took.
+    fn key(&mut self, rest: &[u8], visitor: &mut dyn Visitor) -> usize {
+        let inside = rest.get(1..).unwrap_or_default();
+        let mut near = inside.iter().take(KEY_MAX);
+        let end = near.position(|byte| matches!(byte, b'"' | b'\\'));
+        let Some((end, b'"')) = end.and_then(|end| Some((end, *inside.get(end)?))) else {
+            self.scratch.clear();
+            self.state = State::InKey;
+            return 1;
+        };
+        let name = inside.get(..end).unwrap_or_default();
+        self.path.push(Key::from_name(name));
+        visitor.key(&self.path, name);
+        if inside.get(end.saturating_add(1)) == Some(&b':') {
+            self.state = State::Value { or_close: false };
+            return end.saturating_add(3);
+        }
+        self.state = State::Colon;
+        end.saturating_add(2)
+    }
+
+    fn structure(&mut self, byte: u8, visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         match (self.state, byte) {
             (State::Value { or_close: true }, b']') | (State::Key { or_close: true }, b'}') => {
                 self.close(visitor);
             }
             (State::Value { .. }, _) => self.begin_value(byte, visitor)?,
-            (State::Key { .. }, b'"') => {
-                self.scratch.clear();
-                self.state = State::InKey;
-            }
             (State::Colon, b':') => self.state = State::Value { or_close: false },
             (State::Next, b',') => self.comma(),
             (State::Next, b'}') if self.containers.last() == Some(&Container::Object) => {
@@ -179,7 +198,7 @@ impl Reader {
         };
     }
 
-    fn begin_value(&mut self, byte: u8, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    fn begin_value(&mut self, byte: u8, visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         match byte {
             b'{' => self.open(Container::Object, visitor)?,
             b'[' => self.open(Container::Array, visitor)?,
@@ -199,7 +218,7 @@ impl Reader {
         Ok(())
     }
 
-    fn open(&mut self, container: Container, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    fn open(&mut self, container: Container, visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         if self.containers.len() >= DEPTH_MAX {
             return Err(JsonError::TooDeep);
         }
@@ -217,7 +236,7 @@ impl Reader {
     }
 
     /// Closes the innermost container. An array that closes empty still has its `Item` on the path.
-    fn close(&mut self, visitor: &mut impl Visitor) {
+    fn close(&mut self, visitor: &mut dyn Visitor) {
         if self.state == (State::Value { or_close: true }) {
             self.path.pop();
         }
@@ -232,7 +251,7 @@ impl Reader {
     }
 
     /// Reads within a key or a string value; gives how many bytes it took.
-    fn string(&mut self, rest: &[u8], visitor: &mut impl Visitor) -> Result<usize, JsonError> {
+    fn string(&mut self, rest: &[u8], visitor: &mut dyn Visitor) -> Result<usize, JsonError> {
         if self.unescape.state != Escape::None {
             let byte = rest.first().copied().unwrap_or_default();
             let decoded = self.unescape.step(byte)?;
@@ -245,6 +264,10 @@ impl Reader {
             let lone = self.unescape.flush();
             self.text_piece(lone.as_bytes(), visitor);
             self.text_piece(rest.get(..plain).unwrap_or_default(), visitor);
+            if rest.get(plain) == Some(&b'"') {
+                self.end_string(self.offset.saturating_add(plain), visitor);
+                return Ok(plain.saturating_add(1));
+            }
             return Ok(plain);
         }
         // Most escapes have two bytes, and both are here.
@@ -261,12 +284,12 @@ impl Reader {
         } else {
             let lone = self.unescape.flush();
             self.text_piece(lone.as_bytes(), visitor);
-            self.end_string(visitor);
+            self.end_string(self.offset, visitor);
         }
         Ok(1)
     }
 
-    fn text_piece(&mut self, piece: &[u8], visitor: &mut impl Visitor) {
+    fn text_piece(&mut self, piece: &[u8], visitor: &mut dyn Visitor) {
         if piece.is_empty() {
             return;
         }
@@ -278,19 +301,20 @@ impl Reader {
         }
     }
 
-    fn end_string(&mut self, visitor: &mut impl Visitor) {
+    /// Its quote stands at `at`.
+    fn end_string(&mut self, at: usize, visitor: &mut dyn Visitor) {
         if self.state == State::InKey {
             self.path.push(Key::from_name(&self.scratch));
             visitor.key(&self.path, &self.scratch);
             self.state = State::Colon;
         } else {
-            visitor.event(&self.path, Event::TextEnd { end: self.offset.saturating_add(1) });
+            visitor.event(&self.path, Event::TextEnd { end: at.saturating_add(1) });
             self.after_value();
         }
     }
 
     /// Reads within a number or literal; takes nothing when its end was reached.
-    fn scalar(&mut self, rest: &[u8], visitor: &mut impl Visitor) -> Result<usize, JsonError> {
+    fn scalar(&mut self, rest: &[u8], visitor: &mut dyn Visitor) -> Result<usize, JsonError> {
         let is_part = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
         let part = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
         if part == 0 {
@@ -304,7 +328,7 @@ impl Reader {
         Ok(part)
     }
 
-    fn end_scalar(&mut self, visitor: &mut impl Visitor) -> Result<(), JsonError> {
+    fn end_scalar(&mut self, visitor: &mut dyn Visitor) -> Result<(), JsonError> {
         let event = match self.scratch.as_slice() {
             b"true" => Event::Bool(true),
             b"false" => Event::Bool(false),

@@ -13,11 +13,14 @@ pub const PAGE_BYTES: usize = SLOT_BYTES * SLOTS_PER_PAGE;
 
 /// The slots of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page([u8; PAGE_BYTES]);
+pub struct Page {
+    bytes: [u8; PAGE_BYTES],
+    is_changed: bool,
+}
 
 impl Default for Page {
     fn default() -> Self {
-        Self([0; PAGE_BYTES])
+        Self { bytes: [0; PAGE_BYTES], is_changed: false }
     }
 }
 
@@ -38,13 +41,20 @@ impl Page {
     /// A page from stored bytes. Bytes of another size are another layout's: they count as empty.
     #[must_use]
     pub fn from_bytes(bytes: Option<&[u8]>) -> Self {
-        bytes.and_then(|b| <[u8; PAGE_BYTES]>::try_from(b).ok()).map(Self).unwrap_or_default()
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or_else(Self::default, |bytes| Self { bytes, is_changed: false })
+    }
+
+    /// Whether it says anything else than when it was made.
+    #[must_use]
+    pub const fn is_changed(&self) -> bool {
+        self.is_changed
     }
 
     /// The bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// Takes a hold for its subject, finding or making its slot.
@@ -92,11 +102,14 @@ impl Page {
     }
 
     fn slots(&self) -> impl Iterator<Item = (usize, Slot)> {
-        self.0.as_chunks::<SLOT_BYTES>().0.iter().map(Slot::from_bytes).enumerate()
+        self.bytes.as_chunks::<SLOT_BYTES>().0.iter().map(Slot::from_bytes).enumerate()
     }
 
+    /// Of the others the tag alone is read.
     fn find(&self, tag: u64) -> Option<(usize, Slot)> {
-        self.slots().find(|(_, slot)| slot.tag == tag)
+        let mut slots = self.bytes.as_chunks::<SLOT_BYTES>().0.iter().enumerate();
+        let (index, slot) = slots.find(|(_, slot)| Slot::tag_of(slot) == tag)?;
+        Some((index, Slot::from_bytes(slot)))
     }
 
     fn free(&self, now: EpochMs) -> Option<usize> {
@@ -104,8 +117,12 @@ impl Page {
     }
 
     fn write(&mut self, index: usize, slot: Slot) {
-        if let Some(to) = self.0.as_chunks_mut::<SLOT_BYTES>().0.get_mut(index) {
-            *to = slot.to_bytes();
+        let slot = slot.to_bytes();
+        if let Some(to) = self.bytes.as_chunks_mut::<SLOT_BYTES>().0.get_mut(index)
+            && *to != slot
+        {
+            *to = slot;
+            self.is_changed = true;
         }
     }
 }

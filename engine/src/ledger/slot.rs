@@ -103,6 +103,10 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    pub(super) fn tag_of(bytes: &[u8; SLOT_BYTES]) -> u64 {
+        bytes.first_chunk::<8>().map_or(0, |tag| u64::from_le_bytes(*tag))
+    }
+
     pub(super) fn from_bytes(bytes: &[u8; SLOT_BYTES]) -> Self {
         let (words, _) = bytes.as_chunks::<8>();
         let word = |i: usize| words.get(i).map_or(0, |w| i64::from_le_bytes(*w));

@@ -31,7 +31,7 @@ pub use downgrade::{Cheaper, Downgrade, DowngradeList};
 pub use effort::Effort;
 pub use errors::{PolicyError, PolicyErrors};
 pub use hours::Hours;
-pub use identity::{Ask, Dimension, Head, Identity, IdentityReader, Match, Source};
+pub use identity::{Ask, Dimension, Head, Header, Identity, IdentityReader, Match, Source};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption, Term};
 pub use routes::{Arm, Assigned, HOLDOUT, Keep, NewModel, RouteRule, Setting, Split, knows_service_tier};

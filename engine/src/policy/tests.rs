@@ -47,8 +47,7 @@ fn a_good_policy_compiles() {
 }
 
 fn identity(policy: &Policy, headers: &[(&str, &'static [u8])]) -> Identity {
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect();
     Identity::of(policy, Head { headers: &headers, ..Head::default() })
 }
 

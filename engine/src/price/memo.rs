@@ -11,7 +11,7 @@ const NAME_MAX: usize = 128;
 /// No price changes within a minute: those that depend on the time name a day, or minutes of the day.
 const MINUTE_MS: i64 = 60_000;
 
-/// Quotes of one policy in one minute. The shell owns one a VM and lends it to its exchanges.
+/// Quotes of one policy in one minute. Part of what the shell lends to its exchanges: `Memo`.
 #[derive(Debug, Default)]
 pub struct Quotes {
     minute: i64,

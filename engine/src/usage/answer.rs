@@ -108,6 +108,8 @@ fn name_event(open: &mut Vec<u8>, name: &mut String, event: Event<'_>) {
     match event {
         Event::TextBegin { .. } => open.clear(),
         Event::Text(piece) => push_up_to(NAME_MAX, open, piece),
+        // Each event of a stream says the same again.
+        Event::TextEnd { .. } if name.as_bytes() == open.as_slice() => {}
         Event::TextEnd { .. } => *name = String::from_utf8_lossy(open).into_owned(),
         _ => {}
     }

@@ -41,7 +41,7 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    pub(super) fn feed(&mut self, chunk: &[u8], visitor: &mut impl Visitor) {
+    pub(super) fn feed(&mut self, chunk: &[u8], visitor: &mut dyn Visitor) {
         let mut rest = chunk;
         while !rest.is_empty() && !self.lost {
             rest = self.step(rest, visitor);
@@ -49,7 +49,7 @@ impl Splitter {
     }
 
     /// Takes some bytes and gives the rest.
-    fn step<'c>(&mut self, rest: &'c [u8], visitor: &mut impl Visitor) -> &'c [u8] {
+    fn step<'c>(&mut self, rest: &'c [u8], visitor: &mut dyn Visitor) -> &'c [u8] {
         if self.headers > 0 {
             return take(&mut self.headers, rest).1;
         }
@@ -104,12 +104,12 @@ struct Inner {
     base64: Base64,
 }
 
-struct Both<'v, V> {
-    outer: &'v mut V,
+struct Both<'v> {
+    outer: &'v mut dyn Visitor,
     inner: &'v mut Inner,
 }
 
-impl<V: Visitor> Visitor for Both<'_, V> {
+impl Visitor for Both<'_> {
     fn event(&mut self, path: &[Key], event: Event<'_>) {
         match (path, event) {
             ([Key::Bytes], Event::TextBegin { .. }) => {

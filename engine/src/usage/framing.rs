@@ -42,7 +42,7 @@ impl Framing {
         !matches!(self, Self::Unreadable)
     }
 
-    pub(super) fn feed(&mut self, mut chunk: &[u8], visitor: &mut impl Visitor) {
+    pub(super) fn feed(&mut self, mut chunk: &[u8], visitor: &mut dyn Visitor) {
         if let Self::Unknown(documents) = self {
             chunk = chunk.trim_ascii_start();
             let Some(first) = chunk.first() else { return };
@@ -82,7 +82,7 @@ impl Documents {
         Self { reader: Reader::new(), skipping: false }
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8], visitor: &mut impl Visitor) {
+    pub(super) fn feed(&mut self, piece: &[u8], visitor: &mut dyn Visitor) {
         if !self.skipping {
             self.skipping = self.reader.feed(piece, visitor).is_err();
         }
@@ -103,7 +103,7 @@ impl Documents {
     }
 
     /// A line end inside a string would be escaped, so it ends a document.
-    fn feed_lines(&mut self, chunk: &[u8], visitor: &mut impl Visitor) {
+    fn feed_lines(&mut self, chunk: &[u8], visitor: &mut dyn Visitor) {
         let mut rest = chunk;
         while let Some(at) = memchr::memchr(b'\n', rest) {
             let (line, tail) = rest.split_at(at);

@@ -25,7 +25,7 @@ impl Books {
     /// What stands in every budget that a caller with these headers meets, in the policy's order, in whole tokens
     /// or nano-dollars: settled and held.
     pub fn levels(&self, shared: &Shared, headers: &HeaderMap) -> Vec<(u64, u64)> {
-        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let headers: Vec<_> = headers.iter().collect();
         let identity = Identity::of(&self.policy, Head { headers: &headers, ..Head::default() });
         let subject = Subject::of(&identity);
         let now = EpochMs(i64::try_from(shared.clock().now_ns() / 1_000_000).unwrap_or(i64::MAX));

@@ -19,8 +19,8 @@ use tokenstile_engine::dialect::{self, Edits, Recognised};
 use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, reserve_all};
-use tokenstile_engine::policy::{Ask, Head, Identity, IdentityReader, Policy, Verdict};
-use tokenstile_engine::price::Quotes;
+use tokenstile_engine::memo::Memo;
+use tokenstile_engine::policy::{Ask, Head, Header, Identity, IdentityReader, Policy, Verdict};
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
@@ -59,7 +59,7 @@ struct World {
     policy: Arc<Policy>,
     pages: Pages,
     learned: Rc<RefCell<Learned>>,
-    quotes: Rc<RefCell<Quotes>>,
+    memo: Rc<RefCell<Memo>>,
     now: EpochMs,
     /// What is put into the ledger before the first call that meets these budgets.
     used: Vec<(String, Amount)>,
@@ -100,12 +100,12 @@ impl World {
     fn of(policy: &Value) -> Result<Self, String> {
         let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let policy = Arc::new(policy);
-        let (pages, learned, quotes) = (Pages::default(), Rc::default(), Rc::default());
+        let (pages, learned, memo) = (Pages::default(), Rc::default(), Rc::default());
         Ok(Self {
             policy,
             pages,
             learned,
-            quotes,
+            memo,
             now: START,
             used: Vec::new(),
             weighed: Vec::new(),
@@ -136,12 +136,12 @@ impl World {
             }
             _ => return Ok(Begun::Upstream(None, sent(sending.body()), Vec::new())),
         };
-        let headers: Vec<(Vec<u8>, Vec<u8>)> = sending.headers.clone().into();
+        let headers: Vec<Header<'_>> = sending.headers.iter().collect();
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let identity = identity(&self.policy, head, call)?;
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, self.now);
         exchange.learns(self.learned.clone());
-        exchange.asks_prices_of(self.quotes.clone());
+        exchange.remembers(self.memo.clone());
         exchange.offers(&headers);
         if let Some(languages) = header("accept-language") {
             exchange.accepts_language(languages);
@@ -196,7 +196,7 @@ impl World {
         if let Some(reply) = quota::at_once(method, path) {
             return Ok(reply);
         }
-        let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.clone().into();
+        let headers: Vec<Header<'_>> = headers.iter().collect();
         let identity = identity(&self.policy, Head { headers: &headers, path, dialect: "" }, call)?;
         let question = Question::new(&self.policy, &identity, path, self.now);
         let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, self.now));

@@ -16,8 +16,8 @@ use tokenstile_engine::dialect::{DIALECTS, Facts, Recognised, Route, recognise};
 use tokenstile_engine::exchange::{Decision, Exchange, Next, UsageSource};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
+use tokenstile_engine::memo::Memo;
 use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
-use tokenstile_engine::price::Quotes;
 use tokenstile_engine::price::providers;
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_engine::usage::{AnswerReader, Served, Usage};
@@ -40,7 +40,7 @@ pub struct Native {
     running: Agenda<Landing>,
     /// What answers came to, by kinds of calls, as each worker of the filter learns it.
     learned: Rc<RefCell<Learned>>,
-    quotes: Rc<RefCell<Quotes>>,
+    memo: Rc<RefCell<Memo>>,
 }
 
 /// What is booked when a call ends.
@@ -96,7 +96,7 @@ impl Native {
             routes: HashMap::new(),
             running: Agenda::new(),
             learned: Rc::default(),
-            quotes: Rc::default(),
+            memo: Rc::default(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Native {
         let identity = Identity::known(self.values(counted));
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
-        exchange.asks_prices_of(self.quotes.clone());
+        exchange.remembers(self.memo.clone());
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
         let facts = Facts { stream: counted.streams == Some(true), ..facts };
         let usage = match counted.used {
@@ -173,14 +173,14 @@ impl Native {
     fn whole(&self, whole: &Whole, now: EpochMs) -> Option<(Exchange, Next, Known)> {
         let (method, host, path) = (whole.method.as_bytes(), whole.host.as_bytes(), whole.path.as_bytes());
         let Recognised::Metered(route) = recognise(method, host, path) else { return None };
-        let headers: Vec<(Vec<u8>, Vec<u8>)> =
-            whole.request_headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
+        let headers: Vec<_> =
+            whole.request_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
         let simulable = answer::can(route.dialect.name);
         let identity = Identity::of(&self.policy, head);
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
-        exchange.asks_prices_of(self.quotes.clone());
+        exchange.remembers(self.memo.clone());
         if !self.policy.hold_headers {
             exchange.path_is_read_only();
         }

@@ -21,7 +21,8 @@ impl Stream {
             }
         }
         // All at once cost as much as two single ones; one by one where a host does not give them so.
-        let all = host::headers(Map::ResponseHeaders).ok();
+        let bytes = host::headers(Map::ResponseHeaders).ok();
+        let all = bytes.as_deref().map(pairs::decode);
         let one = |name: &str| host::header(Map::ResponseHeaders, name);
         // Once more: without status and type the answer cannot be read.
         let text = |name: &str| {

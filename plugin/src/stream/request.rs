@@ -2,28 +2,35 @@
 
 use crate::host::{self, Map};
 use crate::pairs::{self, Pairs};
+use std::borrow::Cow;
 use tokenstile_engine::dialect;
 use tokenstile_engine::policy::Policy;
 
 /// What tells where a request goes.
-pub(super) struct Line {
-    pub(super) method: Vec<u8>,
-    pub(super) host: Vec<u8>,
-    pub(super) path: Vec<u8>,
+pub(super) struct Line<'h> {
+    pub(super) method: Cow<'h, [u8]>,
+    pub(super) host: &'h [u8],
+    pub(super) path: Cow<'h, [u8]>,
 }
 
 /// Method, host and path: among all headers, or each by itself where the host gives only that.
-pub(super) fn request_line(headers: Option<&Pairs>) -> Result<Line, host::Status> {
-    let find = |name| headers.and_then(|all| pairs::find(all, name)).map(<[u8]>::to_vec);
-    let one = |name| find(name).map_or_else(|| host::header(Map::RequestHeaders, name), Ok);
+pub(super) fn request_line<'h>(headers: Option<&Pairs<'h>>) -> Result<Line<'h>, host::Status> {
+    let find = |name: &str| headers.and_then(|all| pairs::find(all, name));
+    let one = |name: &str| match find(name) {
+        Some(value) => Ok(Cow::Borrowed(value)),
+        None => host::header(Map::RequestHeaders, name).map(Cow::Owned),
+    };
     let (method, path) = (one(":method")?, one(":path")?);
-    let method = dialect::effective_method(&method, |name| pairs::find(headers?, name)).to_vec();
+    let method = match dialect::effective_method(&method, |name| find(name)) {
+        said if said == &*method => method,
+        said => Cow::Owned(said.to_vec()),
+    };
     // The path tells most dialects; the host only names the provider.
     let host = find(":authority").or_else(|| find("host")).unwrap_or_default();
     Ok(Line { method, host, path })
 }
 
-pub(super) fn is_encoded(headers: &Pairs) -> bool {
+pub(super) fn is_encoded(headers: &Pairs<'_>) -> bool {
     pairs::find(headers, "content-encoding").is_some_and(encodes)
 }
 
@@ -33,11 +40,11 @@ pub(super) fn encodes(encoding: &[u8]) -> bool {
 }
 
 /// Takes out of the request what must not go upstream.
-pub(super) fn strip(policy: &Policy, headers: &Pairs) -> Result<(), String> {
+pub(super) fn strip(policy: &Policy, headers: &Pairs<'_>) -> Result<(), String> {
     let mut removed: Vec<&[u8]> = Vec::new();
     for (name, _) in headers.iter().filter(|(name, _)| policy.strips(name)) {
         let Ok(text) = std::str::from_utf8(name) else { continue };
-        if removed.contains(&name.as_slice()) {
+        if removed.contains(name) {
             continue;
         }
         let remove = || host::remove_header(Map::RequestHeaders, text);

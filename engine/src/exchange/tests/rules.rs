@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::{Hold, Level, Reserved};
-use crate::policy::Window;
+use crate::policy::{Header, Window};
 
 /// Every mix of these.
 fn policies() -> Vec<Value> {
@@ -212,27 +212,27 @@ const CONFIRM: &[u8] = b"X-Tokenstile-Confirm";
 #[test]
 fn a_header_that_stands_twice_confirms_nothing_and_nor_does_one_bit_of_difference() {
     let (shop, token) = asking(|_| {});
-    let header = |value: &[u8]| (CONFIRM.to_vec(), value.to_vec());
-    let goes_on = |headers: &[(Vec<u8>, Vec<u8>)], body: &str| {
+
+    let goes_on = |headers: &[Header<'_>], body: &str| {
         let mut call = shop.call();
         call.offers(headers);
         call.body(body.as_bytes(), false, NOON) == Next::Reserve
     };
-    assert!(goes_on(&[header(&token)], &body("gpt-4o")));
-    assert!(!goes_on(&[header(&token), header(&token)], &body("gpt-4o")));
-    assert!(!goes_on(&[header(&token), header(b"")], &body("gpt-4o")));
-    assert!(!goes_on(&[header(&token)], &body("gpt-4p")));
-    assert!(!goes_on(&[header(&token)], &(body("gpt-4o") + " ")));
+    assert!(goes_on(&[(CONFIRM, &token)], &body("gpt-4o")));
+    assert!(!goes_on(&[(CONFIRM, &token), (CONFIRM, &token)], &body("gpt-4o")));
+    assert!(!goes_on(&[(CONFIRM, &token), (CONFIRM, b"")], &body("gpt-4o")));
+    assert!(!goes_on(&[(CONFIRM, &token)], &body("gpt-4p")));
+    assert!(!goes_on(&[(CONFIRM, &token)], &(body("gpt-4o") + " ")));
     for at in 0..token.len() {
         for bit in 0..8 {
             let mut other = token.clone();
             other[at] ^= 1 << bit;
-            assert!(!goes_on(&[header(&other)], &body("gpt-4o")), "{}", String::from_utf8_lossy(&other));
+            assert!(!goes_on(&[(CONFIRM, &other)], &body("gpt-4o")), "{}", String::from_utf8_lossy(&other));
         }
     }
     let (other, _) = asking(|policy| policy["confirm"]["secret"] = "another secret of letters".into());
     let mut call = other.call();
-    call.offers(&[header(&token)]);
+    call.offers(&[(CONFIRM, &token)]);
     assert!(matches!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reply(_)));
 }
 
@@ -241,7 +241,7 @@ fn a_confirmation_whose_use_cannot_be_noted_is_a_failure_of_the_store() {
     for (on_error, passes) in [("allow", true), ("deny", false)] {
         let (shop, token) = asking(|policy| policy["on_error"] = on_error.into());
         let mut call = shop.call();
-        call.offers(&[(CONFIRM.to_vec(), token)]);
+        call.offers(&[(CONFIRM, &token)]);
         assert_eq!(call.body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
         let next = call.store_failed("gone", NOON);
         assert_eq!(matches!(next, Next::Forward(_)), passes, "{on_error}: {next:?}");

@@ -5,11 +5,14 @@ use crate::excerpt::{Excerpt, HASH_PREFIXES};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
+/// A header's name and value: a value need not be UTF-8.
+pub type Header<'h> = (&'h [u8], &'h [u8]);
+
 /// The beginning of a request as it came.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head<'h> {
     /// Names and values, in order.
-    pub headers: &'h [(Vec<u8>, Vec<u8>)],
+    pub headers: &'h [Header<'h>],
     /// `:path`, with its query.
     pub path: &'h [u8],
     /// The dialect's name: providers look for their key in different places.
@@ -29,10 +32,9 @@ impl Head<'_> {
     /// All values of a header as one, as RFC 9110 (section 5.3) reads them: none of them hides another. `None` if
     /// there is none, or nothing in it.
     pub(super) fn joined(&self, name: &str, separator: &[u8]) -> Option<Vec<u8>> {
-        let is_named = |(key, value): &&(Vec<u8>, Vec<u8>)| {
-            !value.is_empty() && key.eq_ignore_ascii_case(name.as_bytes())
-        };
-        let mut values = self.headers.iter().filter(is_named).map(|(_, value)| value.as_slice());
+        let is_named =
+            |(key, value): &&Header<'_>| !value.is_empty() && key.eq_ignore_ascii_case(name.as_bytes());
+        let mut values = self.headers.iter().filter(is_named).map(|(_, value)| *value);
         let first = values.next()?.to_vec();
         Some(values.fold(first, |mut all, value| {
             all.extend_from_slice(separator);

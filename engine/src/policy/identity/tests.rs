@@ -18,8 +18,7 @@ type Headers<'h> = &'h [(&'h str, &'h [u8])];
 
 /// What these sources yield, and what they asked of the proxy, which knows `told`.
 fn read(policy: &Policy, path: &str, headers: Headers<'_>, told: Option<&[u8]>) -> (String, Vec<Ask>) {
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect();
     let head = Head { headers: &headers, path: path.as_bytes(), dialect: "openai-chat" };
     let mut reader = IdentityReader::new(policy, head);
     let mut asked = Vec::new();
@@ -164,7 +163,7 @@ fn each_dialects_own_key_comes_first() {
     let policy = policy(&json!({}), &["api_key"]);
     let headers: Vec<_> =
         [("authorization", "Bearer junk"), ("x-api-key", "sk-a"), ("x-goog-api-key", "sk-g")]
-            .map(|(name, key)| (name.as_bytes().to_vec(), key.as_bytes().to_vec()))
+            .map(|(name, key)| (name.as_bytes(), key.as_bytes()))
             .to_vec();
     let of = |dialect, path: &str| {
         Identity::of(&policy, Head { headers: &headers, path: path.as_bytes(), dialect }).value(0).to_owned()
@@ -194,7 +193,7 @@ fn the_body_is_heard_last_and_comes_in_its_order() {
         policy(&json!({}), &["header:x-user", "body:/user", "body:/metadata/user_id", "value:nobody"]);
     assert_eq!(policy.pointers.len(), 2);
     let found = |headers: Headers<'_>, user: Option<&str>, metadata: Option<&str>| {
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.to_vec())).collect();
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes(), *v)).collect();
         let mut identity = Identity::of(&policy, Head { headers: &headers, ..Head::default() });
         identity.complete(&[user.map(str::to_owned), metadata.map(str::to_owned)]);
         identity.value(0).to_owned()
@@ -219,7 +218,7 @@ fn two_callers_never_share_a_subject() {
     });
     let policy = Policy::parse(json.to_string().as_bytes()).unwrap();
     let key = |headers: Headers<'_>| {
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.to_vec())).collect();
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes(), *v)).collect();
         let identity = Identity::of(&policy, Head { headers: &headers, ..Head::default() });
         (policy.slot_key(&policy.budgets[0], &Subject::of(&identity)).tag, identity)
     };
@@ -258,7 +257,7 @@ proptest! {
         const NAMES: [&str; 9] = ["x-user", "authorization", "x-api-key", "cookie", "x-forwarded-for", "traceparent",
             "b3", "x-jwt-payload", "x-b3-traceid"];
         let headers: Vec<_> =
-            values.into_iter().map(|(name, value)| (NAMES[name].as_bytes().to_vec(), value)).collect();
+            values.iter().map(|(name, value)| (NAMES[*name].as_bytes(), value.as_slice())).collect();
         let head = Head { headers: &headers, path: &path, dialect: &dialect };
         for source in ["header:x-user", "api_key", "jwt:sub", "jwt_unverified:a.b", "client_ip", "path_segment:2",
             "query:user", "cookie:sid", "body:/user", "trace_id", "mtls_subject", "property:a.b"] {
