@@ -48,7 +48,7 @@ impl Windows {
 }
 
 /// Targets kept. Each has one place: a stranger who sends many makes others be read again, and no more.
-const TARGETS_MAX: usize = 128;
+const TARGETS_MAX: u64 = 128;
 /// Targets that are longer, in bytes, are not kept.
 const TARGET_MAX: usize = 256;
 
@@ -73,9 +73,10 @@ impl Routes {
         }
         let mut hasher = DefaultHasher::new();
         hasher.write(&target);
-        let place = usize::try_from(hasher.finish() % TARGETS_MAX as u64).unwrap_or_default();
+        let place = hasher.finish().checked_rem(TARGETS_MAX).and_then(|place| usize::try_from(place).ok());
+        let place = place.unwrap_or_default();
         if self.kept.len() <= place {
-            self.kept.resize(TARGETS_MAX, None);
+            self.kept.resize(place.saturating_add(1), None);
         }
         let Some(slot) = self.kept.get_mut(place) else { return recognise(method, host, path) };
         if let Some((kept, recognised)) = slot
@@ -129,7 +130,7 @@ mod tests {
             let mut routes = Routes::default();
             for _ in 0..2 {
                 for (method, host, path) in &asked {
-                    let [method, host, path] = [method, host, path].map(|part| part.as_bytes());
+                    let [method, host, path] = [method, host, path].map(String::as_bytes);
                     let told = format!("{:?}", routes.recognise(method, host, path));
                     prop_assert_eq!(told, format!("{:?}", recognise(method, host, path)));
                 }

@@ -53,9 +53,8 @@ impl Pages {
 fn key(prefix: &str, number: u32) -> String {
     let mut key = String::with_capacity(prefix.len().saturating_add(8));
     key.push_str(prefix);
-    let digits = (u32::BITS - (number | 1).leading_zeros()).div_ceil(4);
-    let digit = |place: u32| char::from_digit((number >> (place * 4)) & 15, 16);
-    key.extend((0..digits).rev().filter_map(digit));
+    let digits = (1..8).rev().skip_while(|place| number >> (place << 2_u32) == 0).chain([0]);
+    key.extend(digits.filter_map(|place: u32| char::from_digit((number >> (place << 2)) & 15, 16)));
     key
 }
 
