@@ -230,8 +230,9 @@ extern "C" fn proxy_on_done(id: u32) -> u32 {
         matches!(context, Context::Root(_))
     });
     if is_root {
-        end(id);
+        // What is released owes something, too.
         release(id);
+        end(id);
     }
     1
 }

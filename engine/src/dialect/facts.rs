@@ -144,6 +144,8 @@ pub(crate) struct Shape {
     pub(crate) stream_options: bool,
     /// Whether answers stream where the body does not say.
     pub(crate) streams_unasked: bool,
+    /// A list whose elements are prompts, each with answers of its own; empty if there is no such thing.
+    pub(crate) prompts: &'static [Key],
     /// Whether there is output at all: embeddings have none.
     pub(crate) outputs: bool,
     /// The path by which this API takes a bound for the output of this model, one or two keys long: it is put
@@ -159,6 +161,7 @@ impl Shape {
         adds: |_| None,
         stream_options: false,
         streams_unasked: false,
+        prompts: &[],
         outputs: true,
         bound: |_, _| &[],
     };

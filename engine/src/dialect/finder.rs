@@ -78,6 +78,8 @@ struct Finder {
     odd: Option<Key>,
     /// A number that decides, and is too long to be kept.
     cut: Option<Key>,
+    /// Prompts in a list of them.
+    prompts: u64,
     model: Vec<u8>,
     text: Vec<u8>,
     /// The text at hand has a meaning.
@@ -134,6 +136,7 @@ impl Finder {
             twice: None,
             odd: None,
             cut: None,
+            prompts: 0,
             model: Vec::new(),
             text: Vec::new(),
             is_wanted: false,
@@ -159,6 +162,7 @@ impl Finder {
         if !self.root.as_ref().is_some_and(|root| root.kind != PlaceKind::Odd) {
             return Err(Opaque("the body is no JSON object".to_owned()));
         }
+        self.facts.choices = self.facts.choices.saturating_mul(self.prompts.max(1));
         if let Some(model) = &route.model {
             self.facts.model.clone_from(&model.name);
             self.facts.model_at = ModelAt::Path(model.span.clone());
@@ -391,6 +395,12 @@ impl Visitor for Finder {
         }
         if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
             self.facts.features = self.facts.features.and((self.shape.uses)(path));
+        }
+        // A list of numbers alone is one prompt, by its tokens.
+        if matches!(event, Event::TextBegin { .. } | Event::Begin(_))
+            && path.split_last() == Some((&Key::Item, self.shape.prompts))
+        {
+            self.prompts = self.prompts.saturating_add(1);
         }
         if matches!(event, Event::TextBegin { .. })
             && matches!((self.shape.adds)(path), Some(Adds::Image | Adds::ImageLink))

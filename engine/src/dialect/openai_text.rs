@@ -52,8 +52,13 @@ fn is_free(target: &Target) -> bool {
     lists || target.posts_to("/v1/moderations") || target.posts_to("/responses/input_tokens")
 }
 
-const COMPLETIONS_SHAPE: Shape =
-    Shape { field: completions_field, stream_options: true, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+const COMPLETIONS_SHAPE: Shape = Shape {
+    field: completions_field,
+    stream_options: true,
+    prompts: &[K::Prompt],
+    bound: |_, _| &[K::MaxTokens],
+    ..Shape::PLAIN
+};
 
 fn completions_field(path: &[K]) -> Option<Field> {
     Some(match path {

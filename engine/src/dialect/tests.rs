@@ -130,6 +130,21 @@ fn no_method_goes_around_the_meter() {
 }
 
 #[test]
+fn each_prompt_of_a_list_has_answers_of_its_own() {
+    let route = recognise(b"POST", b"", b"/v1/completions").metered().unwrap();
+    for (body, choices) in [
+        (r#"{"model":"m","prompt":"a","n":3}"#, 3),
+        (r#"{"model":"m","prompt":["a","b"],"n":3}"#, 6),
+        (r#"{"model":"m","best_of":2,"prompt":["a","b","c"]}"#, 6),
+        (r#"{"model":"m","prompt":[1,2,3]}"#, 1),
+        (r#"{"model":"m","prompt":[[1,2],[3]]}"#, 2),
+        (r#"{"model":"m","prompt":[]}"#, 1),
+    ] {
+        assert_eq!(route.read(body.as_bytes()).unwrap().choices, choices, "{body}");
+    }
+}
+
+#[test]
 fn facts_are_found_wherever_they_stand() {
     let body = br#" {"messages":[{"role":"user","content":"model"}],"x":{"model":"no"},"mod\u0065l" : "gpt-4o","max_tokens":1e2,"n":2,"stream":true}"#;
     let facts = chat().read(body).unwrap();

@@ -20,6 +20,8 @@ pub(super) struct Tail {
     border: Option<Border>,
     /// It ends behind so many tokens of output, because of a budget: its place in the plan.
     most: Option<(u64, usize)>,
+    /// What that was reckoned by: the prompt, and how it is served.
+    by: Option<(Usage, Served)>,
     /// It has a note behind it.
     noted: bool,
     stage: Stage,
@@ -100,19 +102,24 @@ impl Exchange {
         let most = self.output_left(self.prompt(), &Served::default());
         let noted = self.policy.stream_notes && events.take_comments();
         let border = (noted || most.is_some()).then(Border::default);
-        self.tail = Tail { border, most, noted, stage: Stage::Running };
+        self.tail = Tail { border, most, by: None, noted, stage: Stage::Running };
     }
 
     /// Looks whether a stream has come to its end, by what it has said of itself until then: what its prompt has used,
     /// of which a cache may have given most.
     pub(super) fn watch_stream(&mut self) {
-        if !self.tail.has_passed(self.answer.as_mut()) {
-            return;
+        let reader = self.answer.as_ref().filter(|_| self.tail.most.is_some());
+        let Some(reader) = reader else { return };
+        // Some servers state nothing of the prompt before the end, or 0.
+        let stated = reader.stated().map(Usage::of_prompt).filter(|prompt| prompt.input > 0);
+        let by = (stated.unwrap_or_else(|| self.prompt()), reader.served());
+        if self.tail.by.as_ref() != Some(&by) {
+            self.tail.most = self.output_left(by.0, &by.1);
+            self.tail.by = Some(by);
+            if let Some(answer) = &mut self.answer {
+                answer.looks_again();
+            }
         }
-        let reader = self.answer.as_ref();
-        let prompt = reader.and_then(AnswerReader::stated).map_or_else(|| self.prompt(), Usage::of_prompt);
-        let served = reader.map(AnswerReader::served).unwrap_or_default();
-        self.tail.most = self.output_left(prompt, &served);
         if self.tail.has_passed(self.answer.as_mut()) {
             let bytes = self.answer.as_ref().map_or(0, AnswerReader::text_bytes);
             self.tail.stage = Stage::Passed(bytes);

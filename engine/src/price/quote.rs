@@ -225,7 +225,10 @@ fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote>
     // An entry without any rate says nothing: unknown must not mean free.
     let price = Some(price).filter(Price::is_stated)?;
     let entry = format!("{}/{}", provider.id, model.id);
-    Some(Quote { price, known: true, entry, name: name.to_owned(), capability, tier: query.tier })
+    // A tier that this entry has no price for is priced as any call.
+    let is_of_tier = has_tier || provider.times(model.id, tier, "").is_some_and(|times| times != 1_000);
+    let tier = if is_of_tier { query.tier } else { ServiceTier::Standard };
+    Some(Quote { price, known: true, entry, name: name.to_owned(), capability, tier })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.

@@ -249,6 +249,11 @@ impl AnswerReader {
         room.is_none()
     }
 
+    /// What [`AnswerReader::passes`] found of another bound says nothing any more.
+    pub(crate) const fn looks_again(&mut self) {
+        self.sink.answer.unpassed_bytes = 0;
+    }
+
     /// The output tokens seen, counted for a stream and estimated (a token each four bytes) for JSON.
     #[must_use]
     pub fn counted_output(self) -> u64 {

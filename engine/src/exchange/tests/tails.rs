@@ -84,6 +84,10 @@ fn behind_an_error_that_reached_the_client_nothing_comes() {
 
 /// A stream of Anthropic under a budget of money: how many of its words came before it was stopped, if it was.
 fn words_for_money(fresh: u64, cache_read: u64) -> Option<usize> {
+    words_with(&json!({"input_tokens": fresh, "cache_read_input_tokens": cache_read, "output_tokens": 1}))
+}
+
+fn words_with(usage: &serde_json::Value) -> Option<usize> {
     let mut shop = Shop::new(|policy| {
         policy["expected_output_tokens"] = 1.into();
         policy["prices"] = json!({"overrides": [{"model": "*", "usd": {"input": "3", "cache_read": "0.3", "output": "15"}}]});
@@ -104,7 +108,6 @@ fn words_for_money(fresh: u64, cache_read: u64) -> Option<usize> {
         };
     }
     call.answer_head(200, SSE, false, &[], NOON);
-    let usage = json!({"input_tokens": fresh, "cache_read_input_tokens": cache_read, "output_tokens": 1});
     let start = json!({"type": "message_start", "message": {"model": "claude-sonnet-4-5", "usage": usage}});
     call.answer_chunk(format!("event: message_start\ndata: {start}\n\n").as_bytes(), false);
     (0..1000).find(|_| {
@@ -120,4 +123,8 @@ fn a_stream_is_stopped_by_what_its_prompt_has_cost_as_it_says_itself() {
     let words = words_for_money(4000, 0).unwrap();
     assert!((480..=560).contains(&words), "0.02 less 4,000 tokens at 3 dollars is 533 tokens at 15: {words}");
     assert_eq!(words_for_money(100, 3900), None, "1,235 tokens are paid for, and 1,000 come");
+    let words = words_for_money(6000, 0).unwrap();
+    assert!((100..=160).contains(&words), "0.02 less 6,000 tokens at 3 dollars is 133 tokens at 15: {words}");
+    let words = words_with(&json!({"input_tokens": 0, "output_tokens": 0})).unwrap();
+    assert!((400..=533).contains(&words), "who states no prompt has the one that we know: {words}");
 }
