@@ -87,7 +87,7 @@ fn words_for_money(fresh: u64, cache_read: u64) -> Option<usize> {
     words_with(&json!({"input_tokens": fresh, "cache_read_input_tokens": cache_read, "output_tokens": 1}))
 }
 
-fn words_with(usage: &serde_json::Value) -> Option<usize> {
+fn words_with(usage: &Value) -> Option<usize> {
     let mut shop = Shop::new(|policy| {
         policy["expected_output_tokens"] = 1.into();
         policy["prices"] = json!({"overrides": [{"model": "*", "usd": {"input": "3", "cache_read": "0.3", "output": "15"}}]});
