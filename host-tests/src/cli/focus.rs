@@ -11,8 +11,8 @@ Examples:
   tokenstile focus envoy.log > focus.csv
   tokenstile focus --billing-account acme-prod records.ndjson > focus.csv
 
-One row for each hour (UTC), model, kind of token and set of identity dimensions, which are the Tags. The sum of
-BilledCost is the sum of the records' cost_nano_usd.
+One row for each hour (UTC), model in one service tier, kind of token and set of identity dimensions, which are the
+Tags. The sum of BilledCost is the sum of the records' cost_nano_usd.
 
 Exit status: 0 if all records were read, 1 if some lines cannot be read or have no time, 2 for a mistake in the call,
 a file that cannot be read, or no record.";

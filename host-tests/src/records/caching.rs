@@ -118,7 +118,7 @@ impl Uncached {
     pub fn sentence(&self) -> String {
         format!(
             "Not cached: template {} ({} tokens) of {}. {} of its {} calls came within 5 minutes of the one before, and {} of \
-             these read nothing of it from the cache; with it they would have cost {} less. To change that, {}.",
+             these read less than a tenth of it from the cache; with it they would have cost {} less. To change that, {}.",
             self.hash,
             grouped(self.tokens),
             self.model,

@@ -75,8 +75,8 @@ pub struct Tallied {
     pub not_simulated: u64,
     /// Those whose stream was stopped when its budget was used up: they are charged up to there.
     pub stopped: u64,
-    /// Those that used more than a budget that stops streams had left, of which it is not known whether they streamed:
-    /// they go on.
+    /// Those that used more than a budget that stops streams had left, of which it is not known whether they streamed, or
+    /// what would have streamed in their place: they go on.
     pub may_stop: u64,
 }
 

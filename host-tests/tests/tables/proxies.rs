@@ -103,7 +103,7 @@ fn in_path(proxy: &Proxy) -> String {
 fn routing_headers(proxy: &Proxy) -> String {
     let routes = json!([{"name": "pool", "set": {"headers": {"x-pool": "cheap"}}}]);
     let seen = proxy.under(&json!({"routes": routes}));
-    yes_or(seen.upstream.unwrap().headers.text("x-pool").as_deref() == Some("cheap"), "they stay away")
+    yes_or(seen.upstream.unwrap().headers.text("x-pool").as_deref() == Some("cheap"), "not set")
 }
 
 /// Where a call is sent back, whoever comes in the second half of a turn goes on: one of two calls is sent back.
@@ -184,7 +184,7 @@ const ROWS: [(&str, Cell); 10] = [
 pub(crate) fn carried_out() -> String {
     let columns = [
         ("Envoy with `hold_headers`", Proxy::new(Profile::Envoy, true)),
-        ("Envoy without", Proxy::new(Profile::Envoy, false)),
+        ("Envoy without `hold_headers`", Proxy::new(Profile::Envoy, false)),
         ("WasmX (Kong)", Proxy::new(Profile::Wasmx, false)),
         ("APISIX", Proxy::new(Profile::Apisix, false)),
     ];

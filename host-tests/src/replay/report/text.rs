@@ -152,7 +152,8 @@ fn notes(out: &mut String, tallied: &Tallied) {
     note(tallied.stopped, "streams are stopped when their budget is used up, and charged up to there.");
     note(
         tallied.may_stop,
-        "calls used more than a budget that stops streams had left; whether they streamed is not known: they go on.",
+        "calls used more than a budget that stops streams had left; whether they streamed, or what would have streamed in \
+         their place, is not known: they go on.",
     );
     for (trouble, number) in &tallied.troubles {
         note(*number, &format!("× {trouble}"));
