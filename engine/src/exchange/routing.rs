@@ -34,8 +34,10 @@ pub(super) struct Routing {
     pub(super) conversation: Option<u64>,
     /// The model that has it in its cache, as long as that one serves.
     pub(super) kept: Option<Kept>,
-    /// The same of a rule in shadow mode, where it is another than the one asked for.
-    pub(super) shadow_kept: bool,
+    /// Whether it serves whatever model routes choose.
+    pub(super) stays: bool,
+    /// The rule in shadow mode that would keep it on another model than the one asked for.
+    pub(super) shadow_kept: Option<String>,
 }
 
 impl Routing {
@@ -71,15 +73,41 @@ impl Exchange {
         let forbid = met.iter().filter(|route| !route.shadow).flat_map(|route| &route.forbid);
         let forbidden = forbid.cloned().collect();
         self.routing.forbidden = forbidden;
-        self.find_kept(policy, &met, now);
+        self.find_kept(&met, now);
+        self.settle_kept(policy, &met, now);
         for route in met {
             self.follow(policy, route, now);
         }
-        self.settle_kept();
+        if let Some(kept) = self.routing.kept.as_ref().filter(|_| self.routing.model.is_some()) {
+            self.routing.rule.get_or_insert_with(|| kept.rule.clone());
+        }
         if self.routing.model.is_some() || self.routing.service_tier.is_some() {
             // Holds are of what will serve.
             self.quote = std::cell::OnceCell::new();
         }
+    }
+
+    /// The model that routes put in place, and the first that does.
+    pub(super) fn chosen_model(
+        &self,
+        policy: &Policy,
+        met: &[&RouteRule],
+        now: EpochMs,
+    ) -> Option<(String, String)> {
+        met.iter().filter(|route| !route.shadow).find_map(|route| {
+            let set = match &route.split {
+                None => &route.set,
+                Some(split) => self.arm_of(policy, split, now).1?,
+            };
+            let serve = self.new_model(policy, set.model.as_ref()?).ok()??;
+            Some((route.name.clone(), serve.model))
+        })
+    }
+
+    /// Whether the caller is in an arm of an experiment.
+    pub(super) fn is_compared(&self, policy: &Policy, met: &[&RouteRule], now: EpochMs) -> bool {
+        let mut splits = met.iter().filter(|route| !route.shadow).filter_map(|route| route.split.as_ref());
+        splits.any(|split| self.arm_of(policy, split, now).0.is_some())
     }
 
     fn follow(&mut self, policy: &Policy, route: &RouteRule, now: EpochMs) {
@@ -98,7 +126,7 @@ impl Exchange {
             self.routing.rule.get_or_insert_with(|| route.name.clone());
         }
         if route.shadow {
-            let keeps = route.keep.is_some() && self.routing.shadow_kept;
+            let keeps = self.routing.shadow_kept.as_ref() == Some(&route.name);
             if keeps || self.would_change(policy, set) {
                 self.outcome.shadow.push((route.name.clone(), Decision::Route));
             }
@@ -136,13 +164,10 @@ impl Exchange {
     fn apply_setting(&mut self, policy: &Policy, route: &RouteRule, set: &Setting) {
         let rule = route.name.as_str();
         let mut skipped = Vec::new();
-        if let Some(model) = set.model.as_ref().filter(|_| self.routing.model.is_none()) {
+        let may_choose = self.routing.model.is_none() && !self.routing.stays;
+        if let Some(model) = set.model.as_ref().filter(|_| may_choose) {
             match self.new_model(policy, model) {
-                // An experiment compares its arms as they are.
-                Ok(Some(serve)) => match self.stays(&serve.model).filter(|_| route.split.is_none()) {
-                    Some(why) => skipped.push(why),
-                    None => self.put_in_place(rule, serve),
-                },
+                Ok(Some(serve)) => self.put_in_place(rule, serve),
                 Ok(None) => {}
                 Err(why) => skipped.push(why),
             }

@@ -301,12 +301,11 @@ impl Policy {
         self.learned_output.is_some() || self.records_prompt_prefix || keeps()
     }
 
-    /// Where it stands which model has a conversation in its cache: one of this dimension with this value, whose calls ask
-    /// for this model.
+    /// Where it stands which model has a caller's conversation in its cache: of this provider, dialect and model asked for.
     #[must_use]
-    pub fn conversation_key(&self, by: usize, value: &str, asked: &str) -> u64 {
-        let fields = [&by.to_le_bytes()[..], value.as_bytes(), asked.as_bytes()];
-        self.key_of(fields.into_iter()).tag
+    pub fn conversation_key(&self, caller: &Identity, whom: [&str; 3]) -> u64 {
+        let values = (0..self.identity.len()).map(|place| caller.value(place));
+        self.key_of(values.chain(whom).map(str::as_bytes)).tag
     }
 
     /// Where it stands how many tokens a prefix has for a model.

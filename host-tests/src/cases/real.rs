@@ -75,7 +75,7 @@ impl Runner for RealEnvoy {
     }
 
     fn tags(&self) -> Vec<&'static str> {
-        vec!["envoy", if self.hold_headers { "hold" } else { "no-hold" }, "real"]
+        vec!["envoy", if self.hold_headers { "hold" } else { "no-hold" }, "real", "workers"]
     }
 
     fn begin(&self, policy: &Value) -> Result<Box<dyn Run>, String> {

@@ -48,6 +48,7 @@ impl Runner for Wasmtime {
         let held = if self.hold_headers { "hold" } else { "no-hold" };
         let mut tags = vec!["wasmtime", self.profile.name()];
         tags.extend((self.profile == Profile::Envoy).then_some(held));
+        tags.extend((self.workers > 1).then_some("workers"));
         tags
     }
 
