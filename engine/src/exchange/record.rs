@@ -140,7 +140,7 @@ pub struct Record {
     /// The budget that ended the answer while it streamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,
-    /// Steps that could not be carried out, and why.
+    /// Steps and routes that were not carried out, and why: they could not be, or `keep` held the conversation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
     /// Why the body was not read.
