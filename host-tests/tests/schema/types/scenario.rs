@@ -43,7 +43,7 @@ fn rules() -> BTreeMap<&'static str, Value> {
     let or_named = |name: &str| json!({"$ref": null, "anyOf": [{"type": "string"}, {"$ref": format!("#/$defs/{name}")}]});
     let places = json!({"propertyNames": {"pattern": "^(/|$)"}});
     let on = json!({
-        "description": "By runner (native, wasmtime, envoy, wasmx, apisix, hold, no-hold): what is expected otherwise there.",
+        "description": "By runner (native, wasmtime, envoy, wasmx, apisix, hold, no-hold, workers): what is expected otherwise there.",
         "type": "object", "additionalProperties": {"$ref": "#/$defs/ExpectOn"}
     });
     BTreeMap::from([
