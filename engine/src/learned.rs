@@ -4,10 +4,8 @@
 //! The shell owns one a VM and lends it to its exchanges. It is forgotten with the VM. The same calls in the same order
 //! give the same tables.
 
-mod cells;
-
+use crate::cells::Cells;
 use crate::units::EpochMs;
-use cells::Cells;
 
 /// Kinds of calls, and prefixes, that are told apart.
 const CELLS: usize = 1_024;

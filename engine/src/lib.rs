@@ -6,6 +6,7 @@
 pub mod alert;
 mod base64;
 pub mod batches;
+mod cells;
 pub mod dialect;
 mod excerpt;
 pub mod exchange;

@@ -1,5 +1,6 @@
 //! What calls of one policy have in common, kept from call to call: working it out again costs more than the call does.
 
+use crate::cells::Cells;
 use crate::dialect::{Recognised, recognise};
 use crate::policy::{Budget, OpenWindow, Window};
 use crate::price::Quotes;
@@ -48,15 +49,13 @@ impl Windows {
 }
 
 /// Targets kept. Each has one place: a stranger who sends many makes others be read again, and no more.
-const TARGETS_MAX: u64 = 128;
+const TARGETS: usize = 128;
 /// Targets that are longer, in bytes, are not kept.
 const TARGET_MAX: usize = 256;
 
 /// What targets are that were seen lately: most traffic goes to few.
 #[derive(Debug, Default)]
-pub struct Routes {
-    kept: Vec<Option<(Vec<u8>, Recognised)>>,
-}
+pub struct Routes(Cells<Option<(Vec<u8>, Recognised)>, TARGETS>);
 
 impl Routes {
     /// [`recognise`].
@@ -73,20 +72,12 @@ impl Routes {
         }
         let mut hasher = DefaultHasher::new();
         hasher.write(&target);
-        let place = hasher.finish().checked_rem(TARGETS_MAX).and_then(|place| usize::try_from(place).ok());
-        let place = place.unwrap_or_default();
-        if self.kept.len() <= place {
-            self.kept.resize(place.saturating_add(1), None);
+        let read = || Some((target.clone(), recognise(method, host, path)));
+        match self.0.entry(hasher.finish().max(1), read) {
+            Some(Some((kept, recognised))) if *kept == target => recognised.clone(),
+            // Another with the same hash.
+            _ => recognise(method, host, path),
         }
-        let Some(slot) = self.kept.get_mut(place) else { return recognise(method, host, path) };
-        if let Some((kept, recognised)) = slot
-            && *kept == target
-        {
-            return recognised.clone();
-        }
-        let recognised = recognise(method, host, path);
-        *slot = Some((target, recognised.clone()));
-        recognised
     }
 }
 

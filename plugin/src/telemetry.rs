@@ -200,11 +200,10 @@ fn push_label(name: &mut String, label: &str, value: &str) {
     for part in [";", label, "="] {
         name.push_str(part);
     }
-    let is_plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b';' | b'=' | b'"' | b'\\');
-    if value.len() <= LONGEST && value.bytes().all(is_plain) {
+    let would_end = |c: char| matches!(c, ';' | '=' | '"' | '\\') || c.is_control();
+    if value.len() <= LONGEST && !value.contains(would_end) {
         return name.push_str(value);
     }
-    let clean =
-        |c: char| if c == ';' || c == '=' || c == '"' || c == '\\' || c.is_control() { '_' } else { c };
+    let clean = |c: char| if would_end(c) { '_' } else { c };
     name.extend(value.chars().take(LONGEST).map(clean));
 }

@@ -85,12 +85,13 @@ impl Exchange {
 
     /// A chunk of the answer passes that could not be read. Nobody knows where in an event the client is behind it, so
     /// nothing is taken out or put in any more: a usage event that was asked for reaches it. Gives what was held back,
-    /// which belongs before that chunk.
-    pub fn answer_chunk_lost(&mut self) -> Vec<u8> {
+    /// which belongs before that chunk; `None` if the stream was ended before, so that the chunk must not reach it.
+    pub fn answer_chunk_lost(&mut self) -> Option<Vec<u8>> {
         self.answer_lost = true;
         self.tail.goes_on();
         self.tail.leave_alone();
-        self.strip.take().map(|mut strip| strip.finish()).unwrap_or_default()
+        let held = self.strip.take().map(|mut strip| strip.finish()).unwrap_or_default();
+        (!self.tail.is_over()).then_some(held)
     }
 
     /// Whether chunks of the answer are wanted.

@@ -2,25 +2,29 @@
 //! It decides nothing itself. What a call used is known from the trace, so a call is decided and priced when it begins,
 //! and what it settles waits for its end: until then its holds stand.
 
+mod known;
+mod stopping;
+
 use super::agenda::Agenda;
 use super::answer;
 use super::outcome::{Lever, Met, Outcome, Stopped};
 use super::tally::STOP;
-use super::trace::{Call, Counted, Used, What, Whole};
+use super::trace::{Call, What};
+use known::Known;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use stopping::{Stop, shortened_by, stream};
 use tokenstile_engine::alert::settle_all;
-use tokenstile_engine::dialect::{DIALECTS, Facts, Recognised, Route, recognise};
+use tokenstile_engine::dialect::Route;
 use tokenstile_engine::exchange::{Decision, Exchange, Next, UsageSource};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
 use tokenstile_engine::memo::Memo;
-use tokenstile_engine::policy::{Head, Identity, Policy, Source, Verdict};
-use tokenstile_engine::price::providers;
+use tokenstile_engine::policy::{Policy, Verdict};
 use tokenstile_engine::units::{EpochMs, NanoUsd};
-use tokenstile_engine::usage::{AnswerReader, Served, Usage};
+use tokenstile_engine::usage::{Served, Usage};
 
 /// The ledger: as many pages as the policy's table has, and no more.
 #[derive(Default)]
@@ -141,91 +145,6 @@ impl Native {
         let lasts = call.duration_ms.unwrap_or_else(|| lasts(used.usage.map_or(0, |usage| usage.output)));
         let (goes_on, lasts) = if refused { (now, 0) } else { (goes_on, lasts) };
         Some(self.end(exchange, refused, &used, now, (goes_on, lasts)))
-    }
-
-    fn counted(&mut self, counted: &Counted, now: EpochMs) -> Option<(Exchange, Next, Known)> {
-        let route = self.route(counted)?;
-        let identity = Identity::known(self.values(counted));
-        let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
-        exchange.learns(self.learned.clone());
-        exchange.remembers(self.memo.clone());
-        let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
-        let facts = Facts { stream: counted.streams == Some(true), ..facts };
-        let usage = match counted.used {
-            Used::Nothing => None,
-            Used::Stated(usage) => Some(usage),
-            Used::Refused(tokens) => {
-                let output = tokens.min(self.policy.expected_output_tokens);
-                Some(Usage { input: tokens - output, output, ..Usage::default() })
-            }
-        };
-        let next = exchange.known(facts, usage.map_or(0, |usage| usage.input), now);
-        let served = Served { model: counted.answered.to_string(), ..Served::default() };
-        let assumed = matches!(counted.used, Used::Refused(_));
-        let (status, answer) = (counted.status, None);
-        let source = if usage.is_some() { UsageSource::Reported } else { UsageSource::None };
-        let streams = counted.streams;
-        let known =
-            Known { usage, source, answer, served, status, assumed, simulable: true, streams, stop: None };
-        Some((exchange, next, known))
-    }
-
-    fn whole(&self, whole: &Whole, now: EpochMs) -> Option<(Exchange, Next, Known)> {
-        let (method, host, path) = (whole.method.as_bytes(), whole.host.as_bytes(), whole.path.as_bytes());
-        let Recognised::Metered(route) = recognise(method, host, path) else { return None };
-        let headers: Vec<_> =
-            whole.request_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
-        let head = Head { headers: &headers, path, dialect: route.dialect.name };
-        let simulable = answer::can(route.dialect.name);
-        let identity = Identity::of(&self.policy, head);
-        let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
-        exchange.learns(self.learned.clone());
-        exchange.remembers(self.memo.clone());
-        if !self.policy.hold_headers {
-            exchange.path_is_read_only();
-        }
-        exchange.offers(&headers);
-        let max = self.policy.max_body_bytes;
-        let pages = &self.pages.0;
-        let stands =
-            |hold: &Hold| Some(pages.get(&hold.key.page).cloned().unwrap_or_default().level(hold, now));
-        let next = if let Some(early) = exchange.head(Some(whole.request.len()), now, stands) {
-            early
-        } else if whole.request.len() > max {
-            exchange.unread(
-                &format!("its body is longer than {max} bytes"),
-                Some(whole.request.len()),
-                true,
-                now,
-            )
-        } else {
-            exchange.body(&whole.request, false, now)
-        };
-        let kind = whole.answer_header("content-type").unwrap_or_default();
-        let mut reader = exchange.reader(kind, false);
-        for name in exchange.answer_headers() {
-            if let Some(value) = whole.answer_header(name) {
-                reader.header(name, value);
-            }
-        }
-        reader.feed(&whole.answer);
-        let served = reader.served();
-        let (status, answer) = (whole.status, Some(reader));
-        Some((
-            exchange,
-            next,
-            Known {
-                usage: None,
-                source: UsageSource::None,
-                answer,
-                served,
-                status,
-                assumed: false,
-                simulable,
-                streams: Some(false),
-                stop: None,
-            },
-        ))
     }
 
     /// Carries out what the engine asks for; whether the call was refused, and when it goes on.
@@ -380,131 +299,6 @@ impl Native {
             }
         }
     }
-
-    fn route(&mut self, counted: &Counted) -> Option<Route> {
-        let key = (counted.dialect.clone(), counted.provider.clone());
-        if let Some(route) = self.routes.get(&key) {
-            return Some(route.clone());
-        }
-        let mut route = recognise(b"POST", b"", b"/v1/chat/completions").metered()?;
-        route.dialect = DIALECTS.iter().find(|dialect| *dialect.name == *counted.dialect)?;
-        route.provider = providers().find(|name| *name == &*counted.provider);
-        self.routes.insert(key, route.clone());
-        Some(route)
-    }
-
-    /// The values of the policy's dimensions: by their names, else as the policy says of who says nothing.
-    fn values(&self, counted: &Counted) -> Vec<String> {
-        let value = |dimension: &tokenstile_engine::policy::Dimension| {
-            let known = counted.dimensions.iter().find(|(name, _)| **name == *dimension.name);
-            let fixed = dimension.sources.iter().find_map(|source| match source {
-                Source::Constant(value) => Some(value.clone()),
-                _ => None,
-            });
-            known.map(|(_, value)| value.to_string()).or(fixed).unwrap_or_default()
-        };
-        self.policy.identity.iter().map(value).collect()
-    }
-}
-
-/// What the trace says that a call used.
-struct Known {
-    /// `None`: nothing, it failed.
-    usage: Option<Usage>,
-    /// How that is known.
-    source: UsageSource,
-    /// Where it is still to be read.
-    answer: Option<AnswerReader>,
-    served: Served,
-    status: u16,
-    assumed: bool,
-    /// Another answer can be put in the recorded one's place.
-    simulable: bool,
-    /// Whether its answer streams, and is one whose events are not recorded; `None`: that is not known.
-    streams: Option<bool>,
-    /// Where its recorded events were stopped.
-    stop: Option<RecordedStop>,
-}
-
-/// A recorded stream that was stopped.
-struct RecordedStop {
-    rule: String,
-    /// So many events came.
-    events: usize,
-    /// What they come to, and how that is known.
-    usage: Usage,
-    source: UsageSource,
-}
-
-/// What becomes of a stream under budgets that stop them.
-#[derive(Default)]
-struct Stop {
-    /// What it used until then, if it was stopped.
-    usage: Option<Usage>,
-    /// By whom, and after how many events.
-    by: Option<(String, Option<usize>)>,
-    /// It is not known whether it streams.
-    may_stop: bool,
-}
-
-impl Known {
-    /// What becomes of this call if it uses so much in all.
-    fn stop(&self, exchange: &Exchange, usage: Usage, served: &Served) -> Stop {
-        if let Some(stop) = &self.stop {
-            let by = Some((stop.rule.clone(), Some(stop.events)));
-            return Stop { usage: Some(stop.usage), by, may_stop: false };
-        }
-        let fine = self.status == 0 || (200..300).contains(&self.status);
-        let stopped = exchange.stopped_after(usage, served).filter(|_| fine && self.streams != Some(false));
-        let Some((usage, rule)) = stopped else { return Stop::default() };
-        if self.streams.is_none() {
-            return Stop { may_stop: true, ..Stop::default() };
-        }
-        Stop { usage: Some(usage), by: Some((rule.to_owned(), None)), may_stop: false }
-    }
-}
-
-/// Lets a recorded stream pass event by event, to see whether it is stopped. Where another answer stands in its place,
-/// its events are not known.
-fn stream(exchange: &mut Exchange, whole: &Whole, used: &mut Known, now: EpochMs) {
-    let kind = whole.answer_header("content-type").unwrap_or_default();
-    let by = exchange.served_by();
-    if by.served != by.asked || by.output_max.is_some() {
-        used.streams = if answer::is_stream(kind) { None } else { Some(false) };
-        return;
-    }
-    let stated: Vec<(&str, Vec<u8>)> = exchange
-        .answer_headers()
-        .iter()
-        .filter_map(|name| Some((*name, whole.answer_header(name)?.to_vec())))
-        .collect();
-    let mut reader = exchange.reader(kind, false);
-    for (name, value) in &stated {
-        reader.header(name, value);
-    }
-    exchange.answer_head(whole.status, kind, false, &stated, now);
-    let events = answer::events(&whole.answer);
-    for (number, event) in (1..).zip(&events) {
-        reader.feed(event);
-        exchange.answer_chunk(event, number == events.len());
-        if exchange.stop(now).is_empty() {
-            continue;
-        }
-        let Some(rule) = exchange.stopped_by_budget().map(str::to_owned) else { return };
-        let (usage, source) = exchange.used_by(reader, whole.status, false);
-        used.stop = Some(RecordedStop { rule, events: number, usage, source });
-        return;
-    }
-}
-
-/// How long a call lasts that ends before its output does: as if that came evenly.
-fn shortened_by(lasts: i64, whole: Option<Usage>, used: Option<Usage>) -> i64 {
-    let output = |usage: Option<Usage>| i128::from(usage.map_or(0, |usage| usage.output));
-    let (whole, used) = (output(whole), output(used));
-    if whole <= used {
-        return lasts;
-    }
-    i64::try_from(i128::from(lasts) * used / whole).unwrap_or(lasts)
 }
 
 /// What each lever saved of a call.

@@ -74,13 +74,17 @@ impl Stream {
     /// A chunk that passes could not be read.
     fn chunk_lost(&mut self, status: host::Status) {
         let held = self.exchange.answer_chunk_lost();
-        let put = || host::prepend_buffer(Buffer::ResponseBody, &held);
-        let put = if held.is_empty() { Ok(()) } else { put().or_else(|_| put()) };
+        let put = || match &held {
+            Some(held) if held.is_empty() => Ok(()),
+            Some(held) => host::prepend_buffer(Buffer::ResponseBody, held),
+            None => host::set_buffer(Buffer::ResponseBody, &[]),
+        };
+        let put = put().or_else(|_| put());
         let why = format!("a chunk of the answer answered status {status}");
         let mut root = self.root.borrow_mut();
         root.metrics.failed("answer", &why);
         if let Err(status) = put {
-            root.metrics.failed("edit", &format!("what was held back of an answer answered status {status}"));
+            root.metrics.failed("edit", &format!("putting a lost chunk right answered status {status}"));
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// The table, of so many values; a tag of 0 is none.
 #[derive(Debug)]
-pub(super) struct Cells<V, const CELLS: usize>(Vec<(u64, V)>);
+pub(crate) struct Cells<V, const CELLS: usize>(Vec<(u64, V)>);
 
 impl<V, const CELLS: usize> Default for Cells<V, CELLS> {
     fn default() -> Self {
@@ -12,13 +12,13 @@ impl<V, const CELLS: usize> Default for Cells<V, CELLS> {
 
 impl<V: Clone + Default, const CELLS: usize> Cells<V, CELLS> {
     /// The value of this tag, if it is kept.
-    pub(super) fn get(&self, tag: u64) -> Option<&V> {
+    pub(crate) fn get(&self, tag: u64) -> Option<&V> {
         let (kept, value) = self.0.get(place(tag, CELLS)?)?;
         (*kept == tag).then_some(value)
     }
 
     /// The value of this tag, which takes its place if another has it.
-    pub(super) fn entry(&mut self, tag: u64, value: impl FnOnce() -> V) -> Option<&mut V> {
+    pub(crate) fn entry(&mut self, tag: u64, value: impl FnOnce() -> V) -> Option<&mut V> {
         if self.0.is_empty() {
             self.0 = vec![(0, V::default()); CELLS];
         }
@@ -30,7 +30,7 @@ impl<V: Clone + Default, const CELLS: usize> Cells<V, CELLS> {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
