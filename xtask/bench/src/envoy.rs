@@ -23,10 +23,17 @@ pub(crate) enum Filter {
     Ours,
     /// Ours, in an Envoy that writes our cost records into a file.
     OursLogging,
+    /// Another build of ours.
+    Against,
 }
 
 impl Filter {
-    pub(crate) const ALL: [Self; 4] = [Self::None, Self::Empty, Self::Ours, Self::OursLogging];
+    /// Those that are compared, in the order of the report's columns.
+    pub(crate) fn all(plan: &Plan) -> Vec<Self> {
+        let mut all = vec![Self::None, Self::Empty, Self::Ours, Self::OursLogging];
+        all.extend(plan.against.as_ref().map(|_| Self::Against));
+        all
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,11 +41,12 @@ impl Filter {
             Self::Empty => "empty filter",
             Self::Ours => "tokenstile",
             Self::OursLogging => "tokenstile, records logged",
+            Self::Against => "the other tokenstile",
         }
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursLogging)
+        matches!(self, Self::Ours | Self::OursLogging | Self::Against)
     }
 
     fn file_name(self) -> &'static str {
@@ -47,6 +55,7 @@ impl Filter {
             Self::Empty => "empty",
             Self::Ours => "ours",
             Self::OursLogging => "ours-logging",
+            Self::Against => "against",
         }
     }
 }
@@ -188,6 +197,7 @@ fn module(plan: &Plan, filter: Filter) -> Result<Option<PathBuf>> {
             Ok(Some(path))
         }
         Filter::Ours | Filter::OursLogging => Ok(Some(plan.ours.clone())),
+        Filter::Against => Ok(plan.against.clone()),
     }
 }
 

@@ -33,6 +33,12 @@ struct Args {
     /// Requests a second of the latency measurement.
     #[arg(long, default_value_t = 200)]
     rate: u32,
+    /// Another build of the filter, to be compared with this one in the same run.
+    #[arg(long)]
+    against: Option<PathBuf>,
+    /// Only scenarios whose name has this text.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// What every part of the measurement needs to know.
@@ -41,6 +47,8 @@ struct Plan {
     /// Configurations, logs and the report.
     dir: PathBuf,
     ours: PathBuf,
+    against: Option<PathBuf>,
+    only: String,
     rounds: u32,
     duration: Duration,
     rate: u32,
@@ -69,6 +77,8 @@ fn run(args: &Args) -> Result<()> {
         envoy: from_env("ENVOY")?,
         dir,
         ours,
+        against: args.against.clone(),
+        only: args.only.clone(),
         rounds: if args.quick { 1 } else { args.rounds.max(1) },
         duration: Duration::from_secs_f32(if args.quick { 0.5 } else { args.seconds }),
         rate: args.rate.clamp(1, 5_000),

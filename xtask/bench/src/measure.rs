@@ -30,7 +30,7 @@ pub(crate) struct Throughput {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// Latencies of all rounds together, sorted; one for each of [`Filter::ALL`], in its order.
+/// Latencies of all rounds together, sorted; one for each filter, in their order.
 pub(crate) struct Latency {
     pub(crate) scenario: &'static str,
     pub(crate) sorted: Vec<Duration>,
@@ -52,6 +52,7 @@ pub(crate) struct End {
 
 /// Everything that the report tells.
 pub(crate) struct Figures {
+    pub(crate) filters: Vec<Filter>,
     pub(crate) starts: Vec<Start>,
     pub(crate) throughput: Vec<Throughput>,
     pub(crate) latency: Vec<Latency>,
@@ -65,18 +66,19 @@ pub(crate) struct Figures {
 /// The whole run.
 pub(crate) async fn all(plan: &Plan) -> Result<Figures> {
     let upstream = upstream::start().await?;
-    let scenarios = scenario::all();
+    let mut scenarios = scenario::all();
+    scenarios.retain(|scenario| scenario.name.contains(&plan.only));
     println!("starts, with 1 and 4 workers …");
     let starts = starts(plan, upstream).await?;
-    let envoys = Filter::ALL
-        .iter()
-        .map(|&filter| Envoy::start(plan, filter, 1, upstream))
-        .collect::<Result<Vec<_>>>()?;
+    let filters = Filter::all(plan);
+    let start = |&filter: &Filter| Envoy::start(plan, filter, 1, upstream);
+    let envoys = filters.iter().map(start).collect::<Result<Vec<_>>>()?;
     warm(&envoys, &scenarios).await?;
     let throughput = throughput(plan, &envoys, &scenarios).await?;
     let latency = latency(plan, &envoys, &scenarios).await?;
     let ends = envoys.iter().map(|envoy| end(envoy, &throughput)).collect::<Result<Vec<_>>>()?;
     Ok(Figures {
+        filters,
         starts,
         throughput,
         latency,

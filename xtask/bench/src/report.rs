@@ -37,7 +37,7 @@ fn ratios(text: &mut String, figures: &Figures) -> std::fmt::Result {
         text,
         "CPU time of Envoy for one request, as a ratio to Envoy without a filter (lowest–highest round):\n"
     )?;
-    heading(text, &[Filter::Empty, Filter::Ours, Filter::OursLogging])?;
+    heading(text, &figures.filters[1..])?;
     for none in figures.throughput.iter().filter(|row| row.filter == Filter::None) {
         write!(text, "| {} |", none.scenario)?;
         for row in same_scenario(figures, none).filter(|row| row.filter != Filter::None) {
@@ -56,7 +56,7 @@ fn absolute(text: &mut String, figures: &Figures) -> std::fmt::Result {
         text,
         "CPU seconds of Envoy for 1,000 requests, and requests a second at saturation of one worker:\n"
     )?;
-    heading(text, &Filter::ALL)?;
+    heading(text, &figures.filters)?;
     for none in figures.throughput.iter().filter(|row| row.filter == Filter::None) {
         write!(text, "| {} |", none.scenario)?;
         for row in same_scenario(figures, none) {
@@ -71,7 +71,7 @@ fn absolute(text: &mut String, figures: &Figures) -> std::fmt::Result {
 
 fn latency(text: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(text, "Latency at {} requests a second, p50 and p99 in milliseconds:\n", figures.rate)?;
-    heading(text, &Filter::ALL)?;
+    heading(text, &figures.filters)?;
     let mut scenario = "";
     for row in &figures.latency {
         if row.scenario != scenario {
