@@ -157,7 +157,6 @@ extern "C" fn proxy_on_tick(id: u32) {
         root.send_alerts(now);
         root.send_records(now);
     }
-    root.pass_counters_on();
     root.rest();
 }
 

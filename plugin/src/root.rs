@@ -24,7 +24,7 @@ const DELAYED_MAX: usize = 1024;
 /// How often waiting requests and owed settlements are tried again. Envoy's ticks come no finer than
 /// 4 ms, and cost something only while there is work.
 const TICK_MS: u32 = 10;
-/// How often alerts, records and counters are looked after while some wait, and nothing else does.
+/// How often alerts and records are looked after while some wait, and nothing else does.
 const SEND_TICK_MS: u32 = 1_000;
 
 /// The proxies, as far as they differ for us.
@@ -78,8 +78,6 @@ pub(crate) struct Root {
     last_ns: u64,
     /// Calls that this VM has seen.
     calls: u32,
-    /// Those of them that are not over.
-    running: u32,
 }
 
 impl Root {
@@ -121,7 +119,6 @@ impl Root {
             last_now: None,
             last_ns: 0,
             calls: 0,
-            running: 0,
         }
     }
 
@@ -161,30 +158,6 @@ impl Root {
     /// that is not known yet may be it.
     pub(crate) fn can_hold(&self) -> bool {
         self.kind.is_some_and(|kind| kind != HostKind::Apisix)
-    }
-
-    /// A call begins. Beside another one its counters wait, where ticks come to pass them on.
-    pub(crate) fn call_begins(&mut self) {
-        self.running = self.running.saturating_add(1);
-        if self.running > 1 && !self.metrics.waits() && self.ticks_to_send() {
-            self.metrics.wait();
-        }
-    }
-
-    /// A call was counted. Behind the last one nothing waits.
-    pub(crate) fn call_ends(&mut self) {
-        self.running = self.running.saturating_sub(1);
-        if self.running == 0 {
-            self.metrics.pass_on();
-        }
-    }
-
-    /// A tick: counters that wait go to the host, and new ones wait again while calls overlap.
-    pub(crate) fn pass_counters_on(&mut self) {
-        self.metrics.pass_on();
-        if self.running > 1 && self.ticking != 0 {
-            self.metrics.wait();
-        }
     }
 
     fn count_per_worker(&mut self) {
@@ -355,7 +328,6 @@ impl Root {
         }
         self.close();
         self.close_records();
-        self.metrics.pass_on();
         true
     }
 
@@ -369,10 +341,10 @@ impl Root {
         !self.ended && (self.ticking != 0 || self.tick(SEND_TICK_MS))
     }
 
-    /// Slows the ticks down when only alerts, records and counters wait for them, and ends them when nothing does.
+    /// Slows the ticks down when only alerts and records wait for them, and ends them when nothing does.
     pub(crate) fn rest(&mut self) {
         if self.waiting.is_empty() && self.owed.is_empty() && !self.ended_owe() {
-            let nothing = self.outbox.is_empty() && self.batches.is_empty() && !self.metrics.waits();
+            let nothing = self.outbox.is_empty() && self.batches.is_empty();
             self.tick(if nothing { 0 } else { SEND_TICK_MS });
         }
     }

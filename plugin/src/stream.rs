@@ -114,7 +114,6 @@ impl Stream {
         let mut shared = root.borrow_mut();
         let kind = shared.kind();
         let now = shared.now();
-        shared.call_begins();
         let policy = shared.policy.clone();
         let (known, headers_failed) = headers.map_or_else(|e| (Pairs::new(), Some(e)), |all| (all, None));
         let head = Head { headers: &known, path: &route.path, dialect: route.dialect.name };
@@ -266,10 +265,8 @@ impl Stream {
         if action == Action::Continue || !self.waits() {
             self.body = Vec::new();
             let mut root = self.root.borrow_mut();
-            if root.metrics.times_decision() {
-                let spent = root.microseconds_passed();
-                root.metrics.observe("decision_us", &[("dialect", self.exchange.dialect())], spent);
-            }
+            let spent = root.microseconds_passed();
+            root.metrics.observe("decision_us", &[("dialect", self.exchange.dialect())], spent);
         }
         action
     }
@@ -431,7 +428,6 @@ impl Stream {
         root.metrics.add("released_tokens", &[], self.held);
         root.metrics.settled(&self.exchange, &settlement);
         root.record(&settlement.record, now);
-        root.call_ends();
         self.exchange.stream_note(&settlement)
     }
 

@@ -13,31 +13,12 @@ use tokenstile_engine::price;
 
 /// What a dimension is called whose own value is one too many.
 const OTHER: &str = "other";
-/// Of so many decisions one is timed: asking the clock and recording cost as much as a tenth of a decision.
-const DECISIONS_FOR_ONE: u32 = 16;
-
-/// A metric of the host, by its number there.
-#[derive(Debug, Clone, Copy)]
-struct Series {
-    id: u32,
-    /// What it will be raised by.
-    waiting: u64,
-}
 
 /// The metrics that this VM has defined.
-///
-/// While calls overlap, counters grow here and in the host a second later: a call would raise some fourteen, and each
-/// costs as much there as a get of shared data.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     policy: Arc<Policy>,
-    /// Places in `series`, by name.
-    places: HashMap<String, usize>,
-    series: Vec<Series>,
-    /// Counters wait, these of them.
-    waits: bool,
-    waiting: Vec<usize>,
-    decisions: u32,
+    ids: HashMap<String, u32>,
     /// Room for a name, kept from one to the next.
     name: String,
     /// For each dimension that is a label, the values seen.
@@ -49,57 +30,20 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(policy: Arc<Policy>) -> Self {
         let values = vec![HashSet::new(); policy.metric_labels.len()];
-        Self {
-            policy,
-            places: HashMap::new(),
-            series: Vec::new(),
-            waits: false,
-            waiting: Vec::new(),
-            decisions: 0,
-            name: String::new(),
-            values,
-            told: false,
-        }
+        Self { policy, ids: HashMap::new(), name: String::new(), values, told: false }
     }
 
-    /// Whether counters wait until they are passed on.
-    pub(crate) const fn waits(&self) -> bool {
-        self.waits
-    }
-
-    /// From here on counters wait: somebody passes them on within a second.
-    pub(crate) const fn wait(&mut self) {
-        self.waits = true;
-    }
-
-    /// Passes on what waits, and waits no longer.
-    pub(crate) fn pass_on(&mut self) {
-        self.waits = false;
-        for place in self.waiting.drain(..) {
-            if let Some(series) = self.series.get_mut(place) {
-                raise(series.id, std::mem::take(&mut series.waiting));
-            }
-        }
-    }
-
-    /// Adds to a counter.
+    /// Adds to a counter. A host without metrics loses nothing else.
     pub(crate) fn add(&mut self, name: &str, labels: &[(&str, &str)], by: u64) {
         self.count(name, labels, "", by);
     }
 
     fn count(&mut self, name: &str, labels: &[(&str, &str)], who: &str, by: u64) {
-        if by == 0 {
-            return;
+        if by > 0
+            && let Some(id) = self.id(host::Metric::Counter, name, labels, who)
+        {
+            let _ = host::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
         }
-        let Some(place) = self.place(host::Metric::Counter, name, labels, who) else { return };
-        let Some(series) = self.series.get_mut(place) else { return };
-        if !self.waits {
-            return raise(series.id, by);
-        }
-        if series.waiting == 0 {
-            self.waiting.push(place);
-        }
-        series.waiting = series.waiting.saturating_add(by);
     }
 
     pub(crate) fn observe(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
@@ -107,25 +51,12 @@ impl Metrics {
     }
 
     fn record(&mut self, kind: host::Metric, name: &str, labels: &[(&str, &str)], value: u64) {
-        let series = self.place(kind, name, labels, "").and_then(|place| self.series.get(place));
-        if let Some(series) = series {
-            let _ = host::record(series.id, value);
+        if let Some(id) = self.id(kind, name, labels, "") {
+            let _ = host::record(id, value);
         }
     }
 
-    /// Whether this decision is one of those that are timed.
-    pub(crate) const fn times_decision(&mut self) -> bool {
-        self.decisions = self.decisions.wrapping_add(1);
-        self.decisions % DECISIONS_FOR_ONE == 1
-    }
-
-    fn place(
-        &mut self,
-        kind: host::Metric,
-        name: &str,
-        labels: &[(&str, &str)],
-        who: &str,
-    ) -> Option<usize> {
+    fn id(&mut self, kind: host::Metric, name: &str, labels: &[(&str, &str)], who: &str) -> Option<u32> {
         let full = &mut self.name;
         full.clear();
         full.push_str("tokenstile_");
@@ -134,14 +65,12 @@ impl Metrics {
             push_label(full, label, value);
         }
         full.push_str(who);
-        if let Some(place) = self.places.get(full.as_str()) {
-            return Some(*place);
+        if let Some(id) = self.ids.get(full.as_str()) {
+            return Some(*id);
         }
         let id = host::define_metric(kind, full).ok()?;
-        let place = self.series.len();
-        self.series.push(Series { id, waiting: 0 });
-        self.places.insert(full.clone(), place);
-        Some(place)
+        self.ids.insert(full.clone(), id);
+        Some(id)
     }
 
     /// The labels that the policy asks for, each with no more values than it allows.
@@ -260,11 +189,6 @@ impl Metrics {
         self.add("failures", &[("kind", kind)], 1);
         host::log(Level::Warn, &format!("tokenstile: {kind}: {why}"));
     }
-}
-
-/// Raises a counter of the host. One without metrics loses nothing else.
-fn raise(id: u32, by: u64) {
-    let _ = host::increment(id, i64::try_from(by).unwrap_or(i64::MAX));
 }
 
 /// Adds `;label=value`, if there is a value. What would end it is replaced.
