@@ -61,6 +61,8 @@ FEATURES = {
                     ["supports_response_schema", "supports_native_structured_output"]),
     "reasoning": (lambda m: m["reasoning"], ["supports_reasoning"]),
     "video": (lambda m: "video" in m["modalities"]["input"], ["supports_video_input"]),
+    # Anthropic's; models.dev does not say who takes it.
+    "effort": (lambda m: "claude" not in m["id"], ["supports_output_config"]),
 }
 
 

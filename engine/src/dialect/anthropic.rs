@@ -91,6 +91,8 @@ fn field(path: &[K]) -> Option<Field> {
         [K::InferenceGeo] => Field::Place,
         [K::Metadata, K::UserId] => Field::EndUser,
         [K::Thinking, K::BudgetTokens] => Field::ThinkingBudget,
+        // <https://platform.claude.com/docs/en/build-with-claude/effort>: `low` is the least.
+        [K::OutputConfig, K::Effort] => Field::EffortFromLow,
         [K::Messages | K::Tools | K::System | K::Thinking | K::Prompt] => Field::Once,
         _ => return None,
     })
@@ -103,7 +105,8 @@ fn uses(path: &[K]) -> Features {
         | [K::Messages, K::Item, K::Content, K::Item, K::Content, K::Item, K::Source] => {
             Features::VISION.and(Features::FILES)
         }
-        [K::OutputFormat | K::OutputConfig] => Features::JSON_SCHEMA,
+        [K::OutputFormat] | [K::OutputConfig, K::Format] => Features::JSON_SCHEMA,
+        [K::OutputConfig, K::Effort] => Features::EFFORT,
         [K::Thinking] => Features::REASONING,
         _ => Features::default(),
     }

@@ -39,6 +39,8 @@ pub struct Facts {
     pub thinking_budget: Option<u64>,
     /// The efforts of reasoning that the request states, and where: string values, quotes included.
     pub efforts: Vec<(Effort, Range<usize>)>,
+    /// The least effort that the API knows.
+    pub least_effort: Effort,
     /// Whether a stream tells its usage unasked, or what to change so that it does.
     pub stream_usage: StreamUsage,
     /// What it uses of the model.
@@ -116,6 +118,8 @@ pub(crate) enum Field {
     ThinkingBudget,
     /// How hard the model shall think.
     Effort,
+    /// The same where `low` is the least.
+    EffortFromLow,
     /// The object at the top that has [`Field::IncludeUsage`].
     StreamOptions,
     /// An object at the top that has [`Field::OutputBound`].

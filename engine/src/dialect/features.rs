@@ -24,8 +24,11 @@ impl Features {
     /// Video in the prompt.
     pub const VIDEO: Self = Self(1 << 8);
 
+    /// An effort as Anthropic states it, for all tokens of the answer; OpenAI's is part of its reasoning.
+    pub const EFFORT: Self = Self(1 << 9);
+
     /// Their names in policies and in the table of capabilities, in the order of their bits.
-    pub const NAMES: [&str; 9] = include!("feature_names.in");
+    pub const NAMES: [&str; 10] = include!("feature_names.in");
 
     /// By its name.
     #[must_use]

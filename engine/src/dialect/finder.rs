@@ -315,7 +315,10 @@ impl Finder {
             Event::TextEnd { .. } if matches!(field, Field::StreamOptions | Field::BoundOwner) => {
                 self.place(path, PlaceKind::Odd);
             }
-            Event::TextEnd { end } if field == Field::Effort => {
+            Event::TextEnd { end } if matches!(field, Field::Effort | Field::EffortFromLow) => {
+                if field == Field::EffortFromLow {
+                    self.facts.least_effort = Effort::Low;
+                }
                 let effort = std::str::from_utf8(&self.text).ok().and_then(Effort::named);
                 self.facts.efforts.extend(effort.map(|effort| (effort, self.span.start..end)));
             }

@@ -208,6 +208,7 @@ impl Exchange {
         let Some(facts) = &self.facts else {
             return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
         };
+        let effort = effort.map(|effort| effort.max(facts.least_effort));
         let effort = effort.filter(|effort| facts.lower_effort(*effort, &mut Edits::default()));
         // A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
         // <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.

@@ -3,12 +3,14 @@
 use super::PolicyErrors;
 use deserr::Deserr;
 
-/// How hard a model thinks, as OpenAI names it, from the least to the most:
-/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-reasoning_effort>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserr)]
+/// How hard a model thinks, from the least to the most, as OpenAI and Anthropic name it:
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-reasoning_effort>,
+/// <https://platform.claude.com/docs/en/build-with-claude/effort>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserr)]
 #[deserr(error = PolicyErrors, rename_all = lowercase)]
 pub enum Effort {
     /// Not at all.
+    #[default]
     None,
     /// As little as it can.
     Minimal,
@@ -20,10 +22,13 @@ pub enum Effort {
     High,
     /// More.
     Xhigh,
+    /// As much as it can.
+    Max,
 }
 
 impl Effort {
-    const ALL: [Self; 6] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh];
+    const ALL: [Self; 7] =
+        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh, Self::Max];
 
     /// The word for it.
     #[must_use]
@@ -35,6 +40,7 @@ impl Effort {
             Self::Medium => "medium",
             Self::High => "high",
             Self::Xhigh => "xhigh",
+            Self::Max => "max",
         }
     }
 

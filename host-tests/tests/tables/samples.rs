@@ -148,8 +148,9 @@ pub(crate) fn all() -> Vec<Sample> {
             json!({"model": "tts-1", "input": "hi", "voice": "alloy"}),
         ),
         Sample::new("openai-transcription", openai, "/v1/audio/transcriptions", TRANSCRIPTION.into()),
-        Sample::new("anthropic-messages", anthropic, "/v1/messages", chat("claude-sonnet-4-5"))
+        Sample::new("anthropic-messages", anthropic, "/v1/messages", chat("claude-opus-4-5"))
             .bounded(max_tokens.clone())
+            .thinking(json!({"output_config": {"effort": "high"}}))
             .streaming(anthropic_event),
         Sample::new(
             "vertex-anthropic",
@@ -158,6 +159,7 @@ pub(crate) fn all() -> Vec<Sample> {
             json!({"anthropic_version": "vertex-2023-10-16", "messages": messages}),
         )
         .bounded(max_tokens.clone())
+        .thinking(json!({"output_config": {"effort": "high"}}))
         .streams_by(
             "/v1/projects/p/locations/global/publishers/anthropic/models/claude-sonnet-4-5:streamRawPredict",
         )
