@@ -118,6 +118,8 @@ pub(crate) struct Told<'c> {
     pub(crate) model: &'c str,
     /// The caller's `accept-language`.
     pub(crate) accepted: &'c str,
+    /// Nobody reads it.
+    pub(crate) unread: bool,
     pub(crate) now: EpochMs,
 }
 

@@ -20,6 +20,10 @@ use tokenstile_host::replay::native::{Duration, Landed, Native};
 use tokenstile_host::replay::trace::{Call, Ordered, Progress, Setting, Timing, What, Whole, open};
 use tokenstile_host::replay::{Replay, policy};
 
+/// As in `tokenstile replay`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const POLICY: &str = r#"{"version": 1, "name": "bench", "hold_headers": true,
   "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier"]},
   "budgets": [

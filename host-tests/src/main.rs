@@ -6,6 +6,9 @@ mod cli;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BEGIN: &str = "\
 To begin: `tokenstile init acme`, then `check`, `test` and `explain`. With a log of what was: `report`, `suggest` and
 `replay`. Each command's `--help` has examples.";

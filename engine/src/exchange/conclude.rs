@@ -354,7 +354,15 @@ impl Exchange {
             }
             Meter::OutputTokens | Meter::Requests | Meter::RequestsInFlight => 0,
         };
-        Told { budget, needed, prompt, model: self.asked_model(), accepted: &self.accepted, now }
+        Told {
+            budget,
+            needed,
+            prompt,
+            model: self.asked_model(),
+            accepted: &self.accepted,
+            unread: self.replies_unread,
+            now,
+        }
     }
 
     /// Operators are told of a budget's refusals: those may begin before so much is used, for a call that needs more
@@ -454,7 +462,7 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     };
     state.upgrade_url.clone_from(upgrade_url);
     let template = if state.remaining() == 0 { exhausted } else { short };
-    let (message, language) = state.message(template, told);
+    let (message, language) = if told.unread { Default::default() } else { state.message(template, told) };
     // Where calls are counted there is no shorter one, and where nothing is left there will be something.
     // Of a window's quota the prompt alone decides: an answer may end where the rest does.
     let never = match kind {

@@ -6,8 +6,10 @@ use super::{Decision, Exchange, Next, State, UsageSource};
 use crate::dialect::{Facts, ModelAt, Room};
 use crate::ledger::Hold;
 use crate::policy::Budget;
+use crate::price::Quote;
 use crate::units::{EpochMs, NanoUsd};
 use crate::usage::{AnswerReader, Served, Usage};
+use std::rc::Rc;
 
 /// What was asked for, and what serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,11 @@ impl Exchange {
         self.prompt_tokens = prompt_tokens;
         self.facts = Some(facts);
         self.meter(now)
+    }
+
+    /// Replies need no words: nobody reads them.
+    pub const fn replies_are_unread(&mut self) {
+        self.replies_unread = true;
     }
 
     /// In the place of [`Exchange::answer_head`] and [`Exchange::answer_chunk`], before [`Exchange::end_known`].
@@ -145,10 +152,10 @@ impl Exchange {
         self.quote_for(self.asked_model(), served).price.cost(usage)
     }
 
-    /// What this usage costs with the model that serves, if `served` answers.
+    /// The price of the model that serves, if `served` answers.
     #[must_use]
-    pub fn cost_as_served(&self, usage: Usage, served: &Served) -> NanoUsd {
-        self.quote_for(self.served_model(), served).price.cost(usage)
+    pub fn price_as_served(&self, served: &Served) -> Rc<Quote> {
+        self.quote_for(self.served_model(), served)
     }
 
     /// What a recorded answer to this call used, whole if it is `complete`, and how that is known. The call itself is not

@@ -151,6 +151,8 @@ pub struct Exchange {
     answer: Option<AnswerReader>,
     /// A part of the answer was not seen: what is counted of it is too little.
     answer_lost: bool,
+    /// Nobody reads what a refusal says.
+    replies_unread: bool,
     status: u16,
     owed: Vec<Owed>,
 }
@@ -200,6 +202,7 @@ impl Exchange {
             failure: None,
             answer: None,
             answer_lost: false,
+            replies_unread: false,
             status: 0,
             owed: Vec::new(),
         }
@@ -451,7 +454,11 @@ impl Exchange {
         let asks = refusal.kind == RefusalKind::Confirm;
         self.outcome.decision = if asks { Decision::Confirm } else { Decision::Deny };
         self.outcome.rule = refusal.rule_name().map(str::to_owned);
-        let reply = refusal.reply(self.route.dialect, now);
+        let reply = if self.replies_unread {
+            Reply { status: 0, headers: Vec::new(), body: Vec::new() }
+        } else {
+            refusal.reply(self.route.dialect, now)
+        };
         self.status = reply.status;
         Next::Reply(reply)
     }

@@ -1,30 +1,40 @@
 //! What is due at some time: the earliest first, and of several at the same time the one that was put in first. The
 //! replay's running calls and the calls that its traces wait with are kept in one. It must not know what they are.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tokenstile_engine::units::EpochMs;
 
 pub(crate) struct Agenda<T> {
-    entries: BinaryHeap<Reverse<Entry<T>>>,
+    entries: BinaryHeap<Reverse<Entry>>,
+    /// What is kept stays in its place, for entries move with each that comes or goes.
+    places: Vec<Option<T>>,
+    free: Vec<usize>,
     /// How many were put in.
     put: u64,
 }
 
-struct Entry<T> {
+/// In the order in which they are due.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
     at: EpochMs,
     number: u64,
-    what: T,
+    place: usize,
 }
 
 impl<T> Agenda<T> {
     pub(crate) const fn new() -> Self {
-        Self { entries: BinaryHeap::new(), put: 0 }
+        Self { entries: BinaryHeap::new(), places: Vec::new(), free: Vec::new(), put: 0 }
     }
 
     pub(crate) fn put(&mut self, at: EpochMs, what: T) {
         self.put += 1;
-        self.entries.push(Reverse(Entry { at, number: self.put, what }));
+        let place = self.free.pop().unwrap_or(self.places.len());
+        match self.places.get_mut(place) {
+            Some(free) => *free = Some(what),
+            None => self.places.push(Some(what)),
+        }
+        self.entries.push(Reverse(Entry { at, number: self.put, place }));
     }
 
     /// The first that is due by now.
@@ -35,32 +45,13 @@ impl<T> Agenda<T> {
 
     /// The first, whenever it is due.
     pub(crate) fn take(&mut self) -> Option<(EpochMs, T)> {
-        let Reverse(Entry { at, what, .. }) = self.entries.pop()?;
-        Some((at, what))
+        let Reverse(Entry { at, place, .. }) = self.entries.pop()?;
+        self.free.push(place);
+        Some((at, self.places.get_mut(place)?.take()?))
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-}
-
-impl<T> Ord for Entry<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
-impl<T> PartialOrd for Entry<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Eq for Entry<T> {}
-
-impl<T> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
     }
 }
 

@@ -119,7 +119,7 @@ impl Native {
 
     /// One call, from its beginning to what it will have come to. `None`: it is not metered.
     pub fn call(&mut self, call: &Call, now: EpochMs, lasts: Duration) -> Option<Outcome> {
-        let (exchange, next, used) = match &call.what {
+        let (mut exchange, next, mut used) = match &call.what {
             What::Counted(counted) => self.counted(counted, now)?,
             What::Whole(whole) => self.whole(whole, now)?,
         };
@@ -127,7 +127,6 @@ impl Native {
             What::Whole(whole) => whole.request.as_slice(),
             What::Counted(_) => &[],
         };
-        let (mut exchange, mut used) = (exchange, used);
         let (refused, goes_on) = self.decide(&mut exchange, next, body, now);
         // The prompt may have been counted meanwhile, which is what an answer without usage is charged by.
         if let Some(reader) = used.answer.take() {
@@ -187,7 +186,6 @@ impl Native {
         let policy = self.policy.clone();
         let rule_of = |name: &str| super::outcome::rule_named(&policy, name);
         let asked = used.usage.unwrap_or_default();
-        let without = used.usage.map_or(NanoUsd(0), |usage| exchange.cost_as_asked(usage, &used.served));
         let by = exchange.served_by();
         let (asked_model, model) = (by.asked.to_owned(), by.served.to_owned());
         let is_downgraded = !refused && model != asked_model && used.simulable;
@@ -202,7 +200,13 @@ impl Native {
         let stop = whole_used.filter(|_| !refused).map(|usage| used.stop(&exchange, usage, &served));
         let Stop { usage: stopped_usage, by: stopped_by, may_stop } = stop.unwrap_or_default();
         let now_used = stopped_usage.or(whole_used);
-        let cost_of = |usage: Usage| exchange.cost_as_served(usage, &served);
+        let quote = exchange.price_as_served(&served);
+        let cost_of = |usage: Usage| quote.price.cost(usage);
+        let as_asked = |usage: Usage| {
+            let same = model == asked_model && clamped.is_none();
+            if same { cost_of(usage) } else { exchange.cost_as_asked(usage, &used.served) }
+        };
+        let without = used.usage.map_or(NanoUsd(0), as_asked);
         let (cost_whole, cost) =
             (whole_used.map_or(NanoUsd(0), cost_of), now_used.map_or(NanoUsd(0), cost_of));
         let met = exchange

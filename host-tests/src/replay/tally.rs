@@ -253,7 +253,9 @@ impl Tally {
         }
         let values = outcome.identity.iter().chain([&outcome.asked]);
         for (shares, value) in self.dimensions.iter_mut().zip(values) {
-            share(shares, value).take(outcome);
+            if let Some(share) = share(shares, value) {
+                share.take(outcome);
+            }
         }
         self.people.take(outcome, &self.policy);
     }
@@ -294,12 +296,14 @@ impl Tally {
 }
 
 /// The share of a value; of all others, when there are too many.
-fn share<'s>(shares: &'s mut HashMap<String, Share>, value: &str) -> &'s mut Share {
-    let value = if shares.len() < VALUES || shares.contains_key(value) { value } else { OTHERS };
+fn share<'s>(shares: &'s mut HashMap<String, Share>, value: &str) -> Option<&'s mut Share> {
+    let mut value = value;
     if !shares.contains_key(value) {
-        shares.insert(value.to_owned(), Share { value: value.to_owned(), ..Share::default() });
+        value = if shares.len() < VALUES { value } else { OTHERS };
+        let share = || Share { value: value.to_owned(), ..Share::default() };
+        shares.entry(value.to_owned()).or_insert_with(share);
     }
-    shares.entry(value.to_owned()).or_default()
+    shares.get_mut(value)
 }
 
 /// The value of all that were too many.

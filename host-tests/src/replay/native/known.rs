@@ -38,6 +38,7 @@ impl Native {
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
         exchange.remembers(self.memo.clone());
+        exchange.replies_are_unread();
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
         let facts = Facts { stream: counted.streams == Some(true), ..facts };
         let usage = match counted.used {
@@ -70,6 +71,7 @@ impl Native {
         let mut exchange = Exchange::new(self.policy.clone(), route, identity, now);
         exchange.learns(self.learned.clone());
         exchange.remembers(self.memo.clone());
+        exchange.replies_are_unread();
         if !self.policy.hold_headers {
             exchange.path_is_read_only();
         }
