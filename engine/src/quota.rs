@@ -207,10 +207,10 @@ fn percent(used: Amount, limit: Amount) -> u64 {
     hundredfold.checked_div(i128::from(limit)).and_then(|percent| u64::try_from(percent).ok()).unwrap_or(100)
 }
 
-/// What the ladder does with the next call.
+/// What the ladder does with the next call. Steps in shadow mode do nothing with it.
 fn state(budget: &Budget, used: Amount) -> &'static str {
     let mut state = "ok";
-    for step in &budget.ladder {
+    for step in budget.enforced() {
         // What warns does so at its threshold; a call that needs anything at all passes the others from there on.
         if used < step.at {
             break;
@@ -219,7 +219,10 @@ fn state(budget: &Budget, used: Amount) -> &'static str {
             Action::Warn { .. } => "warn",
             Action::Clamp { .. } => "clamp",
             Action::Downgrade { .. } => "downgrade",
-            Action::Overage(_) => "overage",
+            Action::Overage(ref overage) => match overage.end(step.at) {
+                Some(end) if used >= end => "exhausted",
+                _ => "overage",
+            },
             Action::Delay { .. } => "delay",
             Action::Confirm(_) => "confirm",
             Action::Deny { .. } => "exhausted",

@@ -118,6 +118,8 @@ pub(crate) struct Told<'c> {
     pub(crate) model: &'c str,
     /// The caller's `accept-language`.
     pub(crate) accepted: &'c str,
+    /// All that it may need must fit, not its prompt alone.
+    pub(crate) whole: bool,
     /// Nobody reads it.
     pub(crate) unread: bool,
     pub(crate) now: EpochMs,
@@ -226,6 +228,9 @@ impl BudgetState {
             *amount = amount.replace(',', "\u{202f}");
         }
         facts.period.clear();
+        if self.meter.counts_calls() {
+            facts.unit.clear();
+        }
         facts.resets_in = plain_duration_text(resets_in);
         let at = self.resets_at.and_then(|at| plain_time_text(&budget.window, at));
         facts.resets_at = at.unwrap_or_else(|| facts.resets_in.clone());

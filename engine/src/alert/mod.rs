@@ -150,13 +150,22 @@ impl Watch {
         if state.meter == Meter::RequestsInFlight {
             return format!("{shadow}{who}: {used} of at most {limit}{unit}, which is {threshold}.");
         }
-        let what = if refused { "would be passed by a call, which was refused" } else { "is used" };
         let period = state.period_text();
         let period = period.trim_end();
         let resets =
             state.resets_at.filter(|at| *at > now).map(|_| format!(" It resets {}.", state.resets_text()));
         let resets = resets.unwrap_or_default();
-        format!("{shadow}{who}: {threshold} of {period} AI quota {what} ({used} of {limit}{unit}).{resets}")
+        if refused {
+            return format!(
+                "{shadow}{who}: {threshold} of {period} AI quota would be passed by a call, which was refused \
+                 ({used} of {limit}{unit}).{resets}"
+            );
+        }
+        let percent = format!("{}%", state.percent());
+        let past = if percent == threshold { String::new() } else { format!(", past {threshold}") };
+        format!(
+            "{shadow}{who}: {percent} of {period} AI quota is used{past} ({used} of {limit}{unit}).{resets}"
+        )
     }
 }
 

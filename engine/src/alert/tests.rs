@@ -168,7 +168,11 @@ fn shadow_says_so_and_refuses_nobody() {
     let mut desk = Desk::new(budget);
     let (_, alerts) = desk.call("ana", 1500);
     assert_eq!((alerts.len(), alerts[0].shadow), (1, true));
-    assert!(alerts[0].sentence.starts_with("[shadow] daily (user ana): 100% of today's AI quota is used"));
+    assert!(
+        alerts[0]
+            .sentence
+            .starts_with("[shadow] daily (user ana): 150% of today's AI quota is used, past 100%")
+    );
     assert!(desk.thresholds("ana", 10).is_empty());
 }
 
@@ -233,7 +237,7 @@ fn each_form_is_as_its_service_wants_it() {
     let alert = &alerts[0];
     let id = alert.id.clone();
     assert!(id.starts_with("acme/daily/") && id.ends_with("/1795420800000/800000000"), "{id}");
-    let sentence = "daily (user <!channel> & co): 80% of today's AI quota is used (850 of 1,000 tokens). \
+    let sentence = "daily (user <!channel> & co): 85% of today's AI quota is used, past 80% (850 of 1,000 tokens). \
                     It resets at midnight PST.";
     let fields = json!({"id": id, "time": "2026-11-22T12:00:00Z", "policy": "acme", "rule": "daily", "threshold": "80%",
         "mode": "enforce", "decision": "downgrade", "message": sentence, "subject": {"user": "<!channel> & co"},

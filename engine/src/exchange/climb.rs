@@ -3,6 +3,7 @@
 //! [`super::conclude`] asks for every budget and makes one outcome of the answers; nothing is changed here.
 
 use super::plan::Planned;
+use super::shadowed::Would;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, Features};
 use crate::ledger::WindowRule;
@@ -25,6 +26,8 @@ pub(super) struct Climb<'p> {
     pub(super) skipped: Option<String>,
     /// What steps in shadow mode would have done.
     pub(super) shadow: Decision,
+    /// And changed.
+    pub(super) would: Would,
 }
 
 /// What a call meets in one budget.
@@ -48,6 +51,12 @@ pub(super) struct Clamp {
 impl Clamp {
     pub(super) const fn is_some(self) -> bool {
         self.bound.is_some() || self.effort.is_some()
+    }
+
+    /// The shorter of both: every step that is passed applies.
+    fn and(self, other: Self) -> Self {
+        let bound = self.bound.into_iter().chain(other.bound).min();
+        Self { bound, effort: self.effort.into_iter().chain(other.effort).min() }
     }
 }
 
@@ -118,8 +127,10 @@ impl Exchange {
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
             if step.shadow {
-                if reached && self.can(policy, budget, &step.action, reach) {
+                let would = if reached { self.would(policy, budget, &step.action, reach) } else { None };
+                if let Some(would) = would {
                     climb.shadow = climb.shadow.max(step.action.decision());
+                    climb.would = std::mem::take(&mut climb.would).and(would);
                 }
                 continue;
             }
@@ -142,12 +153,13 @@ impl Exchange {
                     fell = overage.end(step.at).is_some_and(|end| reach.held > end);
                 }
                 Action::Delay { up_to_ms } => {
-                    climb.delay = Some(delay(budget, planned, step, *up_to_ms, reach.after));
+                    let delay = delay(budget, planned, step, *up_to_ms, reach.after);
+                    climb.delay = climb.delay.filter(|other| other.ms >= delay.ms).or(Some(delay));
                 }
                 Action::Clamp { bound, effort } => {
                     let serve = climb.serve.as_ref().map(|serve| serve.model.as_str());
                     match self.shorter(budget, (*bound, *effort), reach, serve) {
-                        Ok(clamp) => climb.clamp = clamp,
+                        Ok(clamp) => climb.clamp = climb.clamp.and(clamp),
                         Err(why) => fell = self.skip(&mut climb, budget, &why),
                     }
                 }
@@ -157,7 +169,7 @@ impl Exchange {
                         Some(why) => climb.skipped = Some(format!("{}: {why}", budget.name)),
                         None => climb.serve = Some(serve),
                     },
-                    Ok(None) => climb.serve = None,
+                    Ok(None) => {}
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
                 Action::Confirm(_) if self.is_confirmed() => {}
@@ -173,19 +185,23 @@ impl Exchange {
         climb
     }
 
-    /// Whether a step would change the call.
-    fn can(&self, policy: &Policy, budget: &Budget, action: &Action, reach: Reach) -> bool {
+    /// What a step would change; `None` if it would do nothing.
+    fn would(&self, policy: &Policy, budget: &Budget, action: &Action, reach: Reach) -> Option<Would> {
         match action {
             Action::Clamp { bound, effort } => {
                 let clamp = self.shorter(budget, (*bound, *effort), reach, None);
-                clamp.is_ok_and(Clamp::is_some)
+                clamp
+                    .ok()
+                    .filter(|clamp| clamp.is_some())
+                    .map(|clamp| Would { model: None, bound: clamp.bound })
             }
             Action::Downgrade { list } => {
                 let serve = self.cheaper(policy, *list).ok().flatten();
-                serve.is_some_and(|serve| self.stays_served(&serve.model).is_none())
+                let serve = serve.filter(|serve| self.stays_served(&serve.model).is_none())?;
+                Some(Would { model: Some(serve.model), bound: None })
             }
-            Action::Confirm(_) => !self.is_confirmed(),
-            _ => true,
+            Action::Confirm(_) if self.is_confirmed() => None,
+            _ => Some(Would::default()),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::climb::{Climb, Delay, Reach, Serve};
 use super::plan::{Planned, held};
+use super::shadowed::Would;
 use super::{Decision, Exchange, Next, State};
 use crate::alert::Owed;
 use crate::ledger::{Denied, Level, WindowRule};
-use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
-use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
+use crate::policy::{Action, Bound, Budget, Effort, HoldRule, Overage, Policy, Step};
+use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, is_english, ratelimit_headers};
 use crate::units::{Amount, EpochMs, Meter};
 use crate::usage::{Served, Usage};
 
@@ -44,6 +45,8 @@ pub(super) struct Outcome {
     states: Vec<BudgetState>,
     /// What budgets in shadow mode would have done: rule and decision.
     pub(super) shadow: Vec<(String, Decision)>,
+    /// What those of them would have changed that let the call pass.
+    pub(super) would: Vec<(String, Would)>,
     /// Why a step could not be carried out.
     pub(super) skipped: Vec<String>,
 }
@@ -161,8 +164,8 @@ impl Exchange {
         let before = denied.level?.total();
         let reach = Reach { before, after: before.saturating_add(planned.expected), held: before };
         let bound = self.climb(&policy, budget, planned, reach).clamp.bound?;
-        let (cap, amount, index) = (planned.hold.cap?, planned.hold.amount, denied.index);
-        let shortened = self.shortened.replace((bound, index));
+        let (cap, amount) = (planned.hold.cap?, planned.hold.amount);
+        let shortened = self.shortened.replace((bound, planned.budget));
         let usage = self.held_usage(self.expected_usage());
         let less = held(budget.meter, usage, self.asked_quote().price.cost(usage));
         if less >= amount || before.saturating_add(less) > cap {
@@ -217,21 +220,19 @@ impl Exchange {
         let held = before.saturating_add(planned.hold.amount);
         let reach = Reach { before, after: before.saturating_add(planned.expected), held };
         let mut climb = self.climb(policy, budget, planned, reach);
-        if let Some((bound, _)) = self.shortened.filter(|(_, by)| *by == index) {
+        if let Some((bound, _)) = self.shortened.filter(|(_, by)| *by == planned.budget) {
             // No more was held: what others gave back meanwhile does not lengthen the answer.
             climb.clamp.bound = Some(climb.clamp.bound.map_or(bound, |other| other.min(bound)));
             climb.decide();
         }
         if budget.shadow || self.exempt {
             let decision = climb.decision.max(climb.shadow);
-            if decision > Decision::Allow {
-                self.outcome.shadow.push((budget.name.clone(), decision));
-            }
+            let model = climb.serve.map(|serve| serve.model);
+            let would = Would { model, bound: climb.clamp.bound }.and(climb.would);
+            self.note_shadow(budget, decision, would);
             return None;
         }
-        if climb.shadow > Decision::Allow {
-            self.outcome.shadow.push((budget.name.clone(), climb.shadow));
-        }
+        self.note_shadow(budget, climb.shadow, std::mem::take(&mut climb.would));
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
             let told = self.told(budget, planned.hold.amount, now);
@@ -243,7 +244,14 @@ impl Exchange {
         if let Some(confirm) = climb.confirm {
             let missing = held.saturating_sub(budget.limit).max(0);
             let state = BudgetState::new(budget, &planned.open, before, (missing, reserved.before), now);
-            let says = state.message(&confirm.message, &self.told(budget, planned.expected, now));
+            let mut says = state.message(&confirm.message, &self.told(budget, planned.expected, now));
+            if is_english(&says.1) {
+                let priced = climb.overage.map(|(at, overage)| overage_told(budget.meter, at, overage));
+                let serves = climb.serve.map(|serve| format!("{} answers", serve.model));
+                for told in priced.into_iter().chain(serves) {
+                    says.0 += &format!(" {told}.");
+                }
+            }
             return Some(Refusal { budget: Some(state), ..self.ask(&budget.name, confirm, says, now) });
         }
         let missing = held.saturating_sub(budget.limit).max(0);
@@ -251,12 +259,25 @@ impl Exchange {
         if let Some(delay) = climb.delay.filter(|d| self.outcome.delay.is_none_or(|other| d.ms > other.ms)) {
             self.outcome.delay = Some(delay);
             self.outcome.delayed = Some(index);
-            let told = format!("Calls are slowed down until {}.", until(&state));
+            let told = match planned.open.rule {
+                // It refills all the time: when a call waits no longer depends on those that come.
+                WindowRule::Refill { .. } => "Calls are slowed down to what the quota refills.".to_owned(),
+                _ => format!("Calls are slowed down until {}.", until(&state)),
+            };
             self.outcome.slowed = Some((budget.name.clone(), told));
         }
         self.note(budget, &climb, &state, planned.hold.amount, now);
         self.outcome.states.push(state);
         None
+    }
+
+    fn note_shadow(&mut self, budget: &Budget, decision: Decision, would: Would) {
+        if decision > Decision::Allow {
+            self.outcome.shadow.push((budget.name.clone(), decision));
+        }
+        if !would.is_nothing() {
+            self.outcome.would.push((budget.name.clone(), would));
+        }
     }
 
     /// Takes over what a ladder said short of a refusal.
@@ -274,10 +295,8 @@ impl Exchange {
             self.outcome.warnings.push((budget.name.clone(), message));
         }
         if let Some((at, overage)) = climb.overage {
-            let (meter, until) = (budget.meter, until(state));
-            let (amount, unit) = (meter.display(at), meter.unit_text());
-            let price = overage.price_text(meter);
-            let told = format!("What is used beyond {amount}{unit} costs {price} until {until}.");
+            let meter = budget.meter;
+            let told = format!("{} until {}.", overage_told(meter, at, overage), until(state));
             self.outcome.overages.push((budget.name.clone(), told));
             self.outcome.overage_terms.push(format!("{};{}", budget.name, overage.terms(meter)));
         }
@@ -360,6 +379,7 @@ impl Exchange {
             prompt,
             model: self.asked_model(),
             accepted: &self.accepted,
+            whole: self.policy.hold == HoldRule::WorstCase,
             unread: self.replies_unread,
             now,
         }
@@ -431,7 +451,11 @@ impl Exchange {
             headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
         }
         if self.facts.is_some() {
-            let usage = self.expected_usage();
+            let mut usage = self.expected_usage();
+            if let Some(bound) = self.outcome.output_bound {
+                let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
+                usage.output = usage.output.min(bound.saturating_mul(choices));
+            }
             let other =
                 self.serves_another().then(|| self.quote_for(self.served_model(), &Served::default()));
             let cost = other.as_deref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);
@@ -456,6 +480,8 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
     let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
+    // Where refusals begin earlier, that is all there is.
+    state.limit = state.limit.min(cap);
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
         return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
@@ -464,10 +490,10 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     let template = if state.remaining() == 0 { exhausted } else { short };
     let (message, language) = if told.unread { Default::default() } else { state.message(template, told) };
     // Where calls are counted there is no shorter one, and where nothing is left there will be something.
-    // Of a window's quota the prompt alone decides: an answer may end where the rest does.
+    // Of a window's quota the prompt alone decides, where an answer may end where the rest does.
     let never = match kind {
         RefusalKind::Rate => needed > cap && budget.meter != Meter::RequestsInFlight,
-        _ => told.prompt > cap && state.remaining() > 0,
+        _ => (told.prompt > cap || (told.whole && needed > cap)) && state.remaining() > 0,
     };
     if never {
         return never_fits(state, needed, cap);
@@ -486,6 +512,11 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         state.meter.display(cap)
     );
     Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
+}
+
+fn overage_told(meter: Meter, at: Amount, overage: &Overage) -> String {
+    let (amount, unit, price) = (meter.display(at), meter.unit_text(), overage.price_text(meter));
+    format!("What is used beyond {amount}{unit} costs {price}")
 }
 
 /// How long what a step does will last.

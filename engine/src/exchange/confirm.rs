@@ -143,6 +143,7 @@ impl Exchange {
         self.plan.get(index).filter(|planned| planned.budget == NO_BUDGET)?;
         self.confirming.token = None;
         self.outcome.shadow.clear();
+        self.outcome.would.clear();
         if let Some(refused) = self.refuse_by_rules(now) {
             return Some(refused);
         }

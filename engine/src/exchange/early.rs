@@ -10,6 +10,7 @@ use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{Action, Budget};
 use crate::refusal::Refusal;
 use crate::units::EpochMs;
+use std::cmp::Reverse;
 
 /// A body of this many bytes comes with its headers: asking the store twice would cost more than it saves.
 const SHORT_BODY: usize = 4096;
@@ -34,7 +35,7 @@ impl Exchange {
         Some(self.refuse(&refusal, now))
     }
 
-    /// The refusal by the first budget in which not even an empty request fits.
+    /// The refusal by the budget that lasts longest of those in which not even an empty request fits.
     fn spent(
         &self,
         now: EpochMs,
@@ -45,17 +46,20 @@ impl Exchange {
             return None;
         }
         let subject = self.subject_of_head();
-        policy.budgets_of_head(&subject, now).find_map(|(index, budget)| {
+        let open = |(index, budget)| (index, budget, self.memo.borrow_mut().windows.open(index, budget, now));
+        let mut budgets: Vec<_> = policy.budgets_of_head(&subject, now).map(open).collect();
+        budgets.sort_by_key(|(.., open)| Reverse(open.lasts_ms(now)));
+        budgets.into_iter().find_map(|(index, budget, open)| {
             let counts_calls = budget.meter.counts_calls();
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
             let amount = budget.meter.amount(u64::from(counts_calls));
-            let open = self.memo.borrow_mut().windows.open(index, budget, now);
             let key = policy.slot_key(budget, &subject);
             let warns = [NO_WARNING; WARNINGS_MAX];
             let hold = Hold { key, window: open.rule, amount, cap: Some(cap), warns };
             let level = stands(&hold)?;
-            let is_spent = level.total().saturating_add(amount) > cap && level.total() >= budget.limit;
+            let is_spent =
+                level.total().saturating_add(amount) > cap && level.total() >= budget.limit.min(cap);
             let deny = is_spent.then(|| sayable(budget)).flatten()?;
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
             let told = self.told(budget, amount, now);

@@ -28,6 +28,7 @@ mod retries;
 mod routing;
 mod rules;
 mod settle;
+mod shadowed;
 mod tail;
 
 pub use decision::Decision;

@@ -7,6 +7,7 @@ use crate::policy::{Budget, HoldRule, OpenWindow, Scope, Step, Subject};
 use crate::price::{PriceQuery, Quote, ServiceTier};
 use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 /// What a prompt of unknown length holds: more than fits into any model of the price book.
@@ -27,7 +28,8 @@ pub(super) struct Planned {
 }
 
 impl Exchange {
-    /// Fills the plan from what is known of the call.
+    /// Fills the plan from what is known of the call. What lasts longest is asked first, and refuses: of a spent month and
+    /// a spent minute nobody is told to come again in a minute.
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
         self.expect_by_kind();
@@ -52,8 +54,10 @@ impl Exchange {
             let expected = held(budget.meter, expected, quote.price.cost(expected));
             Planned { budget: index, open, hold, expected, reserved: None }
         };
-        let plan = self.policy.budgets_for(&subject, now).map(planned).chain(self.confirmation_hold());
-        self.plan = plan.collect();
+        let budgets = self.policy.budgets_for(&subject, now).map(planned);
+        let mut plan: Vec<Planned> = budgets.chain(self.confirmation_hold()).collect();
+        plan.sort_by_key(|planned| Reverse(planned.open.lasts_ms(now)));
+        self.plan = plan;
     }
 
     /// What a prompt that is not seen may have by its length.

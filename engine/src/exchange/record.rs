@@ -65,6 +65,7 @@ pub(super) struct Bill {
     pub(super) usage: RecordUsage,
     pub(super) cost: NanoUsd,
     pub(super) savings: NanoUsd,
+    pub(super) shadow_savings: Map<String, Value>,
     pub(super) quote: Rc<Quote>,
     pub(super) model_answered: String,
 }
@@ -137,6 +138,10 @@ pub struct Record {
     /// What budgets and steps in shadow mode would have done.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow: Map<String, Value>,
+    /// What each of those would have saved of the cost, in billionths of a dollar: all of it, if it would have refused the
+    /// call; less than 0 where it would have cost more. A stream that would have been ended has none.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub shadow_savings_nano_usd: Map<String, Value>,
     /// The budget that ended the answer while it streamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,
@@ -233,6 +238,7 @@ impl Exchange {
             delay_ms: self.outcome.delay.filter(|_| state != State::Replied).map(|delay| delay.ms),
             overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
+            shadow_savings_nano_usd: bill.shadow_savings,
             stopped_by: self.stopped_by().map(|budget| budget.name.clone()),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),

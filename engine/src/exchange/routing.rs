@@ -3,6 +3,7 @@
 
 use super::climb::Serve;
 use super::keeping::Kept;
+use super::shadowed::Would;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
@@ -129,6 +130,9 @@ impl Exchange {
             let keeps = self.routing.shadow_kept.as_ref() == Some(&route.name);
             if keeps || self.would_change(policy, set) {
                 self.outcome.shadow.push((route.name.clone(), Decision::Route));
+                let model = set.model.as_ref().and_then(|model| self.new_model(policy, model).ok()?);
+                let would = Would { model: model.map(|serve| serve.model), bound: set.max_output_tokens };
+                self.outcome.would.push((route.name.clone(), would));
             }
             return;
         }

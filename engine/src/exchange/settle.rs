@@ -64,6 +64,8 @@ impl Exchange {
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
+        // Before it is noted what would have ended the stream: that is no refusal of the whole.
+        let shadow_savings = self.shadow_savings(usage, cost, &served);
         if state == State::Forwarded {
             self.owe(usage, source, cost);
             self.note_unstopped(usage, cost);
@@ -72,7 +74,8 @@ impl Exchange {
         }
         let savings = self.savings(usage, cost, &served);
         let usage_record = RecordUsage::new(usage, source);
-        let bill = Bill { usage: usage_record, cost, savings, quote, model_answered: served.model };
+        let model_answered = served.model;
+        let bill = Bill { usage: usage_record, cost, savings, shadow_savings, quote, model_answered };
         let record = self.record(state, complete, bill, now);
         Settlement { record, usage, cost }
     }

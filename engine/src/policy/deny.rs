@@ -11,6 +11,8 @@ pub(super) const EXHAUSTED: &str =
     "You've used {percent} of {period}AI quota ({used} of {limit}{unit}). It resets {resets_at}.";
 const SHORT: &str = "This request needs about {needed}{unit}, but {remaining} of {period}{limit}{unit} remain. \
                      Your AI quota resets {resets_at}.";
+/// Behind these, where there is a way.
+const UPGRADE: &str = " Or upgrade: {upgrade_url}";
 const TOO_MANY: &str = "You have {used} of at most {limit}{unit}. Try again {resets_at}.";
 
 /// The `deny` action.
@@ -49,9 +51,11 @@ impl Compiler<'_> {
             self.errors.add(format!("{path}.streams"), wrong);
         }
         let at = format!("{path}.message");
-        let exhausted = self.messages(&at, wire.message.as_ref(), exhausted);
+        let upgrade = if wire.upgrade_url.is_some() { UPGRADE } else { "" };
+        let (short, exhausted) = ([short, upgrade].concat(), [exhausted, upgrade].concat());
+        let exhausted = self.messages(&at, wire.message.as_ref(), &exhausted);
         Action::Deny {
-            short: exhausted.or_else(wire.message.as_ref(), short),
+            short: exhausted.or_else(wire.message.as_ref(), &short),
             exhausted,
             upgrade_url: wire.upgrade_url,
             stops_streams,

@@ -134,25 +134,22 @@ impl Split {
         if split::is_held_out(policy, subject, self.holdout) {
             return Assigned::HeldOut;
         }
-        let weights = || self.arms.iter().map(|arm| self.weight(arm, now));
-        let rest = u64::from(PER_MILLE).saturating_mul(RAMP_STEPS).saturating_sub(weights().sum());
-        let arms = self.arms.iter().map(|arm| arm.name.as_str()).zip(weights());
-        let place = split::arm(&self.salt, subject, arms.chain([("", rest)]));
-        place.and_then(|place| self.arms.get(place)).map_or(Assigned::Outside, Assigned::Arm)
+        let arms = self.arms.iter().map(|arm| (arm.name.as_str(), arm.weight));
+        let arm = split::arm(&self.salt, subject, arms).and_then(|place| self.arms.get(place));
+        let arm = arm.filter(|arm| {
+            arm.set.is_empty() || split::is_in_by_now(&self.salt, &arm.name, subject, self.grown(now))
+        });
+        arm.map_or(Assigned::Outside, Assigned::Arm)
     }
 
-    /// The weight that an arm has by now, in millionths. One that changes nothing has it from the beginning.
-    fn weight(&self, arm: &Arm, now: EpochMs) -> u64 {
-        let steps = match self.ramp {
-            Some((from, to)) if !arm.set.is_empty() => {
-                let passed = i128::from(now.0.saturating_sub(from.0).max(0));
-                let whole = i128::from(to.0.saturating_sub(from.0).max(1));
-                let steps = passed.saturating_mul(i128::from(RAMP_STEPS)).checked_div(whole).unwrap_or(0);
-                u64::try_from(steps).unwrap_or(0).min(RAMP_STEPS)
-            }
-            _ => RAMP_STEPS,
-        };
-        u64::from(arm.weight).saturating_mul(steps)
+    /// How much the arms that change something have grown by now, in thousandths. One that changes nothing is there from
+    /// the beginning.
+    fn grown(&self, now: EpochMs) -> u32 {
+        let Some((from, to)) = self.ramp else { return PER_MILLE };
+        let passed = i128::from(now.0.saturating_sub(from.0).max(0));
+        let whole = i128::from(to.0.saturating_sub(from.0).max(1));
+        let grown = passed.saturating_mul(i128::from(PER_MILLE)).checked_div(whole).unwrap_or(0);
+        u32::try_from(grown).unwrap_or(PER_MILLE).min(PER_MILLE)
     }
 
     /// The arm that a header chooses: its name, a space, and the secret.
@@ -171,8 +168,6 @@ impl Split {
 const KEEP_MS: i64 = 5 * 60 * 1000;
 /// The longest that any says it keeps one (<https://platform.openai.com/docs/guides/prompt-caching>).
 const KEEP_MS_MAX: i64 = 24 * 60 * 60 * 1000;
-/// How finely a ramp grows.
-const RAMP_STEPS: u64 = 1000;
 const SECRET_BYTES_MIN: usize = 16;
 
 /// A route as written.

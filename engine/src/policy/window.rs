@@ -126,6 +126,19 @@ impl OpenWindow {
         }
     }
 
+    /// How long it may take at most until anything is free again; less than any other where that is a matter of calls.
+    #[must_use]
+    pub fn lasts_ms(&self, now: EpochMs) -> i64 {
+        match self.rule {
+            WindowRule::Until(end) => end.0.saturating_sub(now.0),
+            WindowRule::Rolling { .. } => {
+                i64::try_from(self.seconds).unwrap_or(i64::MAX).saturating_mul(1_000)
+            }
+            WindowRule::Refill { .. } => 0,
+            WindowRule::InFlight => -1,
+        }
+    }
+
     /// When it ends, if it does: the window's name.
     #[must_use]
     pub const fn end(&self) -> Option<EpochMs> {

@@ -379,7 +379,8 @@ fn what_models_can_do_is_known() {
     let cases = [
         ("openai", "gpt-3.5-turbo", 4_096, "vision, audio, files, json_schema, reasoning, video"),
         ("openai", "gpt-4o-mini-2024-07-18", 16_384, "audio, reasoning, video"),
-        ("anthropic", "claude-haiku-4-5-20251001", 64_000, "audio, video"),
+        ("anthropic", "claude-haiku-4-5-20251001", 64_000, "audio, video, effort"),
+        ("anthropic", "claude-opus-4-6", 128_000, "audio, video"),
         ("google", "gemini-2.5-flash", 65_536, ""),
         // Nobody says.
         ("openai", "mystery", 0, ""),

@@ -37,7 +37,10 @@ impl Stream {
         let stated: Vec<_> =
             names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();
         for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
-            if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
+            // An upstream's own header by one of our names is not ours.
+            let ours = name.starts_with("x-tokenstile-");
+            let put = if ours { host::set_header } else { host::add_header };
+            if let Err(status) = put(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
                 self.root.borrow_mut().metrics.failed("header", &why);
             }

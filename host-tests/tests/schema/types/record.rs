@@ -17,7 +17,7 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 34] = [
+const KNOWN: [(&str, &str, &str); 35] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
@@ -32,6 +32,7 @@ const KNOWN: [(&str, &str, &str); 34] = [
     ("prompt_prefix.tokens", "tokens", ""),
     ("cost_nano_usd", "nano-dollars", ""),
     ("savings_nano_usd", "nano-dollars", ""),
+    ("shadow_savings_nano_usd", "nano-dollars", ""),
     ("overage.charge_nano_usd", "nano-dollars", ""),
     ("overage.nano_usd", "nano-dollars", ""),
     ("overage.tokens", "tokens", ""),
@@ -117,7 +118,8 @@ impl Maker {
     fn say(&mut self, at: &str, description: Option<String>, schema: &mut Map<String, Value>) {
         let description = description.unwrap_or_else(|| panic!("`{at}` has no comment"));
         let (unit, attribute) = self.known.remove(at).unwrap_or_default();
-        let is_number = schema.get("type") == Some(&json!("integer"));
+        let of_each = schema.get("additionalProperties").and_then(|each| each.get("type"));
+        let is_number = schema.get("type").into_iter().chain(of_each).any(|kind| *kind == json!("integer"));
         assert_eq!(is_number, !unit.is_empty(), "`{at}`: a number has a unit in KNOWN, and nothing else has");
         schema.insert("description".into(), description.into());
         for (key, value) in [("x-unit", unit), ("x-otel", attribute)] {
@@ -156,6 +158,9 @@ impl Maker {
             }
             "shadow" => {
                 return object(&json!({"type": "object", "additionalProperties": {"enum": decisions}}));
+            }
+            "shadow_savings_nano_usd" => {
+                return object(&json!({"type": "object", "additionalProperties": {"type": "integer"}}));
             }
             "overage" => return self.overage(),
             _ => {}
