@@ -113,6 +113,9 @@ pub struct Record {
     /// Experiments, and the arm of each that the caller is in.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub arms: Map<String, Value>,
+    /// Experiments of those whose arm the caller chose by the secret: no subject of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arms_chosen: Vec<String>,
     /// How often the client had tried the call before, as its SDK says in a header; read where the policy has an
     /// experiment.
     #[serde(skip_serializing_if = "is_zero")]
@@ -230,6 +233,7 @@ impl Exchange {
             rule: self.outcome.rule.clone(),
             route: self.routing.rule.clone(),
             arms: self.routing.arms.iter().map(|(rule, arm)| (rule.clone(), arm.clone().into())).collect(),
+            arms_chosen: self.routing.arms_chosen.clone(),
             retry_count: self.retry_count,
             exempt: self.exempt,
             max_output_tokens: self.outcome.output_bound,

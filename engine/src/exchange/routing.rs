@@ -27,6 +27,8 @@ pub(super) struct Routing {
     pub(super) headers: Vec<(String, String)>,
     /// Experiments, and the arm of each that the caller is in.
     pub(super) arms: Vec<(String, String)>,
+    /// Those of them that the caller chose.
+    pub(super) arms_chosen: Vec<String>,
     /// The first rule that changed something, and the sentence that says so.
     pub(super) told: Option<(String, String)>,
     /// What must not serve.
@@ -118,6 +120,8 @@ impl Exchange {
             Some((name, set)) => {
                 if let Some(name) = name.filter(|_| !route.shadow) {
                     self.routing.arms.push((route.name.clone(), name.to_owned()));
+                    let forced = route.split.as_ref().and_then(|split| split.forced(&self.wanted_arm));
+                    self.routing.arms_chosen.extend(forced.map(|_| route.name.clone()));
                 }
                 let Some(set) = set else { return };
                 set
