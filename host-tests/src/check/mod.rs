@@ -10,7 +10,7 @@ mod sentences;
 mod text;
 mod warnings;
 
-pub use economics::{Assumed, Economics, PerRequest, TierCost, economics};
+pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics};
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
 pub use text::{text, unmarked};

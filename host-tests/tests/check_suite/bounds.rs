@@ -192,3 +192,52 @@ fn a_route_to_a_dearer_model_raises_the_worst_case() {
     assert_eq!(worst["priced_as"], "gpt-4o");
     assert_eq!(worst["tiers"][0]["usd_per_user_month"], 2208.768, "{worst}");
 }
+
+/// An account with a limit of its own is judged by that, one without any fails every bound.
+#[test]
+fn overrides_and_exemptions_are_part_of_the_worst_case() {
+    let day = FINE.replace("\"tokens\": 500", "\"usd\": \"1\"");
+    let vip = r#", "overrides": [{"match": {"user": "vip"}, "budget": "b", "limit": {"usd": "1000"}UNTIL}]"#;
+    let gate = |rest: &str, more: &[&str]| check(&[&["-q"], more].concat(), &with(&format!("{day}{rest}")));
+    let user = ["--max-usd-per-user-month", "100"];
+    assert_eq!(gate("", &user).0, 0);
+    let vip = |until: &str| vip.replace("UNTIL", until);
+    for in_force in ["", ", \"until\": \"2027-01-31\""] {
+        let (status, said) = gate(&vip(in_force), &user);
+        assert_eq!(status, 1, "{said}");
+        let why =
+            "user vip can cost $31000.00 in a month; $100.00 is the most (lower its limit in `overrides`)";
+        assert!(said.replace(',', "").contains(&why.replace(',', "")), "{said}");
+    }
+    assert_eq!(gate(&vip(", \"until\": \"2026-01-31\""), &user).0, 0);
+    let robot = r#", "exempt": [{"match": {"user": "robot"}}]"#;
+    let (status, said) = gate(robot, &user);
+    assert_eq!(status, 1);
+    assert!(
+        said.contains("user robot can cost any amount in a month") && said.contains("`exempt`"),
+        "{said}"
+    );
+    // Ten users at $31 a month, of whom one is dearer.
+    let month = |most: &str, rest: &str| gate(rest, &["--users", "10", "--max-usd-month", most]);
+    assert_eq!((month("310", "").0, month("309", "").0), (0, 1));
+    assert_eq!((month("31279", &vip("")).0, month("31278", &vip("")).0), (0, 1));
+    let (status, said) = month("1000000", robot);
+    assert!(status == 1 && said.contains("(user robot is in `exempt`"), "{said}");
+    let (_, said) = check(&[], &with(&format!("{day}{}{robot}", vip(""))));
+    for line in [
+        "  - user vip in a month: $31,000.00 (by b)\n",
+        "  - user robot in a month: without a bound (exempt)\n",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+/// What all share is as much as the highest limit that somebody has of it.
+#[test]
+fn an_override_of_what_all_share_raises_the_month() {
+    let all = FINE.replace("\"tokens\": 500", "\"usd\": \"1\"").replace("[\"user\"]", "[]");
+    let vip = r#", "overrides": [{"match": {"user": "vip"}, "budget": "b", "limit": {"usd": "10"}}]"#;
+    let gate =
+        |most: &str, rest: &str| check(&["-q", "--max-usd-month", most], &with(&format!("{all}{rest}"))).0;
+    assert_eq!((gate("31", ""), gate("31", vip), gate("310", vip)), (0, 1, 0));
+}

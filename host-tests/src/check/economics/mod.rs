@@ -2,15 +2,18 @@
 //! limits and the prices. Called by `tokenstile check`, which can fail a build by it.
 //!
 //! Only budgets that are enforced, refuse, and are met by every call of the user count. A month has 31 days; a
-//! calendar month touches six weeks at most, and is counted so. What calls in flight use beyond their holds
+//! calendar month touches six weeks at most, and is counted so. Accounts of `overrides` and `exempt` have rows of their own. What calls in flight use beyond their holds
 //! comes on top: ARCHITECTURE.md says how much that is.
 
+mod accounts;
 mod request;
 
+pub use accounts::AccountCost;
 pub use request::PerRequest;
 
 use super::{Sound, models};
-use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Term, Window};
+use accounts::{Known, budgets};
+use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
 /// What is assumed beside the policy.
@@ -31,6 +34,8 @@ pub struct Economics {
     pub per_request: Vec<PerRequest>,
     /// By tier; one row without a name where the policy has none.
     pub tiers: Vec<TierCost>,
+    /// Accounts with limits of their own, and those without any.
+    pub accounts: Vec<AccountCost>,
     /// Everyone together in a month, if the number of users is known or a budget is for all.
     pub month: Option<NanoUsd>,
 }
@@ -55,49 +60,28 @@ const OF_A_USER: [&str; 8] = ["user", "tier", "tenant", "org", "organization", "
 #[must_use]
 pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
     let worst = Worst::of(&sound.policy, assumed, now);
-    // One that is not always in force bounds no month.
-    let always = |budget: &&Budget| budget.term == Term::default();
-    let budgets = || sound.policy.budgets.iter().take(sound.declared).filter(always);
     let place = sound.policy.identity.iter().position(|dimension| dimension.name == "tier");
-    let mut names: Vec<String> = budgets().flat_map(|budget| tiers_of(budget, place)).collect();
+    let mut names: Vec<String> = budgets(sound).flat_map(|budget| tiers_of(budget, place)).collect();
     names.extend(assumed.users.iter().map(|(tier, _)| tier.clone()).filter(|tier| !tier.is_empty()));
     names.sort();
     names.dedup();
     names.push(String::new());
-    let row = |tier: String| {
-        let met: Vec<&Budget> =
-            budgets().filter_map(|budget| for_tier(sound, budget, place, &tier)).collect();
-        let bounds_a_user =
-            |budget: &&&Budget| budget.per.iter().all(|scope| is_of_a_user(&sound.policy, *scope));
-        let worst = worst.for_tier(place, &tier);
-        let (user_month, rules) = worst.least(met.iter().filter(bounds_a_user).copied());
-        TierCost { tier, user_month, rules }
+    let row = |tier: &String| {
+        let known: Known =
+            place.filter(|_| !tier.is_empty()).map(|at| (at, tier.clone())).into_iter().collect();
+        let (user_month, rules) = worst.for_tier(place, tier).of_known(sound, &known);
+        TierCost { tier: tier.clone(), user_month, rules }
     };
     let per_request = worst.by_tier(place, &names);
-    let tiers: Vec<TierCost> = names.into_iter().map(row).collect();
-    let everyone = budgets().filter(|budget| budget.per.is_empty() && budget.matches.is_empty());
-    let (of_all, _) = worst.least(everyone);
-    let by_users = by_users(&tiers, &assumed.users);
+    let tiers: Vec<TierCost> = names.iter().map(row).collect();
+    let accounts = accounts::accounts(sound, &worst, place, &names);
+    let everyone = budgets(sound).filter(|budget| budget.per.is_empty() && budget.matches.is_empty());
+    let (of_all, _) = worst.least(everyone.map(|budget| accounts::highest(sound, budget, now)));
+    // Who is exempt is not stopped by what is for all.
+    let of_all = of_all.filter(|_| !accounts.iter().any(|account| account.exempt));
+    let by_users = accounts::by_users(&tiers, &accounts, &assumed.users);
     let month = [of_all, by_users].into_iter().flatten().min();
-    Economics { dearest: worst.dearest.clone(), per_request, tiers, month }
-}
-
-fn by_users(tiers: &[TierCost], users: &[(String, u64)]) -> Option<NanoUsd> {
-    if users.is_empty() {
-        return None;
-    }
-    let cost = |(tier, count): &(String, u64)| {
-        // A number for all, where nobody says which tier they have: the dearest tier.
-        let of_tier =
-            tiers.iter().find(|row| !tier.is_empty() && row.tier == *tier).map(|row| row.user_month);
-        let each = of_tier.unwrap_or_else(|| {
-            let all: Option<Vec<NanoUsd>> = tiers.iter().map(|row| row.user_month).collect();
-            all.and_then(|all| all.into_iter().max())
-        })?;
-        Some(each.0.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)))
-    };
-    let costs: Option<Vec<i64>> = users.iter().map(cost).collect();
-    Some(NanoUsd(costs?.into_iter().fold(0, i64::saturating_add)))
+    Economics { dearest: worst.dearest.clone(), per_request, tiers, accounts, month }
 }
 
 fn tiers_of(budget: &Budget, place: Option<usize>) -> Vec<String> {
@@ -110,25 +94,6 @@ fn tiers_of(budget: &Budget, place: Option<usize>) -> Vec<String> {
         _ => None,
     });
     matched.chain(limits).collect()
-}
-
-/// The budget as this tier meets it; `None` if not every call of such a user does.
-fn for_tier<'s>(
-    sound: &'s Sound,
-    budget: &'s Budget,
-    place: Option<usize>,
-    tier: &str,
-) -> Option<&'s Budget> {
-    let is_met = budget.matches.iter().all(|condition| match condition {
-        Condition::Dimension(at, value) => Some(*at) == place && value == tier && !tier.is_empty(),
-        _ => false,
-    });
-    let other = budget.alternatives.iter().find(|other| match other.who.as_slice() {
-        [(at, value)] => Some(*at) == place && value == tier && other.until.is_none(),
-        _ => false,
-    });
-    let other = other.and_then(|other| sound.policy.budgets.get(other.budget));
-    is_met.then_some(other.unwrap_or(budget))
 }
 
 fn is_of_a_user(policy: &Policy, scope: Scope) -> bool {
@@ -230,6 +195,12 @@ impl<'p> Worst<'p> {
         }
         let least = bounds.into_iter().min_by_key(|(usd, _)| *usd);
         least.map_or((None, Vec::new()), |(usd, rules)| (Some(usd), rules))
+    }
+
+    /// What a caller of whom this is known can cost in a month, and which budgets bound it.
+    fn of_known(&self, sound: &Sound, known: &Known) -> (Option<NanoUsd>, Vec<String>) {
+        let met = budgets(sound).filter_map(|budget| accounts::limited(sound, budget, known, self.now));
+        self.least(met.filter(|budget| budget.per.iter().all(|scope| is_of_a_user(self.policy, *scope))))
     }
 
     /// What one subject of a budget can cost in a month.

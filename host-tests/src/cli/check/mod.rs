@@ -71,7 +71,7 @@ struct Gate {
     /// Fail if one call can cost more
     #[arg(long, value_name = "USD", value_parser = usd, requires = "model")]
     max_usd_per_request: Option<NanoUsd>,
-    /// Fail if a user of any tier can cost more in a month
+    /// Fail if a user of any tier can cost more in a month, or an account of `overrides` or `exempt`
     #[arg(long, value_name = "USD", value_parser = usd)]
     max_usd_per_user_month: Option<NanoUsd>,
     /// Fail if everyone together can cost more in a month
@@ -195,11 +195,28 @@ impl Gate {
                     .push(format!("a user of {whose} tier can cost {cost} in a month; {most} is the most"));
             }
         }
+        if let Some(most) = self.max_usd_per_user_month {
+            for account in economics.accounts.iter().filter(|account| over(account.month, most)) {
+                let (whose, cost) = (show::account(account), said(account.month));
+                let way_out = if account.exempt {
+                    "it is in `exempt`, where nothing bounds it; give it a limit in `overrides` instead"
+                } else {
+                    "lower its limit in `overrides`"
+                };
+                exceeded.push(format!("{whose} can cost {cost} in a month; {most} is the most ({way_out})"));
+            }
+        }
         if let Some(most) = self.max_usd_month.filter(|most| over(economics.month, *most)) {
-            let help = if economics.month.is_none() && self.users.is_empty() {
-                " (say how many `--users` there are)"
-            } else {
-                ""
+            let exempt = economics.accounts.iter().find(|account| account.exempt);
+            let help = match (economics.month, exempt) {
+                (None, Some(exempt)) => {
+                    let whose = show::account(exempt);
+                    format!(
+                        " ({whose} is in `exempt`, where nothing bounds it; give it a limit in `overrides` instead)"
+                    )
+                }
+                (None, None) if self.users.is_empty() => " (say how many `--users` there are)".to_owned(),
+                _ => String::new(),
             };
             let cost = said(economics.month);
             exceeded.push(format!("everyone together can cost {cost} in a month{help}; {most} is the most"));

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use tokenstile_engine::units::NanoUsd;
-use tokenstile_host::check::{Finding, Severity, sentences};
+use tokenstile_host::check::{AccountCost, Finding, Severity, sentences};
 use tokenstile_host::records::money;
 
 /// As a compiler shows it; then the policy in sentences and its worst case.
@@ -90,6 +90,10 @@ fn worst_case(one: &Looked) -> String {
         let by = by(&tier.rules);
         let _ = writeln!(out, "  - {whose} in a month: {}{by}", cost(tier.user_month));
     }
+    for account in &economics.accounts {
+        let by = if account.exempt { " (exempt)".to_owned() } else { by(&account.rules) };
+        let _ = writeln!(out, "  - {} in a month: {}{by}", self::account(account), cost(account.month));
+    }
     if economics.month.is_some() {
         let _ = writeln!(out, "  - everyone together in a month: {}", cost(economics.month));
     }
@@ -99,6 +103,12 @@ fn worst_case(one: &Looked) -> String {
         );
     }
     out
+}
+
+/// An account by its dimensions: `org acme, user u-42`.
+pub(super) fn account(account: &AccountCost) -> String {
+    let named = account.who.iter().map(|(name, value)| format!("{name} {value}"));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// The rules that bound an amount.
@@ -152,10 +162,16 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
             let tier = |one: &tokenstile_host::check::TierCost| {
                 json!({"tier": one.tier, "usd_per_user_month": usd(one.user_month), "rules": one.rules})
             };
+            let account = |one: &AccountCost| {
+                let who: serde_json::Map<String, Value> =
+                    one.who.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+                json!({"who": who, "exempt": one.exempt, "usd_month": usd(one.month), "rules": one.rules})
+            };
             json!({
                 "priced_as": economics.dearest,
                 "requests": economics.per_request.iter().map(request).collect::<Vec<_>>(),
                 "tiers": economics.tiers.iter().map(tier).collect::<Vec<_>>(),
+                "accounts": economics.accounts.iter().map(account).collect::<Vec<_>>(),
                 "usd_month": usd(economics.month),
                 "saturated": economics.month.is_some_and(money::is_cut),
             })
