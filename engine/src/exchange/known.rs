@@ -52,6 +52,17 @@ impl Exchange {
         self.meter(now)
     }
 
+    /// What was expected of its answer when it was recorded: its holds come to the same again.
+    pub const fn expects_output(&mut self, tokens: u64) {
+        self.recorded_output = Some(tokens);
+    }
+
+    /// Whether its body was read. What refuses by the headers reads none.
+    #[must_use]
+    pub const fn is_read(&self) -> bool {
+        self.facts.is_some()
+    }
+
     /// Replies need no words: nobody reads them.
     pub const fn replies_are_unread(&mut self) {
         self.replies_unread = true;
@@ -146,10 +157,10 @@ impl Exchange {
         self.held_usage(self.expected_usage())
     }
 
-    /// What an answer that a reader has read used, if this call had gone through as it was asked for; and its cost.
+    /// The price of the model asked for, if `served` answers: what this call costs if it goes through as it is.
     #[must_use]
-    pub fn cost_as_asked(&self, usage: Usage, served: &Served) -> NanoUsd {
-        self.quote_for(self.asked_model(), served).price.cost(usage)
+    pub fn price_as_asked(&self, served: &Served) -> Rc<Quote> {
+        self.quote_for(self.asked_model(), served)
     }
 
     /// The price of the model that serves, if `served` answers.

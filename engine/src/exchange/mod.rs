@@ -144,6 +144,8 @@ pub struct Exchange {
     learned: Option<Rc<RefCell<Learned>>>,
     /// The kind of this call there, and the output expected of it, when it was first planned.
     kind: Option<(u64, u64)>,
+    /// The output that was expected of it when it was recorded.
+    recorded_output: Option<u64>,
     /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
     shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
@@ -198,6 +200,7 @@ impl Exchange {
             plan: Vec::new(),
             learned: None,
             kind: None,
+            recorded_output: None,
             shortened: None,
             outcome: conclude::Outcome::default(),
             failure: None,

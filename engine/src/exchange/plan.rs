@@ -188,10 +188,16 @@ impl Exchange {
         Usage { output: expected.output.min(bound.saturating_mul(choices)), ..expected }
     }
 
+    /// The output of an answer: as it was recorded, as calls of its kind came to, or as the policy says.
+    pub(super) fn expected_output(&self) -> u64 {
+        let learned = self.kind.map(|(_, output)| output);
+        self.recorded_output.or(learned).unwrap_or(self.policy.expected_output_tokens)
+    }
+
     /// A prompt of this many tokens; of output what the policy expects, never above the request's own bound, or that
     /// bound in the worst case.
     pub(super) fn usage_with(&self, input: u64) -> Usage {
-        let expected = self.kind.map_or(self.policy.expected_output_tokens, |(_, output)| output);
+        let expected = self.expected_output();
         let output = self.facts.as_ref().map_or(expected, |facts| {
             let bound = facts.output_bound.into_iter().chain(self.output_limit).min();
             let bound = bound.map_or(expected, |bound| match self.policy.hold {

@@ -166,7 +166,7 @@ impl Exchange {
 
     /// The output of an answer that has no bound: as much as is expected, or in the worst case as the model has.
     fn assumed_output(&self) -> u64 {
-        let expected = self.kind.map_or(self.policy.expected_output_tokens, |(_, output)| output);
+        let expected = self.expected_output();
         let most = self.asked_quote().capability.max_output;
         if self.policy.hold == HoldRule::WorstCase && most > 0 { most } else { expected }
     }

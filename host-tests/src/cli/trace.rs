@@ -42,9 +42,9 @@ pub(crate) struct TraceArgs {
     overlay: OverlayArgs,
 }
 
-/// Who called, where a trace does not say it.
+/// Who called, where token counts do not say it.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Made up for traces that have token counts alone")]
+#[command(next_help_heading = "Made up for token counts as CSV, where no column says it")]
 struct OverlayArgs {
     /// The same seed makes the same
     #[arg(long, default_value_t = 1)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokenstile_engine::dialect::recognise;
 use tokenstile_engine::policy::Policy;
 use tokenstile_engine::units::EpochMs;
-use tokenstile_engine::usage::Usage;
+use tokenstile_engine::usage::{AnswerReader, Usage};
 
 /// Before the JSON of each cost record in the filter's log.
 const RECORD: &str = "tokenstile-record ";
@@ -106,13 +106,17 @@ impl Filter {
         while !driver.report(&self.vm).upstream.is_some_and(|sent| sent.complete) && driver.step(&mut self.vm)
         {
         }
+        let (served, used, cost) = match outcome.unread {
+            Some((used, cost)) => ("", used, cost),
+            None => (outcome.served.as_str(), outcome.used, outcome.cost),
+        };
         let expected = Said {
             decision: outcome.decision.name().to_owned(),
             rule: outcome.rule.clone(),
-            served: outcome.served.clone(),
-            input: outcome.used.input,
-            output: outcome.used.output,
-            cost_nano_usd: outcome.cost.0,
+            served: served.to_owned(),
+            input: used.input,
+            output: used.output,
+            cost_nano_usd: cost.0,
         };
         if driver.is_over() {
             self.compare(&driver, &expected, before, self.begun);
@@ -195,7 +199,7 @@ fn edited(whole: &Whole, used: Usage, sent: &Sent) -> Option<Answer> {
     let facts = |path: &[u8], body: &[u8]| {
         let route = recognise(whole.method.as_bytes(), whole.host.as_bytes(), path).metered()?;
         let facts = route.read(body).ok()?;
-        Some((route.dialect.name, facts))
+        Some((route.dialect, facts))
     };
     let (dialect, asked) = facts(whole.path.as_bytes(), &whole.request)?;
     let (_, now) = facts(path, &sent.body)?;
@@ -206,6 +210,14 @@ fn edited(whole: &Whole, used: Usage, sent: &Sent) -> Option<Answer> {
         return None;
     }
     let usage = max.map_or(used, |max| answer::shortened(used, max));
-    let answer = answer::stating(dialect, &now.model, usage)?;
+    let mut model = now.model;
+    if model.is_empty() {
+        // No model was asked for: the one that answered goes on answering.
+        let kind = whole.answer_header("content-type").unwrap_or_default();
+        let mut reader = AnswerReader::new(dialect, kind, false, "");
+        reader.feed(&whole.answer);
+        model = reader.served().model;
+    }
+    let answer = answer::stating(dialect.name, &model, usage)?;
     Some(Answer::json(whole.status, answer.to_string()))
 }

@@ -185,28 +185,32 @@ impl Native {
     ) -> Outcome {
         let policy = self.policy.clone();
         let rule_of = |name: &str| super::outcome::rule_named(&policy, name);
-        let asked = used.usage.unwrap_or_default();
+        // What it costs without the policy is no matter of what the policy reads.
+        let (as_asked, asked_usage) = match used.read_anyway.as_deref() {
+            Some(anyway) => (&anyway.exchange, anyway.usage),
+            None => (&exchange, used.usage),
+        };
+        let asked = asked_usage.unwrap_or_default();
         let by = exchange.served_by();
         let (asked_model, model) = (by.asked.to_owned(), by.served.to_owned());
         let is_downgraded = !refused && model != asked_model && used.simulable;
         let clamped = by.output_max.filter(|_| !refused && used.simulable);
         let clamped = clamped.filter(|max| *max < asked.output);
         let whole_used = used.usage.map(|usage| clamped.map_or(usage, |max| answer::shortened(usage, max)));
-        let served = if is_downgraded || clamped.is_some() {
-            Served { model: model.clone(), ..Served::default() }
-        } else {
-            used.served.clone()
+        // Where no model was asked for, the one that answered goes on answering.
+        let answering = |model: &str| {
+            let model = if model.is_empty() { &used.served.model } else { model };
+            Served { model: model.to_owned(), ..Served::default() }
         };
+        let served = if is_downgraded || clamped.is_some() { answering(&model) } else { used.served.clone() };
         let stop = whole_used.filter(|_| !refused).map(|usage| used.stop(&exchange, usage, &served));
         let Stop { usage: stopped_usage, by: stopped_by, may_stop } = stop.unwrap_or_default();
         let now_used = stopped_usage.or(whole_used);
         let quote = exchange.price_as_served(&served);
+        let same = used.read_anyway.is_none() && model == asked_model && clamped.is_none();
+        let asked_quote = if same { quote.clone() } else { as_asked.price_as_asked(&used.served) };
+        let without = asked_usage.map_or(NanoUsd(0), |usage| asked_quote.price.cost(usage));
         let cost_of = |usage: Usage| quote.price.cost(usage);
-        let as_asked = |usage: Usage| {
-            let same = model == asked_model && clamped.is_none();
-            if same { cost_of(usage) } else { exchange.cost_as_asked(usage, &used.served) }
-        };
-        let without = used.usage.map_or(NanoUsd(0), as_asked);
         let (cost_whole, cost) =
             (whole_used.map_or(NanoUsd(0), cost_of), now_used.map_or(NanoUsd(0), cost_of));
         let met = exchange
@@ -218,11 +222,18 @@ impl Native {
             .map(|(budget, _)| (rule_of(&budget.name).unwrap_or(0), budget.cap().unwrap_or(i64::MAX)))
             .collect();
         let shorter = clamped.map_or(NanoUsd(0), |max| {
-            let priced = Served { model: asked_model.clone(), ..Served::default() };
+            let priced = answering(&asked_model);
             let served = if is_downgraded { &used.served } else { &priced };
-            let short = exchange.cost_as_asked(answer::shortened(asked, max), served);
+            let short = exchange.price_as_asked(served).price.cost(answer::shortened(asked, max));
             NanoUsd(without.0.saturating_sub(short.0))
         });
+        let anyway = used.read_anyway.is_some();
+        let anyway = anyway.then(|| {
+            let usage = stopped_usage.or(asked_usage).filter(|_| !refused);
+            let cost = usage.map_or(NanoUsd(0), |usage| asked_quote.price.cost(usage));
+            (as_asked.served_by().asked.to_owned(), usage.unwrap_or_default(), cost)
+        });
+        let is_price_known = if anyway.is_some() { asked_quote.known } else { quote.known };
         if !refused && let Some(usage) = now_used {
             exchange.streamed(usage, cost);
         }
@@ -244,8 +255,11 @@ impl Native {
             cost_asked: without,
             used: Usage::default(),
             cost: NanoUsd(0),
+            is_asked_price_known: asked_quote.known,
+            is_price_known,
+            unread: None,
             assumed: used.assumed,
-            failed: used.usage.is_none(),
+            failed: asked_usage.is_none(),
             levers: Vec::new(),
             troubles: exchange.troubles().map(str::to_owned).collect(),
             simulable: used.simulable,
@@ -257,7 +271,14 @@ impl Native {
             outcome.used = usage;
             outcome.cost = cost;
         }
-        outcome.levers = levers(&outcome, shorter, NanoUsd(cost_whole.0.saturating_sub(cost.0)));
+        let mut stopped = NanoUsd(cost_whole.0.saturating_sub(cost.0));
+        if let Some((model, usage, cost)) = anyway {
+            outcome.unread = Some((outcome.used, outcome.cost));
+            (outcome.asked, outcome.served) = (model.clone(), model);
+            (outcome.used, outcome.cost) = (usage, cost);
+            stopped = NanoUsd(without.0.saturating_sub(cost.0));
+        }
+        outcome.levers = levers(&outcome, shorter, stopped);
         let complete = outcome.stopped.is_none();
         let source =
             if complete { used.source } else { used.stop.as_ref().map_or(used.source, |stop| stop.source) };

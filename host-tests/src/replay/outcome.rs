@@ -42,6 +42,12 @@ pub struct Outcome {
     pub used: Usage,
     /// What that costs.
     pub cost: NanoUsd,
+    /// Whether the price is known by which it costs that as it was; else it is the policy's rule for the unknown.
+    pub is_asked_price_known: bool,
+    /// The same under the policy.
+    pub is_price_known: bool,
+    /// Its body was not read by the filter, which says this of its use and its cost, and names no model.
+    pub unread: Option<(Usage, NanoUsd)>,
     /// It had been refused when it was recorded: what it used is what was expected of it.
     pub assumed: bool,
     /// It failed when it was recorded, and used nothing.

@@ -5,7 +5,7 @@
 use super::native::{Duration, Native};
 use super::outcome::Outcome;
 use super::report::words;
-use super::tally::Tallied;
+use super::tally::{Tallied, Unpriced};
 use super::trace::Call;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -359,6 +359,15 @@ impl Suggestion {
     pub fn written(&self, metering: &Value, effect: &Tallied) -> String {
         let mut out = String::from("{\n");
         let _ = writeln!(out, "  // {}", self.about);
+        let Unpriced { calls, cost_without_nano_usd: ceiling, .. } = effect.unpriced;
+        if calls > 0 {
+            let (calls, ceiling) = (grouped(calls), words::usd(ceiling));
+            let _ = writeln!(
+                out,
+                "  // The price of {calls} calls is not known: their cost is a ceiling, {ceiling} of it. Limits in dollars are \
+                 too high by that."
+            );
+        }
         let saved = effect.without.cost_nano_usd - effect.with.cost_nano_usd;
         let _ = writeln!(
             out,

@@ -49,6 +49,8 @@ pub struct Tallied {
     pub without: Spend,
     /// Tokens and cost under the policy.
     pub with: Spend,
+    /// Calls whose price is not known: what they cost is a ceiling, or the policy's word.
+    pub unpriced: Unpriced,
     /// What was decided, and how often; of rules in shadow mode, what they would have.
     pub decisions: BTreeMap<&'static str, u64>,
     /// What saved how much.
@@ -89,6 +91,17 @@ pub struct Spend {
     pub output_tokens: u64,
     /// Billionths of a dollar.
     pub cost_nano_usd: i64,
+}
+
+/// Calls whose price is not known, and how much of the cost is theirs.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Unpriced {
+    /// How many.
+    pub calls: u64,
+    /// Billionths of a dollar, as they were.
+    pub cost_without_nano_usd: i64,
+    /// The same under the policy.
+    pub cost_with_nano_usd: i64,
 }
 
 /// What a lever did.
@@ -211,6 +224,7 @@ impl Tally {
         report.may_stop += u64::from(outcome.may_stop);
         report.without.add(outcome.used_asked, outcome.cost_asked);
         report.with.add(outcome.used, outcome.cost);
+        report.unpriced.take(outcome);
         *report.decisions.entry(outcome.strictest().name()).or_default() += 1;
         for lever in &outcome.levers {
             let sum = report.levers.entry(lever.name).or_default();
@@ -335,6 +349,17 @@ impl By {
         let mut others = Share { value: OTHERS.to_owned(), ..Share::default() };
         top.drain(TOLD.min(top.len())..).for_each(|share| others.add(&share));
         Self { dimension: dimension.to_owned(), values, top, others }
+    }
+}
+
+impl Unpriced {
+    fn take(&mut self, outcome: &Outcome) {
+        let guessed = |known: bool, cost: NanoUsd| if known { 0 } else { cost.0 };
+        let without = guessed(outcome.is_asked_price_known, outcome.cost_asked);
+        let with = guessed(outcome.is_price_known, outcome.cost);
+        self.calls += u64::from(without != 0 || with != 0);
+        self.cost_without_nano_usd = self.cost_without_nano_usd.saturating_add(without);
+        self.cost_with_nano_usd = self.cost_with_nano_usd.saturating_add(with);
     }
 }
 

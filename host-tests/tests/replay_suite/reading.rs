@@ -1,6 +1,6 @@
 //! Every format, packed and plain, guessed and named; what cannot be read is named with its place.
 
-use super::{calls, file};
+use super::{calls, file, replayed};
 use std::io::Write as _;
 use tokenstile_host::replay::trace::{Call, Counted, Format, Progress, Setting, Used, What, open};
 
@@ -92,8 +92,22 @@ fn an_access_log_is_read_by_its_field_map() {
     assert_eq!((usage.input, usage.output, call.duration_ms), (900, 80, Some(1_200)));
     assert_eq!((&*counted(call).model, &*counted(call).provider), ("gpt-4o", "openai"));
     assert_eq!(dimension(call, "user"), "ann");
+    assert_eq!(counted(call).dimensions.len(), 1, "nobody has said a tier");
     assert_eq!(read.left.values().sum::<u64>(), 2, "{:?}", read.left);
     assert_eq!(read.bad[0].why, "\"many\" is no count for `input`");
+}
+
+/// A log is of real callers: what it does not say is not made up.
+#[test]
+fn nothing_is_made_up_for_an_access_log() {
+    let log = r#"{"path":"/v1/chat/completions","response_code":200,"input_tokens":9,"output_tokens":8}"#;
+    let (calls, _) = calls("envoy-bare", log.as_bytes(), &Setting::default());
+    let [(_, call)] = calls.as_slice() else { panic!("{calls:?}") };
+    assert_eq!((counted(call).dimensions.as_slice(), &*counted(call).model), (&[][..], ""));
+    let policy = r#"{"version": 1, "name": "t", "identity": {"user": ["header:x-user-id"], "tier": ["value:free"]}, "budgets": []}"#;
+    let report = replayed("envoy-bare", log, &[policy]).policy;
+    let top: Vec<&str> = report.by.iter().map(|by| by.top[0].value.as_str()).collect();
+    assert_eq!((top, report.unpriced.calls), (vec!["free", "", ""], 1));
 }
 
 #[test]

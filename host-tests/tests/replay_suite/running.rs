@@ -1,7 +1,9 @@
 //! What is decided over a trace, and what it adds up to.
 
 use super::replayed;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
+use tokenstile_host::replay::report;
 
 const IDENTITY: &str = r#""version": 1, "name": "t", "expected_output_tokens": 100,
     "identity": {"user": ["header:x-user-id"], "tier": ["value:free"]}"#;
@@ -187,4 +189,101 @@ fn a_conversation_stays_where_its_cache_is_in_a_replay_too() {
             decisions.into_iter().map(|(decision, calls)| (decision.to_owned(), calls)).collect();
         assert_eq!(said, expected);
     }
+}
+
+/// A recorded exchange whose answer states 1,000 and 500 tokens, with a prompt of some length.
+fn exchange(host: &str, path: &str, letters: usize, answer: &Value) -> String {
+    let parts = json!([{"role": "user", "parts": [{"text": "x ".repeat(letters)}]}]);
+    let request = json!({"contents": parts, "messages": [{"role": "user", "content": "x ".repeat(letters)}]});
+    let exchange = json!({
+        "recorded_at": "2026-11-22T12:00:00Z", "method": "POST", "url_host": host, "url_path": path,
+        "request_headers": {"x-user-id": "ann"}, "request_body": request.to_string(), "response_status": 200,
+        "response_headers": {"content-type": "application/json"}, "response_body": answer.to_string(),
+    });
+    format!("{exchange}\n")
+}
+
+fn gemini() -> String {
+    let answer = json!({"usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 500, "totalTokenCount": 1500}});
+    let (host, path) =
+        ("generativelanguage.googleapis.com", "/v1beta/models/gemini-2.5-flash:generateContent");
+    exchange(host, path, 6_000, &answer).repeat(3)
+}
+
+/// What calls cost without a policy is no matter of the policy: not of what it refuses by the headers, nor of what it does
+/// not read.
+#[test]
+fn without_a_policy_calls_cost_the_same_whatever_the_policy() {
+    let blocked = policy(r#""blocks": [{"name": "no-ann", "match": {"user": "ann"}}]"#);
+    let unread = policy(r#""max_body_bytes": 1000"#);
+    let open = policy(r#""budgets": []"#);
+    let all = |policy: &str| replayed("baseline", &gemini(), &[policy]).policy;
+    let free = all(&open);
+    // gemini-2.5-flash: $0.30 and $2.50 a million.
+    assert_eq!(free.without.cost_nano_usd, 3 * (1_000 * 300 + 500 * 2_500));
+    for (name, other, refused) in [("blocked", all(&blocked), 3), ("unread", all(&unread), 0)] {
+        assert_eq!((other.calls, other.refused, other.unpriced.calls), (3, refused, 0), "{name}");
+        assert_eq!(other.without.cost_nano_usd, free.without.cost_nano_usd, "{name}");
+        assert_eq!(other.with.cost_nano_usd, if refused > 0 { 0 } else { free.with.cost_nano_usd }, "{name}");
+        assert_eq!(other.by.last().unwrap().top[0].value, "gemini-2.5-flash", "{name}");
+    }
+}
+
+/// Where no model was asked for, the answer that a clamp shortens is priced as the one that came.
+#[test]
+fn a_clamped_answer_to_a_call_without_a_model_costs_what_its_model_costs() {
+    let record = json!({
+        "time": "2026-11-22T12:00:00Z", "duration_ms": 10, "dialect": "openai-chat", "identity": {"user": "ann"},
+        "model_requested": "", "model_served": "", "model_answered": "gpt-4o", "status": 200, "ending": "complete",
+        "usage": {"input": 1000, "output": 500, "source": "reported"}, "price": "openai/gpt-4o",
+    });
+    let clamp =
+        r#""request_limits": [{"name": "short", "limit": {"output_tokens": 100}, "over": {"clamp": {}}}]"#;
+    let all = replayed("no-model", &format!("tokenstile-record {record}\n"), &[&policy(clamp)]).policy;
+    assert_eq!(all.without.cost_nano_usd, 1_000 * 2_500 + 500 * 10_000);
+    assert_eq!(all.with.cost_nano_usd, 1_000 * 2_500 + 100 * 10_000);
+    assert_eq!(all.levers["clamp"].saved_nano_usd, 400 * 10_000);
+}
+
+#[test]
+fn how_much_of_the_cost_is_a_ceiling_is_told() {
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 400, 100, 10),
+        ("ann", "nobody-knows-1", 1_000, 400, 100, 10),
+        ("ann", "nobody-knows-1", 2_000, 400, 100, 10),
+    ]);
+    let report = replayed("ceiling", &text, &[&policy(DAILY)]);
+    let all = &report.policy;
+    let known = 400 * 2_500 + 100 * 10_000;
+    assert_eq!(all.unpriced.calls, 2);
+    assert_eq!(all.unpriced.cost_without_nano_usd, all.without.cost_nano_usd - known);
+    // The third is refused.
+    assert_eq!(all.unpriced.cost_with_nano_usd * 2, all.unpriced.cost_without_nano_usd);
+    for told in [report::text::report(&report), report::html::page(&report)] {
+        assert!(told.contains("The price of 2 calls is not known: their cost is a ceiling, $"), "{told}");
+    }
+    let fine = replayed("no-ceiling", &trace(&[("ann", "gpt-4o", 0, 400, 100, 10)]), &[&policy(DAILY)]);
+    assert!(!report::text::report(&fine).contains("ceiling"));
+}
+
+/// What was held live is held again: calls that asked for little are not taken to come to what the policy expects.
+#[test]
+fn the_policy_that_was_in_force_decides_over_its_records_as_it_did() {
+    let record = |number: u32, hold: u64| {
+        let record = json!({
+            "time": format!("2026-11-22T12:00:{number:02}Z"), "duration_ms": 10, "dialect": "openai-chat",
+            "identity": {"user": "ann"}, "model_requested": "gpt-4o", "model_served": "gpt-4o", "status": 200,
+            "ending": "complete", "usage": {"input": 10, "output": 20, "source": "reported"},
+            "price": "openai/gpt-4o", "hold_tokens": hold,
+        });
+        format!("tokenstile-record {record}\n")
+    };
+    let all = |hold: u64| (0..30).map(|number| record(number, hold)).collect::<String>();
+    // 30 calls of 30 tokens, `max_tokens` 50: the last holds 58 beside 870 of 1,000. Of 100 expected they would not all fit.
+    let report = replayed("held", &all(58), &[&policy(DAILY)]);
+    assert_eq!((report.policy.calls, report.policy.refused), (30, 0));
+    assert_eq!(report.policy.estimate.expected_tokens, 30 * 58);
+    // Without a budget nothing was held, and the policy says what is expected.
+    let report = replayed("not-held", &all(0), &[&policy(&DAILY.replace("1000", "960"))]);
+    assert_eq!(report.policy.refused, 1);
 }

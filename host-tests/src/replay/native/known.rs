@@ -27,8 +27,16 @@ pub(super) struct Known {
     pub(super) simulable: bool,
     /// Whether its answer streams, and is one whose events are not recorded; `None`: that is not known.
     pub(super) streams: Option<bool>,
+    /// The same call with its body read, where the policy leaves that unread: what it costs is no matter of the policy.
+    pub(super) read_anyway: Option<Box<ReadAnyway>>,
     /// Where its recorded events were stopped.
     pub(super) stop: Option<RecordedStop>,
+}
+
+/// A call with its body read, and what its answer used.
+pub(super) struct ReadAnyway {
+    pub(super) exchange: Exchange,
+    pub(super) usage: Option<Usage>,
 }
 
 impl Native {
@@ -49,14 +57,21 @@ impl Native {
                 Some(Usage { input: tokens - output, output, ..Usage::default() })
             }
         };
-        let next = exchange.known(facts, usage.map_or(0, |usage| usage.input), now);
+        let input = usage.map_or(0, |usage| usage.input);
+        // As much is held again as was held then, of a prompt that had been estimated at less than it came to.
+        let prompt = counted.held.map_or(input, |held| held.min(input));
+        if let Some(held) = counted.held {
+            exchange.expects_output(held - prompt);
+        }
+        let next = exchange.known(facts, prompt, now);
         let served = Served { model: counted.answered.to_string(), ..Served::default() };
         let assumed = matches!(counted.used, Used::Refused(_));
         let (status, answer) = (counted.status, None);
         let source = if usage.is_some() { UsageSource::Reported } else { UsageSource::None };
         let streams = counted.streams;
+        let (simulable, read_anyway, stop) = (true, None, None);
         let known =
-            Known { usage, source, answer, served, status, assumed, simulable: true, streams, stop: None };
+            Known { usage, source, answer, served, status, assumed, simulable, streams, read_anyway, stop };
         Some((exchange, next, known))
     }
 
@@ -92,14 +107,8 @@ impl Native {
         } else {
             exchange.body(&whole.request, false, now)
         };
-        let kind = whole.answer_header("content-type").unwrap_or_default();
-        let mut reader = exchange.reader(kind, false);
-        for name in exchange.answer_headers() {
-            if let Some(value) = whole.answer_header(name) {
-                reader.header(name, value);
-            }
-        }
-        reader.feed(&whole.answer);
+        let read_anyway = if exchange.is_read() { None } else { self.read_anyway(whole, now).map(Box::new) };
+        let reader = answer_of(whole, &exchange);
         let served = reader.served();
         let (status, answer) = (whole.status, Some(reader));
         Some((
@@ -114,9 +123,23 @@ impl Native {
                 assumed: false,
                 simulable,
                 streams: Some(false),
+                read_anyway,
                 stop: None,
             },
         ))
+    }
+
+    /// The call with its body read, whatever the policy does. Nothing comes of what it decides.
+    fn read_anyway(&self, whole: &Whole, now: EpochMs) -> Option<ReadAnyway> {
+        let (method, host, path) = (whole.method.as_bytes(), whole.host.as_bytes(), whole.path.as_bytes());
+        let route = recognise(method, host, path).metered()?;
+        let mut exchange = Exchange::new(self.policy.clone(), route, Identity::known(Vec::new()), now);
+        exchange.remembers(self.memo.clone());
+        exchange.replies_are_unread();
+        exchange.body(&whole.request, false, now);
+        let (usage, source) = exchange.used_by(answer_of(whole, &exchange), whole.status, true);
+        let usage = Some(usage).filter(|_| source != UsageSource::None);
+        exchange.is_read().then_some(ReadAnyway { exchange, usage })
     }
 
     fn route(&mut self, counted: &Counted) -> Option<Route> {
@@ -143,4 +166,17 @@ impl Native {
         };
         self.policy.identity.iter().map(value).collect()
     }
+}
+
+/// The recorded answer to a call, read as a whole.
+pub(super) fn answer_of(whole: &Whole, exchange: &Exchange) -> AnswerReader {
+    let kind = whole.answer_header("content-type").unwrap_or_default();
+    let mut reader = exchange.reader(kind, false);
+    for name in exchange.answer_headers() {
+        if let Some(value) = whole.answer_header(name) {
+            reader.header(name, value);
+        }
+    }
+    reader.feed(&whole.answer);
+    reader
 }

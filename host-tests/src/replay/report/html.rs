@@ -1,7 +1,7 @@
 //! The result as a page. Called by `tokenstile replay --html`. How pages look is `crate::page`'s.
 
 use super::plots;
-use super::words::{count, length, percent, said, time, usd};
+use super::words::{count, length, percent, said, time, unpriced, usd};
 use crate::page::plots::{Row, WITH, WITHOUT, bars};
 use crate::page::{cards, document, figure, section, table};
 use crate::replay::Report;
@@ -47,7 +47,11 @@ fn sums(tallied: &Tallied) -> Markup {
         ("Charged for overage", usd(tallied.overage.charged_nano_usd)),
     ];
     let shown = if tallied.overage.calls > 0 { &all[..] } else { &all[..all.len() - 1] };
-    section("sums", "In sum", &cards(shown))
+    let inner = html! {
+        (cards(shown))
+        @if let Some(ceiling) = unpriced(&tallied.unpriced) { p { (ceiling) } }
+    };
+    section("sums", "In sum", &inner)
 }
 
 fn over_time(tallied: &Tallied) -> Markup {

@@ -1,6 +1,6 @@
 //! The result for a terminal: what differs first, then the sums, then rule by rule, whose it is and who is hit.
 
-use super::words::{count, length, percent, said, time, usd};
+use super::words::{count, length, percent, said, time, unpriced, usd};
 use crate::replay::Report;
 use crate::replay::compare::Compared;
 use crate::replay::filter::Agreement;
@@ -116,6 +116,9 @@ fn tallied(out: &mut String, tallied: &Tallied) {
     if tallied.overage.calls > 0 {
         let (calls, charged) = (count(tallied.overage.calls), usd(tallied.overage.charged_nano_usd));
         let _ = writeln!(out, "{charged} are charged for overage, for {calls} calls.");
+    }
+    if let Some(ceiling) = unpriced(&tallied.unpriced) {
+        let _ = writeln!(out, "{ceiling}");
     }
     notes(out, tallied);
     let levers = tallied.levers.iter();

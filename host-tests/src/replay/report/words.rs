@@ -1,6 +1,7 @@
 //! Numbers as people read them, the same in the terminal and on the page.
 
 use crate::records::money;
+use crate::replay::tally::Unpriced;
 use std::collections::BTreeMap;
 use tokenstile_engine::units::{EpochMs, NanoUsd, grouped};
 
@@ -43,6 +44,19 @@ pub(crate) fn length(ms: i64) -> String {
         7_200..172_800 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
         _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3_600),
     }
+}
+
+/// How much of the cost is a ceiling; nothing if every price is known.
+pub(crate) fn unpriced(unpriced: &Unpriced) -> Option<String> {
+    let Unpriced { calls, cost_without_nano_usd: without, cost_with_nano_usd: with } = *unpriced;
+    (calls > 0).then(|| {
+        format!(
+            "The price of {} calls is not known: their cost is a ceiling, {} without the policy and {} with it.",
+            count(calls),
+            usd(without),
+            usd(with),
+        )
+    })
 }
 
 /// `12 deny, 3 warn`, the strictest first as it is told.

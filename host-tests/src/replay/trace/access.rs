@@ -2,10 +2,10 @@
 //!
 //! The names taken by default are those of Istio's and Envoy Gateway's JSON logs
 //! (<https://istio.io/latest/docs/tasks/observability/logs/access-log/#default-access-log-format>), and plain ones for
-//! what Envoy itself does not know: the model and its tokens.
+//! what Envoy itself does not know: the model and its tokens. What a log does not say is not made up: it may be of real
+//! callers.
 
 use super::open::{Fields, Setting};
-use super::overlay::Drawn;
 use super::records::Names;
 use super::{Call, Counted, Dimensions, Read, Used, What, time};
 use serde_json::Value;
@@ -30,14 +30,14 @@ const KNOWN: [(&str, &[&str]); 11] = [
 /// Reads a line a call.
 pub(super) fn reader(setting: &Setting) -> impl FnMut(&[u8]) -> Result<Read, String> + use<> {
     let fields = setting.fields.clone();
-    let (mut drawn, mut names) = (Drawn::new(&setting.overlay), Names::default());
+    let mut names = Names::default();
     move |line| {
         let line: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
-        call(&line, &fields, &mut drawn, &mut names)
+        call(&line, &fields, &mut names)
     }
 }
 
-fn call(line: &Value, fields: &Fields, drawn: &mut Drawn, names: &mut Names) -> Result<Read, String> {
+fn call(line: &Value, fields: &Fields, names: &mut Names) -> Result<Read, String> {
     let find = |word: &str| found(line, word, fields);
     let number = |word: &str| find(word).map(|value| count(value, word)).transpose();
     let text = |word: &str| find(word).map(said).unwrap_or_default();
@@ -68,9 +68,8 @@ fn call(line: &Value, fields: &Fields, drawn: &mut Drawn, names: &mut Names) -> 
     };
     let own = fields.keys().filter(|word| !KNOWN.iter().any(|(known, _)| known == word));
     let own = own.filter_map(|word| Some((names.get(word), names.get(&said(find(word)?)))));
-    let own: Dimensions = own.filter(|(_, value)| !value.is_empty()).collect();
+    let dimensions: Dimensions = own.filter(|(_, value)| !value.is_empty()).collect();
     let model = names.get(&text("model"));
-    let (dimensions, model) = drawn.complete(own, (!model.is_empty()).then_some(model));
     Ok(Read::Call(Call {
         at,
         duration_ms: number("duration")?.and_then(|ms| i64::try_from(ms).ok()),
@@ -81,6 +80,7 @@ fn call(line: &Value, fields: &Fields, drawn: &mut Drawn, names: &mut Names) -> 
             model,
             answered: names.get(""),
             output_bound: number("max_output")?,
+            held: None,
             used,
             streams: None,
             status,

@@ -146,6 +146,7 @@ fn call(
             model,
             answered: names.get(""),
             output_bound: columns.number(row, "max_output")?,
+            held: None,
             used: Used::Stated(Usage { input, output, cache_read: cached, ..Usage::default() }),
             streams: None,
             status: 200,

@@ -89,6 +89,8 @@ pub struct Counted {
     pub answered: Arc<str>,
     /// The request's own bound for its output.
     pub output_bound: Option<u64>,
+    /// What it held before it began, in tokens, if the trace says so.
+    pub held: Option<u64>,
     /// What came of it.
     pub used: Used,
     /// Whether its answer streamed, if the trace says so.

@@ -46,7 +46,7 @@ pub struct Setting {
     pub format: Option<Format>,
     /// Which field says what.
     pub fields: Fields,
-    /// Users, tiers, features and models for calls of which they are not known.
+    /// Users, tiers, features and models for token counts that come without.
     pub overlay: Overlay,
 }
 

@@ -1,4 +1,4 @@
-//! Users, tiers, features and models for traces that have none: made up, and said to be. The same seed makes the same
+//! Users, tiers, features and models for token counts that have none: made up, and said to be. The same seed makes the same
 //! of the same trace, on every machine.
 
 use super::Dimensions;

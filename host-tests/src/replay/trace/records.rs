@@ -151,6 +151,8 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
             model: names.get(&line.model_requested),
             answered: names.get(if as_asked { &line.model_answered } else { "" }),
             output_bound: None,
+            // Where no budget was met, nothing was held.
+            held: (line.hold_tokens > 0).then_some(line.hold_tokens),
             used,
             streams: line.stream,
             status: line.status,
