@@ -119,10 +119,29 @@ fn an_update_rewrites_what_was_expected_and_nothing_else() {
         .replace("200", "201");
     let folder = folder("update", &wrong);
     let (status, _, err) = run(&folder, &["--native", "--update"]);
-    assert!(status == 1 && err.contains("2 expectations were rewritten"), "{err}");
+    assert!(status == 0 && err.contains("2 expectations were rewritten"), "{err}");
+    assert!(!err.contains("still fail"), "{err}");
     let written = std::fs::read_to_string(folder.join("p.test.json")).unwrap();
     assert_eq!(written, wrong.replace(" 7 /*", " 900 /*").replace("201", "200"));
     assert_eq!(run(&folder, &["--native"]).0, 0);
+}
+
+/// A rule is a person's to change, and a step that is taken twice cannot expect two things: what is left is told.
+#[test]
+fn an_update_tells_what_it_has_left() {
+    let steps = r#"{"call": {"body": "hi"}, "answer": "900", "times": 2, "expect": {"status": 500}},
+  {"call": {"body": "hi"}, "expect": {"status": 429, "headers": {"x-tokenstile-rule": {"contains": "monthly"}}}}"#;
+    let folder = folder("update-left", &case(steps));
+    let (status, _, err) = run(&folder, &["--native", "--update"]);
+    assert_eq!(status, 1, "{err}");
+    assert!(
+        err.contains("1 expectations were rewritten") && err.contains("2 expectations were left"),
+        "{err}"
+    );
+    for left in ["p.test.json: one: step 1: status: ", "p.test.json: one: step 2: header x-tokenstile-rule: "]
+    {
+        assert!(err.contains(left), "no `{left}` in:\n{err}");
+    }
 }
 
 #[test]

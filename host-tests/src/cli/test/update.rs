@@ -3,32 +3,39 @@
 
 use super::Scenarios;
 use serde_json::Value;
-use tokenstile_host::cases::Went;
+use tokenstile_host::cases::{Difference, Suite, Went};
 use tokenstile_host::check::span;
 
-/// A value that was expected, by its place in the file, and the one that was seen.
-pub(super) struct Update {
-    path: String,
+/// Something that was not as expected.
+pub(super) struct Missed {
+    /// What it is, with its scenario and its step.
+    pub(super) text: String,
+    /// Where a value stands that can be rewritten. A rule such as `contains` is a person's to change.
+    path: Option<String>,
+    /// The value that was seen.
     got: Value,
 }
 
-/// What of a case can be rewritten: plain values. A rule such as `contains` is a person's to change.
-pub(super) fn of(case: usize, walk: &[Went]) -> Vec<Update> {
+/// What of a case was not as expected.
+pub(super) fn of(case: usize, suite: &Suite, walk: &[Went]) -> Vec<Missed> {
+    let name = suite.names().nth(case).unwrap_or_default();
     let plain = |value: &Value| !value.is_object() && !value.is_null();
     let differences = walk.iter().flat_map(|went| went.found.iter().map(|found| (went.step, found)));
-    let updates = differences.filter(|(_, found)| !found.at.is_empty() && plain(&found.expected));
-    updates
-        .map(|(step, found)| Update {
-            path: format!("cases[{case}].steps[{step}].expect.{}", found.at),
+    let missed = |(step, found): (usize, &Difference)| {
+        let can = !found.at.is_empty() && plain(&found.expected);
+        Missed {
+            text: format!("{name}: step {}: {}", step + 1, found.text),
+            path: can.then(|| format!("cases[{case}].steps[{step}].expect.{}", found.at)),
             got: found.got.clone().unwrap_or_default(),
-        })
-        .collect()
+        }
+    };
+    differences.map(missed).collect()
 }
 
 /// Writes a scenario file anew; how many places have changed.
-pub(super) fn write(one: &Scenarios, updates: &[Update]) -> Result<usize, String> {
-    let mut places: Vec<_> =
-        updates.iter().filter_map(|update| Some((span(&one.text, &update.path)?, &update.got))).collect();
+pub(super) fn write(one: &Scenarios, missed: &[Missed]) -> Result<usize, String> {
+    let place = |missed: &Missed| span(&one.text, missed.path.as_deref()?);
+    let mut places: Vec<_> = missed.iter().filter_map(|missed| Some((place(missed)?, &missed.got))).collect();
     // From the end to the beginning, so that places stay right; a step that is taken several times has one.
     places.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     places.dedup_by_key(|(span, _)| span.start);
