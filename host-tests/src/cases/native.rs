@@ -98,7 +98,7 @@ impl Run for World {
 
 impl World {
     fn of(policy: &Value) -> Result<Self, String> {
-        let policy = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        let policy = crate::check::policy(&policy.to_string()).map_err(|errors| errors.to_string())?;
         let policy = Arc::new(policy);
         let (pages, learned, memo) = (Pages::default(), Rc::default(), Rc::default());
         Ok(Self {

@@ -13,16 +13,20 @@ use tokenstile_engine::price::providers;
 /// Copies that are put right before the rest is left for the next time.
 const REPAIRS_MAX: usize = 12;
 
-/// Everything that the engine says is wrong.
+/// Everything that the engine says is wrong, at its place.
 pub(super) fn find(source: &Source) -> Vec<Finding> {
+    let document = serde_json::from_str(&source.strict).unwrap_or_default();
+    errors(source).into_iter().map(|error| finding(source, &document, error)).collect()
+}
+
+/// Everything that the engine says is wrong.
+pub(super) fn errors(source: &Source) -> Vec<PolicyError> {
     let mut copy: Value = match serde_json::from_str(&source.strict) {
         Ok(copy) => copy,
         Err(error) => {
-            let error = PolicyError { path: String::new(), message: format!("not valid JSON: {error}") };
-            return vec![finding(source, &Value::Null, error)];
+            return vec![PolicyError { path: String::new(), message: format!("not valid JSON: {error}") }];
         }
     };
-    let document = copy.clone();
     let mut told: Vec<PolicyError> = Vec::new();
     let mut repaired: Vec<String> = Vec::new();
     // The text itself at first: a copy has no key twice.
@@ -44,7 +48,7 @@ pub(super) fn find(source: &Source) -> Vec<Finding> {
     if !repaired.is_empty() {
         told.extend(twice(&source.root, "").into_iter().filter(|error| !text_errors.contains(error)));
     }
-    told.into_iter().map(|error| finding(source, &document, error)).collect()
+    told
 }
 
 /// Keys that stand twice, which a copy does not show.

@@ -16,7 +16,7 @@ pub use sentences::sentences;
 pub use text::{text, unmarked};
 
 use std::ops::Range;
-use tokenstile_engine::policy::Policy;
+use tokenstile_engine::policy::{Policy, PolicyErrors};
 use tokenstile_engine::units::EpochMs;
 
 /// How bad it is.
@@ -112,6 +112,18 @@ pub fn span(text: &str, path: &str) -> Option<Range<usize>> {
     let source = jsonc::read(text).ok()?;
     let (node, _, whole) = source.root.find(path);
     whole.then(|| node.span.clone())
+}
+
+/// A policy of strict JSON, or everything that is wrong with it: the engine alone tells of meanings only where all shapes are
+/// right.
+///
+/// # Errors
+/// It is wrong.
+pub fn policy(strict: &str) -> Result<Policy, PolicyErrors> {
+    Policy::parse(strict.as_bytes()).map_err(|errors| {
+        let all = jsonc::read(strict).map(|source| mistakes::errors(&source)).unwrap_or_default();
+        if all.is_empty() { errors } else { PolicyErrors(all) }
+    })
 }
 
 /// Looks at a policy.

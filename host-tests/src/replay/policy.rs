@@ -40,7 +40,7 @@ pub fn read(path: &Path, enforce: bool) -> Result<Given, Unusable> {
 /// It is no right policy.
 pub fn parse(text: &str, enforce: bool) -> Result<Given, String> {
     let strict = crate::check::strict(text)?;
-    let read = |json: &str| Policy::parse(json.as_bytes()).map_err(|errors| errors.to_string());
+    let read = |json: &str| crate::check::policy(json).map_err(|errors| errors.to_string());
     // As it stands, so that keys that stand twice are found.
     let mut policy = read(&strict)?;
     let mut json = serde_json::from_str(&strict).map_err(|error| error.to_string())?;

@@ -82,6 +82,19 @@ fn a_replay_ends_with_the_status_that_its_help_states() {
     assert!(!Path::new(&html).exists());
 }
 
+/// As many mistakes are told as by `check`, of shapes and of meanings.
+#[test]
+fn every_mistake_of_a_policy_is_told_at_once() {
+    let trace = given("mistakes.csv", &counts());
+    let wrong =
+        r#"{"version": 1, "name": "w", "budget": [], "identity": {"user": ["nonsense"]}, "provider": 5}"#;
+    let (status, _, err) = tokenstile(&["replay", "--policy", &given("mistakes.json", wrong), &trace]);
+    assert_eq!(status, 1);
+    for mistake in ["has 3 errors", "`budget`", "nonsense", "provider"] {
+        assert!(err.contains(mistake), "no `{mistake}` in:\n{err}");
+    }
+}
+
 #[test]
 fn a_line_that_cannot_be_read_is_named_on_standard_error_and_counted() {
     let (policy, trace) = (given("bad.jsonc", POLICY), given("bad.csv", &(counts() + "1,x,2\n")));
