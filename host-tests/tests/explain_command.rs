@@ -174,3 +174,21 @@ fn rules_that_are_not_met_say_why() {
 ";
     assert!(told.contains(expected), "{told}");
 }
+
+/// What the filter does not read is not explained as if it did; and the length of an answer that nobody has is not told.
+#[test]
+fn a_body_that_is_too_long_is_not_read() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_long.json");
+    std::fs::write(&file, r#"{"version": 1, "name": "t", "max_body_bytes": 1000, "budgets": []}"#).unwrap();
+    let request = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_long_body.json");
+    let told = |letters: usize| {
+        std::fs::write(&request, BODY.replace("hi", &"x".repeat(letters))).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+        let output = command.arg("explain").arg(&file).arg(&request).env("NO_COLOR", "1").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (short, long) = (told(10), told(2_000));
+    assert!(short.contains("model `gpt-4o`") && !short.contains("content-length"), "{short}");
+    let unread = "   it is not read: it has 2,100 bytes, more than 1,000 (`max_body_bytes`); the policy's `unread` lets it go on";
+    assert!(long.contains(unread) && !long.contains("model `gpt-4o`"), "{long}");
+}

@@ -3,7 +3,7 @@
 
 use super::{Request, Step};
 use tokenstile_engine::dialect::{Facts, ModelAt, Recognised, Route, recognise};
-use tokenstile_engine::policy::{HoldRule, Policy, Verdict};
+use tokenstile_engine::policy::{HoldRule, Policy, Unread, Verdict};
 use tokenstile_engine::price::{PriceQuery, ServiceTier, Unit};
 use tokenstile_engine::units::{EpochMs, grouped};
 use tokenstile_engine::usage::Usage;
@@ -22,6 +22,20 @@ pub(super) fn steps(policy: &Policy, request: &Request, now: EpochMs) -> Vec<Ste
             let provider = policy.provider.as_deref().or(route.provider).unwrap_or("unknown");
             let mut steps =
                 said(format!("{method} {path} speaks `{}`; the provider is {provider}", route.dialect.name));
+            let (length, max) = (request.body.len(), policy.max_body_bytes);
+            if length > max {
+                let rule = match policy.unread {
+                    Unread::Charge => "lets it go on, and it pays by what its answer states",
+                    Unread::Deny => "refuses it",
+                };
+                let line = format!(
+                    "it is not read: it has {} bytes, more than {} (`max_body_bytes`); the policy's `unread` {rule}",
+                    grouped(length as u64),
+                    grouped(max as u64)
+                );
+                steps.push(Step { title: "What the body says", lines: vec![line] });
+                return steps;
+            }
             match route.read(&request.body) {
                 Ok(facts) => steps.extend([
                     body(&route, &facts, &request.body),

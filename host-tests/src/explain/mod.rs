@@ -63,7 +63,7 @@ pub fn explain(
     used: &[(String, Amount)],
     now: EpochMs,
 ) -> Result<Explanation, String> {
-    let compiled = Policy::parse(policy.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+    let compiled = crate::check::policy(&policy.to_string()).map_err(|errors| errors.to_string())?;
     let call = call(request);
     let seen = run(policy, &call, used.to_vec(), now)?;
     let record = seen.records.iter().flatten().next().cloned().unwrap_or_default();
@@ -204,9 +204,12 @@ fn edits(request: &Request, seen: &Seen) -> Step {
 }
 
 fn answer(seen: &Seen, refused: Option<u16>) -> Step {
+    // The provider's body is not known here, so neither is its length.
+    let is_told = |name: &[u8]| refused.is_some() || name != b"content-length";
     let ours: BTreeMap<String, String> = seen
         .headers
         .iter()
+        .filter(|(name, _)| is_told(name))
         .map(|(name, value)| {
             (String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned())
         })
