@@ -12,8 +12,8 @@ fn tokenstile(folder: &Path, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init_command");
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
 
 #[test]
 fn what_it_writes_is_right_for_every_proxy() {
-    let folder = folder();
+    let folder = folder("init_command");
     let snippets = [
         ("envoy", "envoy-filter.yaml"),
         ("istio", "wasmplugin.yaml"),
@@ -54,4 +54,16 @@ fn what_it_writes_is_right_for_every_proxy() {
     let (status, told) = tokenstile(&folder, &["init", "acme-envoy", "--proxy", "istio"]);
     assert!(status == 2 && told.contains("is there already; nothing was written"), "{told}");
     assert!(!folder.join("acme-envoy/wasmplugin.yaml").exists());
+}
+
+#[test]
+fn whatever_a_folder_is_called_its_policy_is_json() {
+    let folder = folder("init_names");
+    let (status, told) = tokenstile(&folder, &["init", "a b\"c\\d"]);
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = tokenstile(&folder, &["check", "--deny-warnings", "a b\"c\\d/policy.json"]);
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = tokenstile(&folder, &["init", "long", "--name", &"x".repeat(65)]);
+    assert!(status == 2 && told.contains("1 to 64 characters"), "{told}");
+    assert!(!folder.join("long").exists());
 }

@@ -64,7 +64,7 @@ enum Ci {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let files = files(args);
+    let files = files(args)?;
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
         return Err(Failure::Call(format!("`{}` is there already; nothing was written", taken.display())));
     }
@@ -80,11 +80,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn files(args: &Args) -> Vec<(PathBuf, String)> {
+fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
     let named = || args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name =
         args.name.clone().or_else(named).filter(|name| name != ".").unwrap_or_else(|| "acme".to_owned());
-    let policy = include_str!("policy.json").replace("NAME", &name);
+    if name.is_empty() || name.len() > 64 {
+        let why =
+            format!("`{name}` is no name for a policy: it has 1 to 64 characters; give it one by `--name`");
+        return Err(Failure::Call(why));
+    }
+    let policy = include_str!("policy.json").replace("\"NAME\"", &serde_json::Value::from(name).to_string());
     let (proxy, snippet) = match args.proxy {
         Proxy::Envoy => ("envoy-filter.yaml", include_str!("envoy.yaml")),
         Proxy::Istio => ("wasmplugin.yaml", include_str!("istio.yaml")),
@@ -104,7 +109,7 @@ fn files(args: &Args) -> Vec<(PathBuf, String)> {
         Ci::PreCommit => files.push((".pre-commit-config.yaml", PRE_COMMIT.to_owned())),
         Ci::None => {}
     }
-    files.into_iter().map(|(name, text)| (args.folder.join(name), text)).collect()
+    Ok(files.into_iter().map(|(name, text)| (args.folder.join(name), text)).collect())
 }
 
 /// Puts the policy where a snippet has the line `POLICY`, as far to the right as that line.
