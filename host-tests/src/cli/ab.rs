@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// The dimension that it splits by
     #[arg(long, default_value = "user", value_name = "DIMENSION")]
     subject: String,
-    /// The shares of the arms, as `control=900,cheap=100`; else all are alike
+    /// The shares of the arms, as `control=900,cheap=100`; else all are alike. The arm `holdout` is no part of them unless it has one here
     #[arg(long, value_delimiter = ',', value_name = "ARM=WEIGHT")]
     weights: Vec<String>,
     /// Print JSON

@@ -4,13 +4,15 @@
 //! two sums over subjects, R = Σy/Σn, of which the variance is k/(k−1) · Σ(y − R·n)² / (Σn)² over k subjects (the delta
 //! method: Deng, Knoblich and Lu, 2018, <https://arxiv.org/abs/1803.06336>). A difference lies with 95% within
 //! t · √(v₁ + v₂), where t is Student's quantile with k₁ + k₂ − 2 degrees of freedom. Whether subjects came in the shares
-//! of the split is judged by the chi-squared test (Fabijan et al., 2019, <https://doi.org/10.1145/3292500.3330722>).
+//! of the split is judged by the chi-squared test (Fabijan et al., 2019, <https://doi.org/10.1145/3292500.3330722>); who is
+//! held out is in no arm of the split.
 
 use super::Record;
 use super::dimension::Dimension;
 use serde_json::{Value, json};
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
+use tokenstile_engine::policy::HOLDOUT;
 
 /// What is measured of a call.
 type Measure = fn(&Record) -> f64;
@@ -93,6 +95,8 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// How probable such shares of subjects are, if the split is as it says.
     pub shares_p: Option<f64>,
+    /// Who is held out is no part of those shares: nobody has said how many that shall be.
+    pub without_holdout: bool,
 }
 
 impl Builder {
@@ -122,7 +126,8 @@ impl Builder {
         }
     }
 
-    /// Compares; `weights` are the shares of the arms by name, else all are alike.
+    /// Compares; `weights` are the shares of the arms by name, else all are alike. The arm `holdout` is no part of them
+    /// unless it has a weight.
     ///
     /// # Errors
     /// There are not two arms with two subjects each, or an arm has no weight.
@@ -131,17 +136,20 @@ impl Builder {
             return Err(format!("experiment `{}` has not two arms with two subjects each", self.route));
         }
         let share = |name: &str| if weights.is_empty() { Some(1.0) } else { weights.get(name).copied() };
+        let is_part = |name: &str| name != HOLDOUT || weights.contains_key(HOLDOUT);
         let counts: Result<Vec<(f64, f64)>, String> = self
             .arms
             .iter()
+            .filter(|(name, _)| is_part(name))
             .map(|(name, subjects)| {
                 let share = share(name).ok_or_else(|| format!("arm `{name}` has no weight"))?;
                 Ok((subjects.len() as f64, share))
             })
             .collect();
         let shares_p = mismatch(&counts?);
+        let without_holdout = !self.arms.keys().all(|name| is_part(name));
         let arms = self.arms.into_iter().map(|(name, subjects)| arm(name, &subjects)).collect();
-        Ok(Experiment { arms, shares_p })
+        Ok(Experiment { arms, shares_p, without_holdout })
     }
 }
 
@@ -186,6 +194,14 @@ impl Experiment {
         self.shares_p.is_some_and(|p| p < MISMATCH_P)
     }
 
+    /// What the shares of subjects were judged without.
+    #[must_use]
+    pub fn left_out(&self) -> Option<&'static str> {
+        const SAID: &str = "The arm “holdout” is no part of the split: its subjects are left out where shares are judged, unless \
+                            it has a weight.";
+        self.without_holdout.then_some(SAID)
+    }
+
     /// What differs of each arm, in a sentence.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
@@ -220,7 +236,8 @@ impl Experiment {
             json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures})
         };
         json!({"arms": self.arms.iter().map(arm).collect::<Vec<_>>(), "level": 0.95,
-            "shares_p": self.shares_p, "shares_mismatch": self.is_mismatched()})
+            "shares_p": self.shares_p, "shares_mismatch": self.is_mismatched(),
+            "shares_without_holdout": self.without_holdout})
     }
 
     /// In sentences.
@@ -229,6 +246,9 @@ impl Experiment {
         let mut text = String::new();
         if self.is_mismatched() {
             text += "Subjects did not come in the shares of the split: do not trust what follows; find out why first.\n";
+        }
+        if let Some(left_out) = self.left_out() {
+            text += &format!("{left_out}\n");
         }
         for arm in &self.arms {
             text += &format!("{}: {} subjects, {} requests\n", arm.name, arm.subjects, arm.calls);

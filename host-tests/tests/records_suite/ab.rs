@@ -44,6 +44,29 @@ fn calls_that_clients_try_again_are_counted_by_arm() {
     assert_eq!((mean(0), mean(1)), (json!(0.0), json!(0.25)));
 }
 
+/// Who is held out is in no arm of the split, so that their number says nothing of its shares.
+#[test]
+fn a_holdout_is_no_mismatch_unless_it_has_a_weight() {
+    let mut records = records();
+    for i in 0..8 {
+        let more = json!({"identity": {"user": format!("h{}", i / 2)}, "arms": {"cheap": "holdout"}});
+        records.push(record(&format!("h{i}"), &more));
+    }
+    let ab = |weights: &[&str], status: i32| {
+        let args = [&["ab", "--experiment", "cheap", "--json"], weights, &["-"]].concat();
+        json_of(&args, &log(&records), status)
+    };
+    for weights in [&[][..], &["--weights", "a=500,b=500"]] {
+        let said = ab(weights, 0);
+        assert_eq!(said["shares_without_holdout"], true, "{weights:?}");
+        assert_eq!(said["shares_p"], 1.0, "{weights:?}");
+    }
+    let said = ab(&["--weights", "a=300,b=300,holdout=400"], 1);
+    assert_eq!((&said["shares_mismatch"], &said["shares_without_holdout"]), (&json!(true), &json!(false)));
+    let text = says(&["ab", "--experiment", "cheap", "-"], &log(&records), 0);
+    assert!(text.contains("The arm “holdout” is no part of the split"), "{text}");
+}
+
 #[test]
 fn shares_that_are_not_the_splits_end_with_1_and_an_unknown_experiment_with_2() {
     let skewed = ["ab", "--experiment", "cheap", "--weights", "a=900,b=100", "--json", "-"];

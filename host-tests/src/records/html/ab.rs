@@ -35,6 +35,7 @@ fn sums(experiment: &Experiment) -> Markup {
         @if experiment.is_mismatched() {
             p { strong { "Subjects did not come in the shares of the split: do not trust what follows; find out why first." } }
         }
+        @if let Some(left_out) = experiment.left_out() { p { (left_out) } }
         @for sentence in experiment.sentences() { p { (sentence) } }
     };
     section("sums", "In sum", &inner)
