@@ -5,9 +5,9 @@
 //! charges by the hour, SKU and tags, not by the request: a row for each call would be as long as the log, and say no
 //! more of money.
 
-use super::Record;
 use super::money::{Nano, exact};
 use super::sku::{Item, items};
+use super::{Record, cell};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
@@ -167,13 +167,14 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
     let end = key.hour + SignedDuration::from_hours(1);
     let unit = if key.is_each { "Units" } else { "Tokens" }.to_owned();
     let (cost, quantity) = (exact(sums.cost), format!("{}.0", sums.quantity));
-    let (sku, provider) = (format!("{}/{}", key.provider, key.model), key.provider.clone());
+    let (sku, provider) = (cell::text(&format!("{}/{}", key.provider, key.model)), cell::text(&key.provider));
+    let account = cell::text(account);
     let meter = key.meter.replace('_', " ");
     // Nothing here is on an invoice, and nothing was committed to. All four costs are one: prices of the book are the provider's public ones, and nothing is paid ahead.
     [
         cost.clone(),
-        account.to_owned(),
-        account.to_owned(),
+        account.clone(),
+        account,
         "Policy".to_owned(),
         "USD".to_owned(),
         midnight(next),
@@ -198,7 +199,7 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
         provider.clone(),
         provider,
         "AI and Machine Learning".to_owned(),
-        key.model.clone(),
+        cell::text(&key.model),
         "Generative AI".to_owned(),
         format!("{sku}/{}", key.meter),
         meter,

@@ -7,6 +7,7 @@
 pub mod ab;
 pub mod bill;
 pub mod caching;
+mod cell;
 pub mod dimension;
 pub mod focus;
 pub mod forecast;

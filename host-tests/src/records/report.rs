@@ -7,7 +7,7 @@ use super::forecast::{Forecast, forecast};
 use super::money::{Nano, each};
 use super::tally::{Tally, whole};
 use super::templates::{self, Template};
-use super::{Record, Seen, table};
+use super::{Record, Seen, cell, table};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -46,7 +46,7 @@ pub struct Unit {
     pub count: u64,
     /// What each of them costs in the mean.
     pub cost: Nano,
-    /// What half of them cost at most.
+    /// What the one in the middle costs; of an even number, the two there in the mean.
     pub median: Nano,
 }
 
@@ -188,7 +188,9 @@ fn unit((name, values): (String, HashMap<String, Nano>)) -> Option<Unit> {
     costs.sort_unstable();
     let count = costs.len() as u64;
     let cost = each(costs.iter().sum(), count)?;
-    let median = *costs.get(costs.len().saturating_sub(1) / 2)?;
+    // Of an even number the mean of the two in the middle.
+    let (below, above) = (costs.get(costs.len().saturating_sub(1) / 2)?, costs.get(costs.len() / 2)?);
+    let median = each(below + above, 2)?;
     Some(Unit { name, count, cost, median })
 }
 
@@ -211,7 +213,8 @@ impl Report {
         csv.write_record(head).map_err(|error| error.to_string())?;
         for row in &self.rows {
             let values = row.tally.columns().into_iter().map(|(_, value)| value);
-            csv.write_record(row.key.iter().cloned().chain(values)).map_err(|error| error.to_string())?;
+            csv.write_record(row.key.iter().map(|value| cell::text(value)).chain(values))
+                .map_err(|error| error.to_string())?;
         }
         let bytes = csv.into_inner().map_err(|error| error.to_string())?;
         String::from_utf8(bytes).map_err(|error| error.to_string())

@@ -63,7 +63,7 @@ fn a_record_that_came_twice_is_one_and_what_is_no_record_is_told() {
     assert_eq!(
         report["units"],
         json!([
-            {"of": "user", "count": 2, "cost_nano_usd": 1_750_001, "median_nano_usd": 1}
+            {"of": "user", "count": 2, "cost_nano_usd": 1_750_001, "median_nano_usd": 1_750_001}
         ])
     );
     let broken = text + "tokenstile-record {\"id\": 3}\n";
@@ -72,6 +72,38 @@ fn a_record_that_came_twice_is_one_and_what_is_no_record_is_told() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("-:5: no cost record"), "{errors}");
     assert!(errors.contains("1 records came more than once"), "{errors}");
+}
+
+/// Clients name models and users: what a spreadsheet would carry out stays a text, in both forms of CSV.
+#[test]
+fn what_begins_like_a_formula_is_written_as_a_text() {
+    let formula = "=HYPERLINK(\"http://evil.example\")";
+    let call = |id: &str, value: &str| {
+        record(
+            id,
+            &json!({"identity": {"user": value}, "model_served": value, "price": "", "cost_nano_usd": -5}),
+        )
+    };
+    let values = [formula, "+1", "-1", "@sum", "\tx", "plain-1"];
+    let text = log(&values.iter().map(|value| call(&format!("{value:?}"), value)).collect::<Vec<_>>());
+    let column = |args: &[&str], name: &str| {
+        let csv = says(args, &text, 0);
+        let mut rows = csv::Reader::from_reader(csv.as_bytes());
+        let at = rows.headers().unwrap().iter().position(|known| known == name).unwrap();
+        let mut column: Vec<String> = rows.records().map(|row| row.unwrap()[at].to_owned()).collect();
+        column.sort();
+        column.dedup();
+        column
+    };
+    let mut expected =
+        ["'+1", "'-1", "'=HYPERLINK(\"http://evil.example\")", "'@sum", "'\tx", "plain-1"].to_vec();
+    expected.sort_unstable();
+    assert_eq!(column(&["report", "--by", "user", "--format", "csv", "-"], "user"), expected);
+    assert_eq!(column(&["focus", "-"], "ServiceName"), expected);
+    // Numbers stay numbers.
+    let cost = column(&["report", "--by", "user", "--format", "csv", "-"], "cost_usd");
+    assert!(cost.iter().all(|cost| cost.parse::<f64>().is_ok()), "{cost:?}");
+    assert!(column(&["focus", "-"], "BilledCost").iter().all(|cost| cost.starts_with("-0.")));
 }
 
 #[test]

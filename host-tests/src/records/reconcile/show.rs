@@ -1,6 +1,7 @@
 //! A reconciliation for people and for programs. Called by `tokenstile reconcile`. It owns its looks.
 
 use super::{Reconciliation, Row, Sums};
+use crate::records::cell;
 use crate::records::money::{Nano, dollars, exact};
 use crate::records::tally::whole;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -171,7 +172,7 @@ impl Reconciliation {
             let beyond = row.sums.is_beyond(self.tolerance);
             let cells = [
                 row.day.to_string(),
-                row.model.clone(),
+                cell::text(&row.model),
                 row.sums.recorded.calls.to_string(),
                 exact(row.sums.recorded.cost),
                 exact(row.sums.billed),
