@@ -364,8 +364,8 @@ impl Suggestion {
             let (calls, ceiling) = (grouped(calls), words::usd(ceiling));
             let _ = writeln!(
                 out,
-                "  // The price of {calls} calls is not known: their cost is a ceiling, {ceiling} of it. Limits in dollars are \
-                 too high by that."
+                "  // The price of {calls} calls is not known: their cost is a ceiling, {ceiling} of it. Limits in dollars may \
+                 be too high."
             );
         }
         let saved = effect.without.cost_nano_usd - effect.with.cost_nano_usd;

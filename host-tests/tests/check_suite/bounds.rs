@@ -241,3 +241,16 @@ fn an_override_of_what_all_share_raises_the_month() {
         |most: &str, rest: &str| check(&["-q", "--max-usd-month", most], &with(&format!("{all}{rest}"))).0;
     assert_eq!((gate("31", ""), gate("31", vip), gate("310", vip)), (0, 1, 0));
 }
+
+/// Request limits are for all but those who are exempt.
+#[test]
+fn a_call_of_who_is_exempt_is_bounded_by_no_request_limit() {
+    let limit = r#", "request_limits": [{"name": "l", "limit": {"answers": 1}, "over": {"deny": {}}}]"#;
+    let robot = r#", "exempt": [{"match": {"user": "robot"}}]"#;
+    let gate = |rest: &str| {
+        check(&["-q", "--model", "gpt-4o", "--max-usd-per-request", "2"], &with(&format!("{FINE}{rest}")))
+    };
+    assert_eq!(gate(limit).0, 0);
+    let (status, said) = gate(&format!("{limit}{robot}"));
+    assert!(status == 1 && said.contains("one call of somebody in `exempt`"), "{said}");
+}

@@ -82,6 +82,16 @@ fn a_replay_ends_with_the_status_that_its_help_states() {
     assert!(!Path::new(&html).exists());
 }
 
+#[test]
+fn suggested_limits_say_how_much_of_them_is_a_ceiling() {
+    let log =
+        r#"{"path":"/v1/chat/completions","response_code":200,"input_tokens":9000,"output_tokens":800}"#;
+    let (status, out, _) = tokenstile(&["suggest", &given("suggest-ceiling.json", log)]);
+    assert_eq!(status, 0);
+    assert!(out.contains("// The price of 1 calls is not known: their cost is a ceiling, $"), "{out}");
+    assert!(out.contains("\"none-tokens-hour\"") && !out.contains("free"), "nothing is made up:\n{out}");
+}
+
 /// As many mistakes are told as by `check`, of shapes and of meanings.
 #[test]
 fn every_mistake_of_a_policy_is_told_at_once() {

@@ -13,6 +13,7 @@ pub use request::PerRequest;
 
 use super::{Sound, models};
 use accounts::{Known, budgets};
+use request::Whose;
 use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
@@ -154,20 +155,26 @@ impl<'p> Worst<'p> {
 
     /// The same with what calls of a tier come to.
     fn for_tier(&self, place: Option<usize>, tier: &str) -> Self {
-        let of = place.filter(|_| !tier.is_empty()).map(|place| (place, tier));
-        let one = |model: &String| request::dearest_call(self.policy, model, of, self.now);
-        let requests = self.models.iter().map(one).collect();
+        let of_tier = place.filter(|_| !tier.is_empty()).map(|place| Whose::Tier(place, tier));
+        let requests = self.requests_of(of_tier.unwrap_or(Whose::Anybody));
         let (dearest, models) = (self.dearest.clone(), self.models.clone());
         Self { policy: self.policy, dearest, token: self.token, models, requests, now: self.now }
     }
 
-    /// What calls come to: of anybody, and of the tiers whose calls come to something else.
+    fn requests_of(&self, whose: Whose<'_>) -> Vec<PerRequest> {
+        let one = |model: &String| request::dearest_call(self.policy, model, whose, self.now);
+        self.models.iter().map(one).collect()
+    }
+
+    /// What calls come to: of anybody, and of tiers and of who is exempt, where theirs come to something else.
     fn by_tier(&self, place: Option<usize>, tiers: &[String]) -> Vec<PerRequest> {
         let of_tiers = tiers.iter().filter(|tier| !tier.is_empty());
         let other = of_tiers.flat_map(|tier| self.for_tier(place, tier).requests);
         let differs =
             |one: &PerRequest| !self.requests.iter().any(|any| any.model == one.model && any.usd == one.usd);
-        self.requests.iter().cloned().chain(other.filter(differs)).collect()
+        let is_exempt = self.policy.exempt.iter().any(|one| accounts::lasts(one.until, self.now));
+        let exempt = if is_exempt { self.requests_of(Whose::Exempt) } else { Vec::new() };
+        self.requests.iter().cloned().chain(other.chain(exempt).filter(differs)).collect()
     }
 
     /// The least of what these budgets let through in a month, and which of them bounds it.

@@ -19,6 +19,8 @@ pub struct PerRequest {
     pub model: String,
     /// Whose call; empty for anybody's.
     pub tier: String,
+    /// It is of somebody who is `exempt`, whom no request limit bounds.
+    pub exempt: bool,
     /// Its cost; `None` if nothing bounds it, and nobody says how long the model's context is.
     pub usd: Option<NanoUsd>,
     /// The answers that it asks for at once.
@@ -43,24 +45,32 @@ fn answers_max(quote: &Quote) -> u64 {
     }
 }
 
-/// One call to a model. `of`: the dimension of tiers, by its place, and the tier.
-pub(super) fn dearest_call(
-    policy: &Policy,
-    model: &str,
-    of: Option<(usize, &str)>,
-    now: EpochMs,
-) -> PerRequest {
+/// Whose call it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Anybody,
+    /// The dimension of tiers, by its place, and the tier.
+    Tier(usize, &'a str),
+    /// Somebody whom no request limit bounds.
+    Exempt,
+}
+
+/// One call to a model.
+pub(super) fn dearest_call(policy: &Policy, model: &str, whose: Whose<'_>, now: EpochMs) -> PerRequest {
     let quote = models::quote(policy, model, now);
     let token = models::dearest_token(&quote.price);
     let met = |conditions: &[Condition]| {
         conditions.iter().all(|condition| match condition {
-            Condition::Dimension(place, value) => of == Some((*place, value.as_str())),
+            Condition::Dimension(place, value) => {
+                matches!(whose, Whose::Tier(at, tier) if at == *place && tier == value)
+            }
             Condition::Model(pattern) => pattern.matches(model),
             _ => false,
         })
     };
-    let limits: Vec<&RequestLimit> =
-        policy.request_limits.iter().filter(|limit| !limit.shadow && met(&limit.matches)).collect();
+    let exempt = matches!(whose, Whose::Exempt);
+    let limits = policy.request_limits.iter().filter(|_| !exempt);
+    let limits: Vec<&RequestLimit> = limits.filter(|limit| !limit.shadow && met(&limit.matches)).collect();
     let refuses = |measure: Measure| {
         let limits = limits.iter().filter(move |limit| limit.measure == measure);
         let limits = limits.filter(|limit| matches!(limit.over, Over::Deny { .. }));
@@ -93,8 +103,9 @@ pub(super) fn dearest_call(
     let fills_context = input
         .zip(output)
         .is_none_or(|(input, output)| context.is_some_and(|context| input.saturating_add(output) >= context));
-    let tier = of.map_or_else(String::new, |(_, tier)| tier.to_owned());
-    let one = |usd, rules| PerRequest { model: model.to_owned(), tier, usd, answers, fills_context, rules };
+    let tier = if let Whose::Tier(_, tier) = whose { tier.to_owned() } else { String::new() };
+    let model = model.to_owned();
+    let one = |usd, rules| PerRequest { model, tier, exempt, usd, answers, fills_context, rules };
     if let Some((dear, name)) = dear.filter(|(dear, _)| filled.is_none_or(|filled| *dear < filled)) {
         return PerRequest { fills_context: false, ..one(Some(dear), vec![name.clone()]) };
     }

@@ -177,10 +177,10 @@ impl Gate {
         if let Some(most) = self.max_usd_per_request {
             for request in economics.per_request.iter().filter(|request| over(request.usd, most)) {
                 let cost = said(request.usd);
-                let whose = if request.tier.is_empty() {
-                    String::new()
-                } else {
-                    format!(" of the `{}` tier", request.tier)
+                let whose = match (request.tier.as_str(), request.exempt) {
+                    (_, true) => " of somebody in `exempt`, whom no request limit bounds,".to_owned(),
+                    ("", _) => String::new(),
+                    (tier, _) => format!(" of the `{tier}` tier"),
                 };
                 let model = &request.model;
                 exceeded.push(format!("one call{whose} to `{model}` can cost {cost}; {most} is the most"));

@@ -70,8 +70,11 @@ fn worst_case(one: &Looked) -> String {
     let cost = |usd: Option<NanoUsd>| usd.map_or("without a bound".to_owned(), cents);
     let mut out = format!("At most, with every token at the price of {}:\n", economics.dearest);
     for request in &economics.per_request {
-        let whose =
-            if request.tier.is_empty() { String::new() } else { format!(" of tier {}", request.tier) };
+        let whose = match (request.tier.as_str(), request.exempt) {
+            (_, true) => " of who is exempt".to_owned(),
+            ("", _) => String::new(),
+            (tier, _) => format!(" of tier {tier}"),
+        };
         let asks = match (request.fills_context, request.answers) {
             (true, 1) => " that fills its context".to_owned(),
             (true, answers) => format!(" that fills its context and asks for {answers} answers"),
@@ -156,7 +159,7 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
             let request = |one: &tokenstile_host::check::PerRequest| {
                 let tier = Some(&one.tier).filter(|tier| !tier.is_empty());
                 json!({
-                    "model": one.model, "tier": tier, "usd": usd(one.usd), "answers": one.answers, "rules": one.rules,
+                    "model": one.model, "tier": tier, "exempt": one.exempt, "usd": usd(one.usd), "answers": one.answers, "rules": one.rules,
                 })
             };
             let tier = |one: &tokenstile_host::check::TierCost| {
