@@ -72,6 +72,10 @@ fn start(args: &Args) -> Result<Server, Failure> {
         std::fs::read(&args.policy).map_err(|why| format!("cannot read the policy `{name}`: {why}"))?;
     let policy = check::text(policy).map_err(|why| Failure::Wrong(format!("`{name}`: {why}")))?;
     check::unmarked(&policy).map_err(|why| Failure::Wrong(format!("`{name}`: {why}")))?;
+    // The filter would say so too, but not all of it at once.
+    check::policy(&policy).map_err(|errors| {
+        Failure::Wrong(format!("`{name}`: {errors}\n  `tokenstile check {name}` shows where"))
+    })?;
     let mut config = Config::new(super::filter(args.wasm.as_deref())?, policy, args.upstream.clone());
     config.listen = args.listen;
     config.workers = args.workers;

@@ -1,6 +1,7 @@
 //! What is decided over a trace, and what it adds up to.
 
 use super::replayed;
+use super::streams::through_the_filter;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use tokenstile_host::replay::report;
@@ -226,6 +227,12 @@ fn without_a_policy_calls_cost_the_same_whatever_the_policy() {
         assert_eq!(other.without.cost_nano_usd, free.without.cost_nano_usd, "{name}");
         assert_eq!(other.with.cost_nano_usd, if refused > 0 { 0 } else { free.with.cost_nano_usd }, "{name}");
         assert_eq!(other.by.last().unwrap().top[0].value, "gemini-2.5-flash", "{name}");
+    }
+    // What the filter says of such calls is held against what the engine says of them, and not against what they cost.
+    for document in [&blocked, &unread] {
+        let document = serde_json::from_str(document).unwrap();
+        let agreement = through_the_filter("baseline-filter", &gemini(), &document).filter.unwrap();
+        assert_eq!((agreement.calls, agreement.different), (3, 0), "{:?}", agreement.differences);
     }
 }
 

@@ -87,7 +87,7 @@ fn exchange(user: &str, words: usize) -> String {
     format!("{line}\n")
 }
 
-fn through_the_filter(name: &str, text: &str, document: &Value) -> Report {
+pub(crate) fn through_the_filter(name: &str, text: &str, document: &Value) -> Report {
     let policy = policy::parse(&document.to_string(), false).unwrap().policy;
     let filter = Filter::new(&filter::module().unwrap(), document).unwrap();
     let mut replay = Replay::new(policy, None, Some(filter), LASTS);
