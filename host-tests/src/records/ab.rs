@@ -111,8 +111,11 @@ impl Builder {
         }
     }
 
-    /// Adds a call, if it is in the experiment.
+    /// Adds a call, if it is in the experiment. Of who chose an arm nothing follows for the others.
     pub fn add(&mut self, record: &Record) {
+        if record.arms_chosen.contains(&self.route) {
+            return;
+        }
         let Some(arm) = record.arms.get(&self.route) else { return };
         let name = self.subject.of(record);
         if name.is_empty() {

@@ -48,6 +48,9 @@ pub struct Record {
     /// Experiments, and the arm of each.
     #[serde(default)]
     pub arms: BTreeMap<String, String>,
+    /// Those of them whose arm the caller chose.
+    #[serde(default)]
+    pub arms_chosen: Vec<String>,
     /// How often the client had tried the call before.
     #[serde(default)]
     pub retry_count: u64,

@@ -75,3 +75,13 @@ fn shares_that_are_not_the_splits_end_with_1_and_an_unknown_experiment_with_2() 
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is cheap"));
 }
+
+/// Testers are no sample: a tester's calls in an arm that the secret chose are left out.
+#[test]
+fn who_chose_an_arm_is_left_out() {
+    let mut all = records();
+    let more = json!({"identity": {"user": "tester"}, "arms": {"cheap": "b"}, "arms_chosen": ["cheap"], "cost_nano_usd": 9_000_000});
+    all.push(record("chosen", &more));
+    let ab = ["ab", "--experiment", "cheap", "--json", "-"];
+    assert_eq!(json_of(&ab, &log(&all), 0), json_of(&ab, &log(&records()), 0));
+}
