@@ -50,7 +50,7 @@ fn drawn(fields: &[&str], end: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{arm, is_held_out, is_in_by_now};
+    use super::{PER_MILLE, arm, is_held_out, is_in_by_now};
     use proptest::prelude::*;
 
     const SUBJECTS: u32 = 20_000;
@@ -107,7 +107,9 @@ mod tests {
         ) {
             let of = |weights: [u32; 2]| arm("s", &subject, [("a", weights[0]), ("b", weights[1])]);
             let given = given.min(first);
-            let (before, after) = (of([first, 1000 - first]), of([first - given, 1000 - first + given]));
+            let left = first.saturating_sub(given);
+            let of = |first| of([first, PER_MILLE.saturating_sub(first)]);
+            let (before, after) = (of(first), of(left));
             prop_assert!(before == after || (before, after) == (Some(0), Some(1)));
         }
 
