@@ -121,8 +121,8 @@ impl Metrics {
             let labels = [("decision", decision), ("rule", rule)];
             self.add("shadow_requests", &labels, 1);
             self.add("shadow_cost_nano_usd", &labels, record.cost_nano_usd.unsigned_abs());
-            let saved =
-                record.shadow_savings_nano_usd.get(rule).and_then(|saved| saved.as_i64()).unwrap_or(0);
+            let saved = record.shadow_savings_nano_usd.get(rule);
+            let saved = saved.map_or(0, |saved| saved.as_i64().unwrap_or(0));
             self.add("shadow_savings_nano_usd", &labels, u64::try_from(saved).unwrap_or(0));
         }
         for (experiment, arm) in &record.arms {

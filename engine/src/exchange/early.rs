@@ -2,8 +2,8 @@
 //! no call fits any more. The answer is the one that the whole request would get. Where tokens or money come back bit by
 //! bit, how long to wait depends on what a call needs: there it says when the least could go through.
 
-use super::conclude::refusal;
 use super::plan::Planned;
+use super::telling::refusal;
 use super::{Exchange, Next};
 use crate::alert::Owed;
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};

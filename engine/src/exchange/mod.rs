@@ -30,6 +30,7 @@ mod rules;
 mod settle;
 mod shadowed;
 mod tail;
+mod telling;
 
 pub use decision::Decision;
 pub use known::ServedBy;

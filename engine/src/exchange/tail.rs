@@ -2,8 +2,8 @@
 //! the note behind it. Both stand between two events of the provider's.
 
 use super::climb::output_for;
-use super::conclude::refusal;
 use super::plan::used;
+use super::telling::refusal;
 use super::{Decision, Exchange, Settlement};
 use crate::dialect::Events;
 use crate::ledger::Level;
