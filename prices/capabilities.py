@@ -6,11 +6,13 @@ lacking only if models.dev says so of every model that is this one in the book, 
 opposite of any; the most output is the most that either of them states. No table tells who gives log probabilities.
 """
 
+import functools
 import gzip
 import importlib.metadata
 import importlib.util
 import json
 import pathlib
+import re
 
 from genai_prices import data
 
@@ -61,9 +63,20 @@ FEATURES = {
                     ["supports_response_schema", "supports_native_structured_output"]),
     "reasoning": (lambda m: m["reasoning"], ["supports_reasoning"]),
     "video": (lambda m: "video" in m["modalities"]["input"], ["supports_video_input"]),
-    # Anthropic's; models.dev does not say who takes it.
-    "effort": (lambda m: "claude" not in m["id"], ["supports_output_config"]),
+    # Anthropic's; models.dev does not say who takes it, and LiteLLM not of the same model everywhere.
+    "effort": (lambda m: "claude" not in m["id"] or claude(m["id"]) in takes_effort(), []),
 }
+
+
+def claude(name):
+    """The model by itself, wherever it is served: `claude-opus-4-5`."""
+    found = re.search(r"claude-[a-z]+-\d+(?:[-.]\d{1,2})?(?!\d)", name.lower())
+    return found and found.group().replace(".", "-")
+
+
+@functools.cache
+def takes_effort():
+    return {claude(name) for name, model in litellm().items() if model.get("supports_output_config")} - {None}
 
 
 def folder(package):

@@ -210,19 +210,21 @@ fn percent(used: Amount, limit: Amount) -> u64 {
 /// What the ladder does with the next call. Steps in shadow mode do nothing with it.
 fn state(budget: &Budget, used: Amount) -> &'static str {
     let mut state = "ok";
+    // Behind an overage that has ended the next step comes at once.
+    let mut fell = false;
     for step in budget.enforced() {
         // What warns does so at its threshold; a call that needs anything at all passes the others from there on.
-        if used < step.at {
+        if used < step.at && !std::mem::take(&mut fell) {
             break;
         }
         state = match step.action {
             Action::Warn { .. } => "warn",
             Action::Clamp { .. } => "clamp",
             Action::Downgrade { .. } => "downgrade",
-            Action::Overage(ref overage) => match overage.end(step.at) {
-                Some(end) if used >= end => "exhausted",
-                _ => "overage",
-            },
+            Action::Overage(ref overage) => {
+                fell = overage.end(step.at).is_some_and(|end| used >= end);
+                "overage"
+            }
             Action::Delay { .. } => "delay",
             Action::Confirm(_) => "confirm",
             Action::Deny { .. } => "exhausted",

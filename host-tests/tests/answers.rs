@@ -143,7 +143,7 @@ fn the_table_of_headers_has_every_header_of_ours() {
             }
         }
     }
-    let sources = ["conclude.rs", "confirm.rs", "delay.rs"];
+    let sources = ["telling.rs", "confirm.rs", "delay.rs"];
     let sources = sources.map(|name| format!("{}/../engine/src/exchange/{name}", env!("CARGO_MANIFEST_DIR")));
     let text = sources.map(|path| std::fs::read_to_string(path).unwrap_or_default()).concat();
     let told = text.split("(\"x-tokenstile-").skip(1).filter_map(|rest| rest.split('"').next());

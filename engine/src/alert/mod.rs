@@ -161,8 +161,10 @@ impl Watch {
                  ({used} of {limit}{unit}).{resets}"
             );
         }
-        let percent = format!("{}%", state.percent());
-        let past = if percent == threshold { String::new() } else { format!(", past {threshold}") };
+        let share = i128::from(state.used).saturating_mul(1_000).checked_div(i128::from(state.limit));
+        let share = share.and_then(|share| u32::try_from(share).ok()).unwrap_or(1_000);
+        let past = if share > step.per_mille { format!(", past {threshold}") } else { String::new() };
+        let percent = percent(share);
         format!(
             "{shadow}{who}: {percent} of {period} AI quota is used{past} ({used} of {limit}{unit}).{resets}"
         )

@@ -84,6 +84,7 @@ fn field(path: &[K]) -> Option<Field> {
         [K::Thinking, K::BudgetTokens] | [K::AdditionalModelRequestFields, K::Thinking, K::BudgetTokens] => {
             Field::ThinkingBudget
         }
+        [K::OutputConfig, K::Effort] => Field::EffortFromLow,
         [K::Metadata, K::UserId] => Field::EndUser,
         // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html>; beside a body
         // of `invoke` it is a header, which the answer repeats.
@@ -101,7 +102,8 @@ fn uses(path: &[K]) -> Features {
         [.., K::Document] => Features::FILES,
         [.., K::Video] => Features::VIDEO,
         [K::Thinking] | [K::AdditionalModelRequestFields] => Features::REASONING,
-        [K::OutputConfigCamel] => Features::JSON_SCHEMA,
+        [K::OutputConfigCamel] | [K::OutputConfig, K::Format] => Features::JSON_SCHEMA,
+        [K::OutputConfig, K::Effort] => Features::EFFORT,
         _ => Features::default(),
     }
 }

@@ -100,6 +100,20 @@ impl Facts {
         true
     }
 
+    /// What the API knows that is no more than this effort. Of Anthropic's models some know neither `xhigh` nor `max`
+    /// (<https://platform.claude.com/docs/en/build-with-claude/effort>): `high` is what all know that take one.
+    #[must_use]
+    pub fn known_effort(&self, effort: Effort) -> Effort {
+        let anthropic = self.least_effort == Effort::Low;
+        if anthropic && effort == Effort::Xhigh { Effort::High } else { effort.max(self.least_effort) }
+    }
+
+    /// Whether it states an effort that only some of the models know that take one.
+    #[must_use]
+    pub fn has_rare_effort(&self) -> bool {
+        self.least_effort == Effort::Low && self.efforts.iter().any(|(effort, _)| *effort > Effort::High)
+    }
+
     /// Lowers the efforts that the request states; `false` if none is higher.
     #[must_use]
     pub fn lower_effort(&self, effort: Effort, edits: &mut Edits) -> bool {

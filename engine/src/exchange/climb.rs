@@ -224,7 +224,7 @@ impl Exchange {
         let Some(facts) = &self.facts else {
             return Err("the body could not be read, so its output bound cannot be lowered".to_owned());
         };
-        let effort = effort.map(|effort| effort.max(facts.least_effort));
+        let effort = effort.map(|effort| facts.known_effort(effort));
         let effort = effort.filter(|effort| facts.lower_effort(*effort, &mut Edits::default()));
         // A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
         // <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
@@ -285,6 +285,9 @@ impl Exchange {
         if lacks != Features::default() {
             let lacks = lacks.names().collect::<Vec<_>>().join(", ");
             return Err(format!("`{}` lacks what this request uses: {lacks}", rule.to));
+        }
+        if facts.has_rare_effort() && !rule.can.contains(Features::EFFORT) {
+            return Err(format!("`{}` may not know an effort above `high`", rule.to));
         }
         let most = Some(known.max_output).filter(|most| *most > 0);
         let bound = most.filter(|most| facts.output_bound.is_some_and(|asked| asked > *most));

@@ -257,6 +257,7 @@ impl Exchange {
         }
         let missing = held.saturating_sub(budget.limit).max(0);
         let state = BudgetState::new(budget, &planned.open, held, (missing, reserved.before), now);
+        let state = state.until_refused(budget.cap());
         if let Some(delay) = climb.delay.filter(|d| self.outcome.delay.is_none_or(|other| d.ms > other.ms)) {
             self.outcome.delay = Some(delay);
             self.outcome.delayed = Some(index);

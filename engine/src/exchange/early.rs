@@ -48,24 +48,27 @@ impl Exchange {
         let subject = self.subject_of_head();
         let open = |(index, budget)| (index, budget, self.memo.borrow_mut().windows.open(index, budget, now));
         let mut budgets: Vec<_> = policy.budgets_of_head(&subject, now).map(open).collect();
-        budgets.sort_by_key(|(.., open)| Reverse(open.lasts_ms(now)));
-        budgets.into_iter().find_map(|(index, budget, open)| {
-            let counts_calls = budget.meter.counts_calls();
+        let least = |budget: &Budget| budget.meter.amount(u64::from(budget.meter.counts_calls()));
+        budgets.sort_by_key(|(_, budget, open)| Reverse(open.lasts_ms(least(budget), now)));
+        let spent = budgets.into_iter().find_map(|(index, budget, open)| {
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
-            let amount = budget.meter.amount(u64::from(counts_calls));
+            let amount = least(budget);
             let key = policy.slot_key(budget, &subject);
             let warns = [NO_WARNING; WARNINGS_MAX];
             let hold = Hold { key, window: open.rule, amount, cap: Some(cap), warns };
             let level = stands(&hold)?;
             let is_spent =
                 level.total().saturating_add(amount) > cap && level.total() >= budget.limit.min(cap);
-            let deny = is_spent.then(|| sayable(budget)).flatten()?;
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
-            let told = self.told(budget, amount, now);
-            let alert = self.alert_of_refusal(&told, &planned, level);
-            Some((refusal(&told, &planned, level, deny), alert))
-        })
+            is_spent.then_some((budget, planned, level, amount))
+        });
+        // Where it cannot say so yet, none that is over sooner speaks for it.
+        let (budget, planned, level, amount) = spent?;
+        let deny = sayable(budget)?;
+        let told = self.told(budget, amount, now);
+        let alert = self.alert_of_refusal(&told, &planned, level);
+        Some((refusal(&told, &planned, level, deny), alert))
     }
 }
 

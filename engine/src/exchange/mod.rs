@@ -19,6 +19,7 @@ mod counting;
 mod decision;
 mod early;
 mod failing;
+mod holding;
 mod keeping;
 mod known;
 mod plan;
@@ -41,7 +42,6 @@ pub use settle::Settlement;
 use crate::alert::Owed;
 use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
 use crate::learned::Learned;
-use crate::ledger::{Denied, Hold, Reserved};
 use crate::memo::Memo;
 use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, UnknownPrice};
@@ -141,13 +141,15 @@ pub struct Exchange {
     /// What we put into an answer that streams.
     tail: tail::Tail,
     plan: Vec<Planned>,
+    /// The places in the plan, in the order in which holds are taken.
+    order: Vec<usize>,
     /// What was learned of earlier calls, as far as the policy wants that.
     learned: Option<Rc<RefCell<Learned>>>,
     /// The kind of this call there, and the output expected of it, when it was first planned.
     kind: Option<(u64, u64)>,
     /// The output that was expected of it when it was recorded.
     recorded_output: Option<u64>,
-    /// Only an answer of so many tokens fits into this budget, by its place in the plan: that much is held.
+    /// Only an answer of so many tokens fits into this budget, by its place in the policy: that much is held.
     shortened: Option<(u64, usize)>,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
@@ -199,6 +201,7 @@ impl Exchange {
             strip: None,
             tail: tail::Tail::default(),
             plan: Vec::new(),
+            order: Vec::new(),
             learned: None,
             kind: None,
             recorded_output: None,
@@ -331,47 +334,6 @@ impl Exchange {
         Next::Reserve
     }
 
-    /// What is to be held, in this order.
-    #[must_use]
-    pub fn holds(&self) -> Vec<Hold> {
-        self.plan.iter().map(|planned| planned.hold).collect()
-    }
-
-    /// The budgets of these holds, by their places in the policy. For those who explain.
-    #[must_use]
-    pub fn budgets(&self) -> Vec<usize> {
-        self.plan.iter().map(|planned| planned.budget).collect()
-    }
-
-    /// The store answered.
-    pub fn reserved(&mut self, answer: &Result<Vec<Reserved>, Denied>, now: EpochMs) -> Next {
-        match (self.state, answer) {
-            (State::Reserving, Ok(reserved)) => {
-                for (planned, reserved) in self.plan.iter_mut().zip(reserved) {
-                    planned.reserved = Some(*reserved);
-                }
-                if self.needs_count() {
-                    self.give_back();
-                    return Next::Count;
-                }
-                self.conclude(now)
-            }
-            (State::Reserving, Err(denied)) if self.may_fit(*denied) => Next::Count,
-            (State::Reserving, Err(denied)) if self.holds_the_rest(*denied) => Next::Reserve,
-            (State::Reserving, Err(denied)) => {
-                self.shorten(*denied, now).unwrap_or_else(|| self.denied(*denied, now))
-            }
-            (_, Ok(reserved)) => {
-                // Too late: the client left, or we gave up waiting. Nothing is kept.
-                let back =
-                    self.plan.iter().zip(reserved).map(|(planned, got)| planned.hold.give_back(got).into());
-                self.owed.extend(back);
-                Next::Nothing
-            }
-            (_, Err(_)) => Next::Nothing,
-        }
-    }
-
     /// What must be settled with the store: empty it, settle it, keep what fails and try it again.
     pub fn take_owed(&mut self) -> Vec<Owed> {
         std::mem::take(&mut self.owed)
@@ -410,6 +372,12 @@ impl Exchange {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.state == State::Ended
+    }
+
+    /// Whether it went upstream, so that an answer is not ours.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.state == State::Forwarded
     }
 
     /// Whether the body is still awaited.

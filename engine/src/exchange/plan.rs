@@ -28,7 +28,7 @@ pub(super) struct Planned {
 }
 
 impl Exchange {
-    /// Fills the plan from what is known of the call. What lasts longest is asked first, and refuses: of a spent month and
+    /// Fills the plan from what is known of the call. What lasts longest is held first, and refuses: of a spent month and
     /// a spent minute nobody is told to come again in a minute.
     pub(super) fn plan(&mut self, now: EpochMs) {
         self.exempt = self.policy.is_exempt(&self.identity, now);
@@ -55,9 +55,12 @@ impl Exchange {
             Planned { budget: index, open, hold, expected, reserved: None }
         };
         let budgets = self.policy.budgets_for(&subject, now).map(planned);
-        let mut plan: Vec<Planned> = budgets.chain(self.confirmation_hold()).collect();
-        plan.sort_by_key(|planned| Reverse(planned.open.lasts_ms(now)));
-        self.plan = plan;
+        let plan: Vec<Planned> = budgets.chain(self.confirmation_hold()).collect();
+        let mut order: Vec<usize> = (0..plan.len()).collect();
+        order.sort_by_key(|index| {
+            plan.get(*index).map(|planned| Reverse(planned.open.lasts_ms(planned.hold.amount, now)))
+        });
+        (self.plan, self.order) = (plan, order);
     }
 
     /// What a prompt that is not seen may have by its length.

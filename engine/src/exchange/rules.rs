@@ -1,6 +1,7 @@
 //! Rules on a single request: what is stopped, and what asks for too much. Some are decided by the headers alone,
 //! before anything is uploaded; all of them before any budget is asked.
 
+use super::shadowed::Would;
 use super::{Decision, Exchange, Next};
 use crate::dialect::Edits;
 use crate::policy::{
@@ -117,6 +118,10 @@ impl Exchange {
         };
         if limit.shadow || exempt {
             self.outcome.shadow.push((limit.name.clone(), decision));
+            if decision == Decision::Clamp && limit.measure == Measure::OutputTokens {
+                let would = Would { model: None, bound: Some(limit.limit) };
+                self.outcome.would.push((limit.name.clone(), would));
+            }
             return None;
         }
         let needed = needed.unwrap_or_default();

@@ -65,7 +65,10 @@ impl Exchange {
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
         // Before it is noted what would have ended the stream: that is no refusal of the whole.
-        let shadow_savings = self.shadow_savings(usage, cost, &served);
+        let shadow_savings = match source {
+            UsageSource::None => Map::new(),
+            _ => self.shadow_savings(usage, cost, &served),
+        };
         if state == State::Forwarded {
             self.owe(usage, source, cost);
             self.note_unstopped(usage, cost);

@@ -62,9 +62,8 @@ pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &A
     let (budget, needed, before) = (told.budget, told.needed, level.total());
     let cap = planned.hold.cap.unwrap_or(budget.limit);
     let missing = before.saturating_add(needed).saturating_sub(cap);
-    let mut state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
-    // Where refusals begin earlier, that is all there is.
-    state.limit = state.limit.min(cap);
+    let state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
+    let mut state = state.until_refused(Some(cap));
     let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
     let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
         return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::alert::settle_all;
 use crate::dialect::{Edits, recognise};
-use crate::ledger::{Page, Store, StoreError, reserve_all};
+use crate::ledger::{Denied, Page, Store, StoreError, reserve_all};
 use crate::policy::Head;
 use proptest::prelude::*;
 use serde_json::{Value, json};

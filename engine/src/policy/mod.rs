@@ -31,7 +31,7 @@ pub use downgrade::{Cheaper, Downgrade, DowngradeList};
 pub use effort::Effort;
 pub use errors::{PolicyError, PolicyErrors};
 pub use hours::Hours;
-pub use identity::{Ask, Dimension, Head, Header, Identity, IdentityReader, Match, Source};
+pub use identity::{Ask, Dimension, Head, Header, Identity, IdentityReader, Match, Source, is_ours};
 pub use language::Messages;
 pub use limits::{Alternative, Exemption, Term};
 pub use routes::{Arm, Assigned, HOLDOUT, Keep, NewModel, RouteRule, Setting, Split, knows_service_tier};
@@ -428,8 +428,7 @@ impl Policy {
     /// Whether a request header must not go upstream: nobody but us sets `x-tokenstile-…`, and the policy names more.
     #[must_use]
     pub fn strips(&self, header: &[u8]) -> bool {
-        const OURS: &[u8] = b"x-tokenstile-";
-        if header.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) {
+        if is_ours(header) {
             return true;
         }
         let confirms = |name: &String| name.as_bytes().eq_ignore_ascii_case(header);

@@ -126,15 +126,15 @@ impl OpenWindow {
         }
     }
 
-    /// How long it may take at most until anything is free again; less than any other where that is a matter of calls.
+    /// How long it may take until so much is free again; less than any other where that is a matter of calls.
     #[must_use]
-    pub fn lasts_ms(&self, now: EpochMs) -> i64 {
+    pub fn lasts_ms(&self, amount: Amount, now: EpochMs) -> i64 {
         match self.rule {
             WindowRule::Until(end) => end.0.saturating_sub(now.0),
             WindowRule::Rolling { .. } => {
                 i64::try_from(self.seconds).unwrap_or(i64::MAX).saturating_mul(1_000)
             }
-            WindowRule::Refill { .. } => 0,
+            WindowRule::Refill { refill, every_ms } => ms_to_refill(amount, refill, every_ms),
             WindowRule::InFlight => -1,
         }
     }

@@ -20,7 +20,7 @@ use tokenstile_engine::exchange::{Exchange, Next, Settlement};
 use tokenstile_engine::learned::Learned;
 use tokenstile_engine::ledger::{Hold, Level, Page, Settled, Store, StoreError, reserve_all};
 use tokenstile_engine::memo::Memo;
-use tokenstile_engine::policy::{Ask, Head, Header, Identity, IdentityReader, Policy, Verdict};
+use tokenstile_engine::policy::{Ask, Head, Header, Identity, IdentityReader, Policy, Verdict, is_ours};
 use tokenstile_engine::quota::{self, Question};
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
 use tokenstile_engine::units::{Amount, EpochMs};
@@ -301,7 +301,8 @@ impl World {
             };
             complete |= answer.unreachable;
             seen.status = Some(status);
-            seen.headers = answer.headers.clone();
+            let theirs = |(name, _): &(&[u8], &[u8])| exchange.is_none() || !is_ours(name);
+            seen.headers = answer.headers.iter().filter(theirs).collect();
             let told = exchange.as_mut().map(|exchange| {
                 let kind = answer.headers.first("content-type").unwrap_or_default();
                 let stated = exchange

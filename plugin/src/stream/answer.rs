@@ -4,6 +4,7 @@ use super::{Stream, request};
 use crate::host::{self, Buffer, Map};
 use crate::pairs;
 use crate::root::HostKind;
+use tokenstile_engine::policy;
 
 impl Stream {
     /// The answer's headers are there.
@@ -36,11 +37,13 @@ impl Stream {
         let names = self.exchange.answer_headers().iter();
         let stated: Vec<_> =
             names.map(|name| (*name, text(name))).filter(|(_, value)| !value.is_empty()).collect();
+        // What an upstream says by our names is not ours.
+        let theirs = all.iter().flatten().filter(|_| self.exchange.is_forwarded());
+        for (name, _) in theirs.filter(|(name, _)| policy::is_ours(name)) {
+            let _ = std::str::from_utf8(name).map(|name| host::remove_header(Map::ResponseHeaders, name));
+        }
         for (name, value) in self.exchange.answer_head(status, &kind, encoded, &stated, now) {
-            // An upstream's own header by one of our names is not ours.
-            let ours = name.starts_with("x-tokenstile-");
-            let put = if ours { host::set_header } else { host::add_header };
-            if let Err(status) = put(Map::ResponseHeaders, name, value.as_bytes()) {
+            if let Err(status) = host::add_header(Map::ResponseHeaders, name, value.as_bytes()) {
                 let why = format!("adding `{name}` to the answer answered status {status}");
                 self.root.borrow_mut().metrics.failed("header", &why);
             }

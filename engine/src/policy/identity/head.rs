@@ -136,3 +136,10 @@ fn form_decoded(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     crate::dialect::percent_decoded(&spaced)
 }
+
+/// Whether a header, in whatever case, is by a name that only this filter gives.
+#[must_use]
+pub fn is_ours(header: &[u8]) -> bool {
+    const OURS: &[u8] = b"x-tokenstile-";
+    header.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
+}

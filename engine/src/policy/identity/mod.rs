@@ -10,7 +10,7 @@ mod reader;
 mod source;
 mod token;
 
-pub use head::{Head, Header};
+pub use head::{Head, Header, is_ours};
 pub use reader::IdentityReader;
 pub use source::{Ask, Source};
 pub(super) use source::{Sources, check_header};

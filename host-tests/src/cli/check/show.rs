@@ -108,10 +108,11 @@ fn worst_case(one: &Looked) -> String {
     out
 }
 
-/// An account by its dimensions: `org acme, user u-42`.
+/// An account by its dimensions: `org acme, user u-42`; `each of org acme`, where it may be many.
 pub(super) fn account(account: &AccountCost) -> String {
     let named = account.who.iter().map(|(name, value)| format!("{name} {value}"));
-    named.collect::<Vec<_>>().join(", ")
+    let named = named.collect::<Vec<_>>().join(", ");
+    if account.many && !account.exempt { format!("each of {named}") } else { named }
 }
 
 /// The rules that bound an amount.
@@ -168,7 +169,7 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
             let account = |one: &AccountCost| {
                 let who: serde_json::Map<String, Value> =
                     one.who.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-                json!({"who": who, "exempt": one.exempt, "usd_month": usd(one.month), "rules": one.rules})
+                json!({"who": who, "many": one.many, "exempt": one.exempt, "usd_month": usd(one.month), "rules": one.rules})
             };
             json!({
                 "priced_as": economics.dearest,
