@@ -49,7 +49,9 @@ impl Exchange {
         let open = |(index, budget)| (index, budget, self.memo.borrow_mut().windows.open(index, budget, now));
         let mut budgets: Vec<_> = policy.budgets_of_head(&subject, now).map(open).collect();
         let least = |budget: &Budget| budget.meter.amount(u64::from(budget.meter.counts_calls()));
-        budgets.sort_by_key(|(_, budget, open)| Reverse(open.lasts_ms(least(budget), now)));
+        // How much the call needs is not known yet: a thousandth of what there is, so that buckets have their order.
+        let needs = |budget: &Budget| least(budget).max(budget.limit / 1_000);
+        budgets.sort_by_key(|(_, budget, open)| Reverse(open.lasts_ms(needs(budget), now)));
         let spent = budgets.into_iter().find_map(|(index, budget, open)| {
             let cap = budget.cap()?;
             // A body may need nothing at all, but each is a request.
