@@ -93,7 +93,8 @@ async fn counters_survive_a_change_of_policy_where_they_count_the_same() {
     let probe = ask(&setup, 1).await;
     let record = setup.records(4).pop().unwrap();
     let hold = record["hold_tokens"].as_u64().unwrap();
-    assert_eq!(probe["kept"], 2 * LIMIT - all - hold, "{probe:?}");
+    // It refuses from 90 % on: so much is there.
+    assert_eq!(probe["kept"], 2 * LIMIT * 9 / 10 - all - hold, "{probe:?}");
     let anew = ["renamed-now", "other-window", "other-scope"];
     assert!(anew.iter().all(|name| probe[*name] == LIMIT - hold), "{probe:?}");
     assert!(probe["other-unit"] < LIMIT && probe["other-unit"] > LIMIT - hold, "{probe:?}");
