@@ -110,6 +110,11 @@ fn what_was_probably_not_meant_is_warned_of() {
         ),
         (budget("\"match\": {\"model\": \"gpt4-*\"}"), "unknown-model", "no price is known for `gpt4-*`"),
         (
+            budget("\"match\": {\"model\": \"global.anthropic.claude-haiku-4-5-20251001-v1:0\"}"),
+            "unknown-model",
+            "no price is known for `global.anthropic.claude-haiku-4-5-20251001-v1:0` | `aws` has one of this name: if it serves, say `\"provider\": \"aws\"`",
+        ),
+        (
             budget("\"match\": {\"tier\": \"free\"}, \"tiers\": {\"pro\": {\"tokens\": 9}}"),
             "dead-rule",
             "never used: this budget is for the tier `free` alone",

@@ -17,8 +17,12 @@ impl Warnings<'_> {
 
     pub(super) fn unknown(&self, model: &str) -> (String, Option<String>) {
         let near = models_like(model.trim_end_matches('*'), self.sound.policy.provider.as_deref());
-        let bare = |entry: &String| entry.split_once('/').map_or(entry.clone(), |(_, name)| name.to_owned());
-        let help = near.first().map(|entry| format!("did you mean `{}`?", bare(entry)));
+        let help = near.first().map(|entry| match entry.split_once('/') {
+            Some((provider, name)) if name == model => {
+                format!("`{provider}` has one of this name: if it serves, say `\"provider\": \"{provider}\"`")
+            }
+            other => format!("did you mean `{}`?", other.map_or(entry.as_str(), |(_, name)| name)),
+        });
         let help = help.or_else(|| {
             Some(
                 "if it is a name of your own, say in `prices` what it stands for or what it costs".to_owned(),
