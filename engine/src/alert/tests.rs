@@ -162,6 +162,17 @@ fn a_call_that_never_fits_is_no_alert_and_silences_none() {
 }
 
 #[test]
+fn what_is_used_is_said_as_finely_as_thresholds_are() {
+    let mut desk = Desk::new(daily(json!([{"at": "99.9%", "deny": {}, "alert": "team"}])));
+    let (_, alerts) = desk.call("ana", 999);
+    assert!(
+        alerts[0]
+            .sentence
+            .starts_with("daily (user ana): 99.9% of today's AI quota is used (999 of 1,000 tokens)")
+    );
+}
+
+#[test]
 fn shadow_says_so_and_refuses_nobody() {
     let mut budget = daily(json!([{"at": "100%", "deny": {}, "alert": "team"}]));
     budget["mode"] = json!("shadow");

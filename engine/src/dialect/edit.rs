@@ -100,7 +100,7 @@ impl Facts {
         true
     }
 
-    /// What the API knows that is no more than this effort. Of Anthropic's models some know neither `xhigh` nor `max`
+    /// This effort, or the nearest that all models of the API know that take one. Of Anthropic's models some know neither `xhigh` nor `max`
     /// (<https://platform.claude.com/docs/en/build-with-claude/effort>): `high` is what all know that take one.
     #[must_use]
     pub fn known_effort(&self, effort: Effort) -> Effort {

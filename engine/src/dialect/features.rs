@@ -23,7 +23,6 @@ impl Features {
     pub const SERVER_TOOLS: Self = Self(1 << 7);
     /// Video in the prompt.
     pub const VIDEO: Self = Self(1 << 8);
-
     /// An effort as Anthropic states it, for all tokens of the answer; OpenAI's is part of its reasoning.
     pub const EFFORT: Self = Self(1 << 9);
 

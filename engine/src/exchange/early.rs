@@ -1,5 +1,5 @@
 //! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
-//! no call fits any more. The answer is the one that the whole request would get. Where tokens or money come back bit by
+//! no call fits any more. Of the budgets that the headers decide, the answer is the one that the whole request would get. Where tokens or money come back bit by
 //! bit, how long to wait depends on what a call needs: there it says when the least could go through.
 
 use super::plan::Planned;

@@ -186,9 +186,14 @@ impl Exchange {
 
     /// What is held of an expected usage: no more output than the bound that will be put in place.
     pub(super) fn held_usage(&self, expected: Usage) -> Usage {
-        let Some((bound, _)) = self.shortened else { return expected };
+        self.shortened.map_or(expected, |(bound, _)| self.ending_at(expected, bound))
+    }
+
+    /// The same with answers that end at so many tokens, each of them.
+    pub(super) fn ending_at(&self, usage: Usage, bound: u64) -> Usage {
         let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
-        Usage { output: expected.output.min(bound.saturating_mul(choices)), ..expected }
+        let output = usage.output.min(bound.saturating_mul(choices));
+        Usage { output, reasoning: usage.reasoning.min(output), ..usage }
     }
 
     /// The output of an answer: as it was recorded, as calls of its kind came to, or as the policy says.

@@ -44,10 +44,7 @@ impl Exchange {
     }
 
     fn cost_of(&self, would: &Would, usage: Usage, served: &Served) -> NanoUsd {
-        let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
-        let most = would.bound.map_or(u64::MAX, |bound| bound.saturating_mul(choices));
-        let output = usage.output.min(most);
-        let usage = Usage { output, reasoning: usage.reasoning.min(output), ..usage };
+        let usage = would.bound.map_or(usage, |bound| self.ending_at(usage, bound));
         let quote = match &would.model {
             Some(model) => self.quote_for(model, &Served { model: String::new(), ..served.clone() }),
             None => self.quote_for(self.served_model(), served),

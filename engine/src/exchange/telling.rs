@@ -34,11 +34,8 @@ impl Exchange {
             headers.push(("x-tokenstile-overage", self.outcome.overage_terms.join(", ")));
         }
         if self.facts.is_some() {
-            let mut usage = self.expected_usage();
-            if let Some(bound) = self.outcome.output_bound {
-                let choices = self.facts.as_ref().map_or(1, |facts| facts.choices);
-                usage.output = usage.output.min(bound.saturating_mul(choices));
-            }
+            let usage = self.expected_usage();
+            let usage = self.outcome.output_bound.map_or(usage, |bound| self.ending_at(usage, bound));
             let other =
                 self.serves_another().then(|| self.quote_for(self.served_model(), &Served::default()));
             let cost = other.as_deref().unwrap_or_else(|| self.asked_quote()).price.cost(usage);

@@ -202,7 +202,8 @@ pub(crate) fn all() -> Vec<Sample> {
             "/model/anthropic.claude-3-haiku-20240307-v1:0/invoke",
             json!({"anthropic_version": "bedrock-2023-05-31", "messages": messages}),
         )
-        .bounded(max_tokens.clone()),
+        .bounded(max_tokens.clone())
+        .thinking(json!({"output_config": {"effort": "high"}})),
         Sample::new("cohere-chat", cohere, "/v2/chat", chat("command-r-plus"))
             .bounded(max_tokens)
             .streaming(

@@ -2,8 +2,8 @@
 //! limits and the prices. Called by `tokenstile check`, which can fail a build by it.
 //!
 //! Only budgets that are enforced, refuse, and are met by every call of the user count. A month has 31 days; a
-//! calendar month touches six weeks at most, and is counted so. Accounts of `overrides` and `exempt` have rows of their own. What calls in flight use beyond their holds
-//! comes on top: ARCHITECTURE.md says how much that is.
+//! calendar month touches six weeks at most, and is counted so. Accounts of `overrides` and `exempt` have rows of their
+//! own. What calls in flight use beyond their holds comes on top: ARCHITECTURE.md says how much that is.
 
 mod accounts;
 mod request;
