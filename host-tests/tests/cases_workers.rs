@@ -40,6 +40,9 @@ fn run(profile: Profile, policy: &Value, shared: &Shared, cost: fn(u64) -> u64) 
                     assert!([200, 429].contains(&status), "status {status}");
                     refused.fetch_add(u64::from(status == 429), Ordering::SeqCst);
                 }
+                // A settlement that lost fifty swaps is owed until a tick.
+                vm.shared().clock().advance(Duration::from_millis(1));
+                vm.tick().unwrap();
             });
         }
     });

@@ -74,7 +74,7 @@ fn shared_data_is_apart_for_each_vm_id_on_envoy_alone() {
 fn a_value_is_deleted_on_wasmx_and_emptied_on_envoy() {
     let mut filter = Filter::default();
     let set =
-        format!("(call $set_shared_data {} (i32.const 0) (i32.const 0) (i32.const 0))", filter.text("sum"));
+        format!("(call $set_shared_data {} (i32.const 0) (i32.const 0) (i32.const 1))", filter.text("sum"));
     let filter = filter.on("proxy_on_request_headers", 3, true, &set);
     for (profile, left) in [(Profile::Envoy, Some(Vec::new())), (Profile::Wasmx, None)] {
         let mut vm = filter.vm(profile);
@@ -83,6 +83,18 @@ fn a_value_is_deleted_on_wasmx_and_emptied_on_envoy() {
         drive(&mut vm, Request::get("/"), |_| Answer::new(200));
         assert_eq!(vm.shared().data().get(b"", b"sum").map(|(value, _)| value), left, "{profile}");
     }
+}
+
+#[test]
+fn two_workers_cannot_both_make_a_key_on_wasmx() {
+    for (profile, second) in [(Profile::Envoy, Ok(())), (Profile::Wasmx, Err(Status::CAS_MISMATCH))] {
+        let shared = Shared::new();
+        shared.data().set(profile, b"", b"sum", Some(b"first"), 0).unwrap();
+        assert_eq!(shared.data().set(profile, b"", b"sum", Some(b"second"), 0), second, "{profile}");
+    }
+    let shared = Shared::new();
+    let absent = shared.data().set(Profile::Wasmx, b"", b"sum", None, 0);
+    assert_eq!(absent, Err(Status::CAS_MISMATCH), "nothing to remove");
 }
 
 #[test]

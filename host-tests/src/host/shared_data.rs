@@ -24,8 +24,9 @@ impl SharedData {
         self.table().values.get(&(vm_id.to_vec(), key.to_vec())).cloned()
     }
 
-    /// Stores `value`, or removes the key where there is none, if `cas` is 0 or the number of the stored value.
-    /// On a key that is not there, Envoy accepts any number and WasmX 0 alone.
+    /// Stores `value`, or removes the key where there is none, if `cas` fits what is stored. Envoy accepts the
+    /// stored value's number and 0, and anything on a key that is not there; WasmX the stored number alone, which
+    /// is 0 for a key that is not there (Kong/ngx_wasm_module, `ngx_wasm_shm_kv_set_locked`).
     ///
     /// # Errors
     /// [`Status::CAS_MISMATCH`], or [`Status::UNIMPLEMENTED`] on APISIX.
@@ -42,9 +43,8 @@ impl SharedData {
         let stored = table.values.get(&place).map(|(_, stored)| *stored);
         let allowed = match (profile, stored) {
             (Profile::Apisix, _) => return Err(Status::UNIMPLEMENTED),
-            (_, Some(stored)) => cas == 0 || cas == stored,
-            (Profile::Envoy, None) => true,
-            (Profile::Wasmx, None) => cas == 0,
+            (Profile::Envoy, stored) => cas == 0 || stored.is_none_or(|stored| cas == stored),
+            (Profile::Wasmx, stored) => cas == stored.unwrap_or(0) && (value.is_some() || stored.is_some()),
         };
         if !allowed {
             return Err(Status::CAS_MISMATCH);
