@@ -143,8 +143,11 @@ fn rules_that_are_not_met_say_why() {
         {"name": "night", "match": {"model": "gpt-4o", "time": {"from": "22:00", "to": "06:00"}}, "set": {"model": "gpt-4o-mini"}},
         {"name": "long", "match": {"prompt_tokens": {"min": 1000}}, "set": {"max_output_tokens": 64}},
         {"name": "small", "match": {"feature": "chat", "uses": ["tools"]}, "set": {"model": "gpt-4o-mini"}},
+        {"name": "spare", "match": {"budget_used": {"team": {"min": "80%"}}}, "set": {"model": "gpt-4o-mini"}},
+        {"name": "watched", "match": {"budget_used": {"team": {"min": "40%", "max": "79.9%"}}}, "set": {"max_output_tokens": 4000}},
         {"name": "trial", "match": {"feature": "chat"}, "split": {"by": "user", "arms": [{"name": "control", "weight": 1000}]}},
-        {"name": "cheap", "match": {"feature": "chat"}, "set": {"model": "gpt-4o-mini"}}]}"#;
+        {"name": "cheap", "match": {"feature": "chat"}, "set": {"model": "gpt-4o-mini"}}],
+      "budgets": [{"name": "team", "per": [], "limit": {"tokens": 10000}, "window": {"calendar": "day"}, "ladder": [{"at": "100%", "deny": {}}]}]}"#;
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_rules.json");
     std::fs::write(&file, policy).unwrap();
     let request = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explain_rules_body.json");
@@ -155,6 +158,8 @@ fn rules_that_are_not_met_say_why() {
         "2026-11-22T12:00:00Z",
         "-H",
         "x-feature: chat",
+        "--used",
+        "team=7999",
     ]);
     let output = command.env("NO_COLOR", "1").output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
@@ -168,6 +173,8 @@ fn rules_that_are_not_met_say_why() {
    `night` chooses how calls go on; it is not met: it is for the time 22:00 to 06:00 (UTC)
    `long` chooses how calls go on; it is not met: it is for a prompt of 1000 or more tokens
    `small` chooses how calls go on; it is not met: it is for tools
+   `spare` chooses how calls go on; it is not met: it is for 80% or more of the budget team used
+   `watched` chooses how calls go on; it is met
    `trial` is an experiment; the call is in the arm `control`
    `cheap` chooses how calls go on; it decides
 6. Budgets

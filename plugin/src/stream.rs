@@ -12,7 +12,7 @@ use request::{Line, is_encoded, remove_length, request_line, short_text, strip};
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokenstile_engine::dialect::{Recognised, Route};
-use tokenstile_engine::exchange::{Exchange, Next};
+use tokenstile_engine::exchange::{Exchange, Look, Next};
 use tokenstile_engine::policy::{Head, Verdict};
 use tokenstile_engine::quota;
 use tokenstile_engine::refusal::{Reply, unknown_endpoint};
@@ -296,6 +296,13 @@ impl Stream {
             let now = self.now();
             next = match next {
                 Next::Nothing => return self.settled_action(Action::Continue),
+                Next::Look => {
+                    let root = self.root.borrow();
+                    let level = |look: &Look| root.told_level(&look.hold, now).ok();
+                    let levels: Vec<_> = self.exchange.looks().iter().map(level).collect();
+                    drop(root);
+                    self.exchange.looked(&levels, now)
+                }
                 Next::Reserve => match self.reserve(now) {
                     Some(next) => next,
                     None => return Action::Pause,

@@ -22,6 +22,7 @@ mod failing;
 mod holding;
 mod keeping;
 mod known;
+mod looking;
 mod plan;
 mod prefix;
 mod record;
@@ -35,6 +36,7 @@ mod telling;
 
 pub use decision::Decision;
 pub use known::ServedBy;
+pub use looking::Look;
 pub use prefix::PromptPrefix;
 pub use record::{Record, RecordUsage, UsageSource};
 pub use settle::Settlement;
@@ -43,7 +45,7 @@ use crate::alert::Owed;
 use crate::dialect::{Edits, Facts, Opaque, Route, takes_stream_options};
 use crate::learned::Learned;
 use crate::memo::Memo;
-use crate::policy::{Identity, Policy, StreamUsageRule, Unread, Verdict};
+use crate::policy::{Identity, Policy, Standings, StreamUsageRule, Unread, Verdict};
 use crate::price::{Quote, UnknownPrice};
 use crate::refusal::{Refusal, RefusalKind, Reply};
 use crate::units::EpochMs;
@@ -56,6 +58,8 @@ use std::sync::Arc;
 /// What the shell does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
+    /// Read what stands for [`Exchange::looks`], then call [`Exchange::looked`].
+    Look,
     /// Take [`Exchange::holds`] from the store, then call [`Exchange::reserved`] or
     /// [`Exchange::store_failed`].
     Reserve,
@@ -76,6 +80,8 @@ pub enum Next {
 enum State {
     /// The body is awaited.
     Reading,
+    /// The store is asked how far budgets are used.
+    Looking,
     /// The store is asked.
     Reserving,
     /// It may go on, later.
@@ -114,6 +120,10 @@ pub struct Exchange {
     output_limit: Option<u64>,
     /// What routes chose.
     routing: routing::Routing,
+    /// What the store is asked for them.
+    looks: Vec<Look>,
+    /// How far the budgets are used that they ask for.
+    standings: Standings,
     /// The arm that the caller wants, with the secret.
     wanted_arm: String,
     /// How often the client says that it has tried this call before.
@@ -185,6 +195,8 @@ impl Exchange {
             unseen: None,
             output_limit: None,
             routing: routing::Routing::default(),
+            looks: Vec::new(),
+            standings: Standings::default(),
             wanted_arm: String::new(),
             retry_count: 0,
             confirming: confirm::Confirming::default(),
@@ -280,7 +292,7 @@ impl Exchange {
             }
         }
         self.check_confirmation(body, now);
-        self.meter(now)
+        self.look(now).unwrap_or_else(|| self.meter(now))
     }
 
     /// The facts are here: whether a rule stops the call, which budgets are met, and what is held in them.
@@ -322,11 +334,20 @@ impl Exchange {
             let message = format!("This request is too large to be checked against your budget: {why}.");
             return self.refuse(&Refusal::other(RefusalKind::TooLarge, message), now);
         }
-        if let Some(refused) = refusable.then(|| self.refuse_by_rules(now)).flatten() {
+        if !refusable {
+            self.plan(now);
+            return self.forward();
+        }
+        self.look(now).unwrap_or_else(|| self.meter_unread(now))
+    }
+
+    /// The same as [`Exchange::meter`] for a body that is not seen.
+    fn meter_unread(&mut self, now: EpochMs) -> Next {
+        if let Some(refused) = self.refuse_by_rules(now) {
             return refused;
         }
         self.plan(now);
-        if !refusable || self.plan.is_empty() {
+        if self.plan.is_empty() {
             return self.forward();
         }
         // A budget that is used up refuses it like any other.

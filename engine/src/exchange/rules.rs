@@ -40,6 +40,7 @@ impl Exchange {
             facts: self.facts.as_ref(),
             stream: self.route.stream,
             prompt: self.facts.as_ref().map(|_| self.prompt_range()),
+            standings: &self.standings,
             model_may_come: false,
             body_may_come: false,
         }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 mod budgets;
 mod ladder;
+mod looks;
 mod rules;
 mod tails;
 

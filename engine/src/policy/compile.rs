@@ -1,16 +1,18 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
 use super::amounts::{amount_at, per_mille};
-use super::condition::{Asker, RESERVED};
+use super::condition::{Asker, Condition, RESERVED};
 use super::deny::EXHAUSTED;
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
+use super::standing::Asked;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Downgrade, DowngradeList, Policy, Scope, Step};
 use crate::dialect::{Features, Recognised, recognise};
 use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
+use std::collections::BTreeSet;
 use wildmatch::WildMatch;
 
 const ONE_ACTION: &str = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed, or an `alert`";
@@ -29,6 +31,7 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
         errors: &mut errors,
         own_providers: Vec::new(),
         route_names: Vec::new(),
+        budgets: Vec::new(),
         rule_names: Vec::new(),
         confirm_headers: Vec::new(),
         sinks: Vec::new(),
@@ -43,6 +46,8 @@ pub(super) struct Compiler<'e> {
     pub(super) own_providers: Vec<String>,
     /// The names of the policy's routes.
     pub(super) route_names: Vec<String>,
+    /// The policy's budgets, as far as routes may ask for them.
+    pub(super) budgets: Vec<Asked>,
     /// The names that budgets and rules have so far.
     pub(super) rule_names: Vec<String>,
     /// The headers by which callers confirm.
@@ -77,6 +82,7 @@ impl Compiler<'_> {
         self.own_providers.extend(document.provider.clone());
         self.own_providers.extend(prices.overrides.iter().filter_map(|own| own.provider.clone()));
         self.route_names = document.routes.iter().map(|route| route.name.clone()).collect();
+        self.budgets = document.budgets.iter().map(Asked::of).collect();
         let mut budgets: Vec<Budget> = Vec::with_capacity(document.budgets.len());
         let mut tiers = Vec::with_capacity(document.budgets.len());
         for (i, mut wire) in document.budgets.into_iter().enumerate() {
@@ -93,6 +99,12 @@ impl Compiler<'_> {
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
         let routes = self.routes(document.routes, document.mode, &identity, &downgrades);
+        let asks_for = |condition: &Condition| match condition {
+            Condition::BudgetUsed(place, _) => Some(*place),
+            _ => None,
+        };
+        let budgets_of_routes: BTreeSet<usize> =
+            routes.iter().flat_map(|route| &route.matches).filter_map(asks_for).collect();
         let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let learned_output = document.learned_output.map(|wire| self.learned(&wire, &identity));
@@ -125,6 +137,7 @@ impl Compiler<'_> {
             blocks,
             request_limits,
             routes,
+            budgets_of_routes: budgets_of_routes.into_iter().collect(),
             confirmations,
             budgets,
             declared,

@@ -9,6 +9,7 @@ use super::hours::Hours;
 use super::identity::Dimension;
 use super::named::Named;
 use super::scope::{NO_ROUTE, Scope, Subject, UNKNOWN, known};
+use super::standing::Standing;
 use crate::dialect::{DIALECTS, Facts, Features};
 use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
@@ -38,6 +39,9 @@ pub enum Condition {
     PromptTokens(Bounds),
     /// The request's own bound for an answer is so high; one that states none is not met.
     OutputBound(Bounds),
+    /// So much of a budget's limit is used and held by calls that run, in thousandths: its place among those that the
+    /// policy names.
+    BudgetUsed(usize, Bounds),
 }
 
 /// From the least to the most, both included.
@@ -73,6 +77,8 @@ pub struct Call<'a> {
     pub stream: Option<bool>,
     /// The prompt has at least and at most so many tokens.
     pub prompt: Option<(u64, u64)>,
+    /// How far budgets are used; those that were not looked up are not among them.
+    pub standings: &'a [(usize, Standing)],
     /// When it is asked.
     pub at: EpochMs,
     /// The body may still say what the model is, where the path does not.
@@ -113,6 +119,13 @@ impl Call<'_> {
                 let bound = self.facts?.output_bound?;
                 bounds.hold((bound, bound))
             }
+            Condition::BudgetUsed(budget, bounds) => {
+                match self.standings.iter().find(|(place, _)| place == budget)?.1 {
+                    Standing::NotMet => Some(false),
+                    Standing::Used(share) => bounds.hold((share, share)),
+                    Standing::Unread => None,
+                }
+            }
             Condition::Dimension(..)
             | Condition::Model(_)
             | Condition::Provider(_)
@@ -142,14 +155,17 @@ impl Subject<'_> {
             | Condition::Time(_)
             | Condition::Uses(_)
             | Condition::PromptTokens(_)
-            | Condition::OutputBound(_) => false,
+            | Condition::OutputBound(_)
+            | Condition::BudgetUsed(..) => false,
         }
     }
 }
 
 /// The names that no dimension may have: each is a condition of its own.
-pub(super) const RESERVED: [&str; 9] =
-    ["model", "provider", "route", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound"];
+pub(super) const RESERVED: [&str; 10] = [
+    "model", "provider", "route", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound",
+    "budget_used",
+];
 
 /// What stands at a key whose name decides what may stand there.
 #[derive(Debug)]
@@ -194,6 +210,8 @@ pub(super) enum Asker {
     Budget,
     /// That of a rule on a single request.
     Rule,
+    /// That of a route: it may also ask how far budgets are used.
+    Route,
 }
 
 impl Compiler<'_> {
@@ -205,40 +223,63 @@ impl Compiler<'_> {
         identity: &[Dimension],
         asker: Asker,
     ) -> Vec<Condition> {
-        let condition = |(name, wanted): (String, Wanted)| {
+        let mut all = Vec::with_capacity(wire.len());
+        for (name, wanted) in wire {
             let at = format!("{path}.{name}");
-            match name.as_str() {
-                "dialect" => self.text(&at, wanted).and_then(|text| self.dialect(&at, &text)),
-                "stream" | "time" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
-                    let wrong = "a budget must know which calls it counts, also when their body is not read; \
-                                 a limit on single requests is one of `request_limits`";
-                    self.errors.add(at, wrong);
-                    None
-                }
-                "route" if asker == Asker::Rule => {
-                    let wrong =
-                        "routes are chosen by rules like this one; only a budget's `match` asks which it is";
-                    self.errors.add(at, wrong);
-                    None
-                }
-                "stream" => self.stream(&at, &wanted),
-                "time" => self.hours(&at, &wanted).map(Condition::Time),
-                "uses" => self.uses(&at, wanted),
-                "prompt_tokens" => self.bounds(&at, &wanted).map(Condition::PromptTokens),
-                "output_bound" => self.bounds(&at, &wanted).map(Condition::OutputBound),
-                _ => {
-                    let scope = self.scope(path, &name, identity)?;
-                    let value = self.text(&at, wanted)?;
-                    Some(match scope {
-                        Scope::Dimension(place) => Condition::Dimension(place, value),
-                        Scope::Model => Condition::Model(self.pattern(path, &value)),
-                        Scope::Provider => Condition::Provider(self.provider(path, value)),
-                        Scope::Route => Condition::Route(self.route(&at, value)),
-                    })
-                }
+            if name == "budget_used" && asker == Asker::Route {
+                self.budgets_used(&at, &wanted, &mut all);
+                continue;
             }
-        };
-        wire.into_iter().filter_map(condition).collect()
+            all.extend(self.condition(path, &at, &name, wanted, identity, asker));
+        }
+        all
+    }
+
+    fn condition(
+        &mut self,
+        path: &str,
+        at: &str,
+        name: &str,
+        wanted: Wanted,
+        identity: &[Dimension],
+        asker: Asker,
+    ) -> Option<Condition> {
+        match name {
+            "dialect" => self.text(at, wanted).and_then(|text| self.dialect(at, &text)),
+            "stream" | "time" | "uses" | "prompt_tokens" | "output_bound" if asker == Asker::Budget => {
+                let wrong = "a budget must know which calls it counts, also when their body is not read; \
+                             a limit on single requests is one of `request_limits`";
+                self.errors.add(at, wrong);
+                None
+            }
+            "route" if asker != Asker::Budget => {
+                let wrong =
+                    "routes are chosen by rules like this one; only a budget's `match` asks which it is";
+                self.errors.add(at, wrong);
+                None
+            }
+            "budget_used" => {
+                let wrong = "only routes ask how far a budget is used; what a budget itself does then is a step of \
+                             its `ladder`";
+                self.errors.add(at, wrong);
+                None
+            }
+            "stream" => self.stream(at, &wanted),
+            "time" => self.hours(at, &wanted).map(Condition::Time),
+            "uses" => self.uses(at, wanted),
+            "prompt_tokens" => Some(Condition::PromptTokens(self.tokens(at, &wanted)?)),
+            "output_bound" => Some(Condition::OutputBound(self.tokens(at, &wanted)?)),
+            _ => {
+                let scope = self.scope(path, name, identity)?;
+                let value = self.text(at, wanted)?;
+                Some(match scope {
+                    Scope::Dimension(place) => Condition::Dimension(place, value),
+                    Scope::Model => Condition::Model(self.pattern(path, &value)),
+                    Scope::Provider => Condition::Provider(self.provider(path, value)),
+                    Scope::Route => Condition::Route(self.route(at, value)),
+                })
+            }
+        }
     }
 
     fn text(&mut self, at: &str, wanted: Wanted) -> Option<String> {
@@ -278,20 +319,34 @@ impl Compiler<'_> {
         Some(Condition::Uses(self.features(at, &words)))
     }
 
-    fn bounds(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
+    fn tokens(&mut self, at: &str, wanted: &Wanted) -> Option<Bounds> {
+        let number = |wanted: &Wanted| if let Wanted::Number(number) = wanted { Some(*number) } else { None };
+        self.bounds(at, wanted, number, ("a number", "1000"))
+    }
+
+    /// From `min` to `max`, each as `read` has it; else what is needed, and an example of it.
+    pub(super) fn bounds(
+        &mut self,
+        at: &str,
+        wanted: &Wanted,
+        read: impl Fn(&Wanted) -> Option<u64>,
+        (needed, such_as): (&str, &str),
+    ) -> Option<Bounds> {
         let mut bounds = Bounds { min: 0, max: u64::MAX };
         let Some(Wanted::Each(given)) =
             Some(wanted).filter(|wanted| !matches!(wanted, Wanted::Each(n) if n.is_empty()))
         else {
-            self.errors.add(at, "`min`, `max` or both are needed, such as {\"min\": 1000}");
+            let wrong = format!("`min`, `max` or both are needed, such as {{\"min\": {such_as}}}");
+            self.errors.add(at, wrong);
             return None;
         };
         for (key, value) in given.iter() {
-            match (key.as_str(), value) {
-                ("min", Wanted::Number(number)) => bounds.min = *number,
-                ("max", Wanted::Number(number)) => bounds.max = *number,
-                ("min" | "max", _) => {
-                    self.errors.add(format!("{at}.{key}"), "invalid value type: a number is needed");
+            match (key.as_str(), read(value)) {
+                ("min", Some(number)) => bounds.min = number,
+                ("max", Some(number)) => bounds.max = number,
+                ("min" | "max", None) => {
+                    let wrong = format!("invalid value: {needed} is needed, such as {such_as}");
+                    self.errors.add(format!("{at}.{key}"), wrong);
                 }
                 _ => self.errors.add(at, format!("unknown field `{key}`; known are `min` and `max`")),
             }

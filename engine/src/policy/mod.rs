@@ -19,6 +19,7 @@ mod prices;
 mod routes;
 mod rules;
 mod scope;
+mod standing;
 mod steps;
 mod template;
 mod window;
@@ -37,6 +38,7 @@ pub use limits::{Alternative, Exemption, Term};
 pub use routes::{Arm, Assigned, HOLDOUT, Keep, NewModel, RouteRule, Setting, Split, knows_service_tier};
 pub use rules::{Block, Measure, Over, RequestLimit};
 pub use scope::{NO_ROUTE, Scope, Subject, UNKNOWN};
+pub use standing::{Standing, Standings};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub use window::{CalendarUnit, OpenWindow, Window};
@@ -110,6 +112,8 @@ pub struct Policy {
     pub confirmations: Option<Confirmations>,
     /// Rules that choose how calls go on, in the policy's order.
     pub routes: Vec<RouteRule>,
+    /// The budgets of which routes ask how far they are used: their places among those that the policy names.
+    pub budgets_of_routes: Vec<usize>,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -376,6 +380,20 @@ impl Policy {
         met.map(move |(index, budget)| {
             self.alternative(budget, subject.identity, now).unwrap_or((index, budget))
         })
+    }
+
+    /// One of them: the budget that the policy names at this place, if this subject meets it.
+    #[must_use]
+    pub fn budget_for(
+        &self,
+        declared: usize,
+        subject: &Subject<'_>,
+        now: EpochMs,
+    ) -> Option<(usize, &Budget)> {
+        let budget = self.declared().get(declared)?;
+        let is_met = budget.term.lasts(now) && budget.concerns(subject);
+        let limited = self.alternative(budget, subject.identity, now).unwrap_or((declared, budget));
+        is_met.then_some(limited)
     }
 
     /// The budgets that calls of this subject may meet, each with the limit that it has now; where it asks for no

@@ -278,7 +278,7 @@ impl Compiler<'_> {
                 self.errors.add(&path, "a route needs one of `set`, `split` and `keep`, or `forbid` alone");
             }
             let enabled = wire.enabled;
-            let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Rule);
+            let matches = self.conditions(&format!("{path}.match"), wire.matches, identity, Asker::Route);
             let set = wire.set.map(|set| {
                 let set = self.setting(&format!("{path}.set"), set, lists);
                 if set.is_empty() {

@@ -213,6 +213,13 @@ impl World {
         let mut next = next;
         let done = loop {
             next = match next {
+                Next::Look => {
+                    let looks = exchange.looks().iter().map(|look| (look.hold, look.budget));
+                    let (holds, budgets): (Vec<_>, Vec<_>) = looks.unzip();
+                    self.fill(&holds, &budgets);
+                    let levels: Vec<_> = holds.iter().map(|hold| Some(self.level(hold))).collect();
+                    exchange.looked(&levels, self.now)
+                }
                 Next::Reserve => {
                     let full_is_denied = self.policy.table_full == Verdict::Deny;
                     let (holds, budgets) = (exchange.holds(), exchange.budgets());

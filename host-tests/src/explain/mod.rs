@@ -72,7 +72,7 @@ pub fn explain(
     if !record.is_null() {
         steps.push(identity(policy, &compiled, &call, &record, now));
         let (policy, compiled, call, record) = (policy, &compiled, &call, &record);
-        steps.extend(rules::step(&rules::Asked { policy, compiled, call, record, now }));
+        steps.extend(rules::step(&rules::Asked { policy, compiled, call, used, record, now }));
         steps.push(budgets::step(compiled, policy, &seen, record));
     }
     steps.push(decision(&record, refused));

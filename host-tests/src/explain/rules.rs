@@ -8,7 +8,7 @@ use crate::cases::Call;
 use crate::check::condition;
 use serde_json::{Map, Value, json};
 use tokenstile_engine::policy::{Policy, RequestLimit, Term};
-use tokenstile_engine::units::EpochMs;
+use tokenstile_engine::units::{Amount, EpochMs};
 
 /// What a condition is asked by.
 const PROBE: &str = "probe";
@@ -18,6 +18,8 @@ pub(super) struct Asked<'a> {
     pub(super) policy: &'a Value,
     pub(super) compiled: &'a Policy,
     pub(super) call: &'a Call,
+    /// What was used of budgets before the call.
+    pub(super) used: &'a [(String, Amount)],
     pub(super) record: &'a Value,
     pub(super) now: EpochMs,
 }
@@ -75,7 +77,31 @@ impl Asked<'_> {
         let rules = self.policy.get(key).and_then(Value::as_array).into_iter().flatten();
         let mut named = rules.filter(|rule| rule.get("name").and_then(Value::as_str) == Some(name));
         let conditions = named.next()?.get("match")?.as_object()?;
-        conditions.iter().find_map(|(key, wanted)| self.not(key, wanted))
+        conditions.iter().find_map(|(key, wanted)| match (key.as_str(), wanted.as_object()) {
+            ("budget_used", Some(budgets)) => {
+                budgets.iter().find_map(|(name, bounds)| self.not_used(name, bounds))
+            }
+            _ => self.not(key, wanted),
+        })
+    }
+
+    /// How far a budget is to be used, if it is not. A route in shadow mode says whether it is.
+    fn not_used(&self, budget: &str, bounds: &Value) -> Option<String> {
+        let matches = json!({"budget_used": {budget: bounds}});
+        let mut probe = self.policy.as_object()?.clone();
+        let choose = json!({"headers": {"x-probe": "1"}});
+        let route = json!({"name": PROBE, "mode": "shadow", "match": matches, "set": choose});
+        probe.insert("routes".to_owned(), json!([route]));
+        probe.insert("hold_headers".to_owned(), true.into());
+        let probe = Value::Object(probe);
+        let seen = run(&probe, self.call, self.used.to_vec(), self.now).ok()?;
+        let record = seen.records?.into_iter().next()?;
+        if record.get("shadow").and_then(|all| all.get(PROBE)).is_some() {
+            return None;
+        }
+        let compiled = Policy::parse(probe.to_string().as_bytes()).ok()?;
+        let route = compiled.routes.first()?;
+        Some(condition(&compiled, route.matches.first()?, Some(&matches)))
     }
 
     /// What a condition says, if the call does not fulfil it.

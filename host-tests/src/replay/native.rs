@@ -152,6 +152,11 @@ impl Native {
         let (mut next, mut goes_on) = (next, now);
         let refused = loop {
             next = match next {
+                Next::Look => {
+                    let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, now));
+                    let levels: Vec<_> = exchange.looks().iter().map(|look| Some(level(&look.hold).unwrap_or_default())).collect();
+                    exchange.looked(&levels, now)
+                }
                 Next::Reserve => {
                     let holds = exchange.holds();
                     match reserve_all(&mut self.pages, &holds, now, full_is_denied, &mut Vec::new()) {

@@ -439,6 +439,36 @@ fn each_mistake_is_named_with_its_place_and_the_way_out() {
         ("/routes", json!([{"name": "r", "set": {}}]), "`routes[0].set`: it chooses nothing"),
         (
             "/routes",
+            json!([{"name": "r", "match": {"budget_used": "free-daily"}, "forbid": ["x"]}]),
+            "`routes[0].match.budget_used`: budgets and how far they are used are needed",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "match": {"budget_used": {"daily": {"min": "80%"}}}, "forbid": ["x"]}]),
+            "`routes[0].match.budget_used.daily`: no budget `daily`; there are `free-daily`",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "match": {"budget_used": {"free-daily": {"min": 80}}}, "forbid": ["x"]}]),
+            "`routes[0].match.budget_used.free-daily.min`: invalid value: a percentage is needed, such as \"80%\"",
+        ),
+        (
+            "/routes",
+            json!([{"name": "r", "match": {"budget_used": {"free-daily": {"min": "80%", "max": "79.9%"}}}, "forbid": ["x"]}]),
+            "`routes[0].match.budget_used.free-daily`: `min` is more than `max`",
+        ),
+        (
+            "/blocks",
+            json!([{"name": "b", "match": {"budget_used": {"free-daily": {"min": "80%"}}}}]),
+            "`blocks[0].match.budget_used`: only routes ask how far a budget is used",
+        ),
+        (
+            "/budgets/0/match",
+            json!({"budget_used": {"free-daily": {"min": "80%"}}}),
+            "`budgets[0].match.budget_used`: only routes ask how far a budget is used",
+        ),
+        (
+            "/routes",
             json!([{"name": "free-daily", "set": {"model": "gpt-4o"}}]),
             "`routes[0].name`: `free-daily` names two rules",
         ),

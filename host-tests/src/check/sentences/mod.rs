@@ -113,6 +113,22 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, written: Option<
         Condition::Uses(features) => features.names().collect::<Vec<_>>().join(" and "),
         Condition::PromptTokens(bounds) => format!("a prompt of {} tokens", range(bounds)),
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
+        Condition::BudgetUsed(place, bounds) => {
+            let name = policy.declared().get(*place).map_or("", |budget| &budget.name);
+            format!("{} of the budget {name} used", percentages(bounds))
+        }
+    }
+}
+
+fn percentages(bounds: &Bounds) -> String {
+    let percent = |share: u64| match share % 10 {
+        0 => format!("{}%", share / 10),
+        tenth => format!("{}.{tenth}%", share / 10),
+    };
+    match (bounds.min, bounds.max) {
+        (min, u64::MAX) => format!("{} or more", percent(min)),
+        (0, max) => format!("{} or less", percent(max)),
+        (min, max) => format!("{} to {}", percent(min), percent(max)),
     }
 }
 

@@ -34,6 +34,16 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         },
         "additionalProperties": {"type": "string"}
     });
+    let percentage = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9])?%$"});
+    let used = json!({
+        "type": "object", "minProperties": 1, "additionalProperties": false,
+        "properties": {"min": percentage, "max": percentage}
+    });
+    let mut wanted_of_routes = wanted.clone();
+    wanted_of_routes["properties"]["budget_used"] = json!({
+        "type": "object", "minProperties": 1, "additionalProperties": used,
+        "examples": [{"team": {"min": "80%"}}]
+    });
     let sink = json!({"type": "object", "additionalProperties": {"type": "string"}});
     BTreeMap::from([
         ("Document.version", json!({"const": 1})),
@@ -85,8 +95,8 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("WireOver.clamp", json!({"additionalProperties": false})),
         ("WireOver", json!({"minProperties": 1, "maxProperties": 1})),
         ("WireBlock.matches", wanted.clone()),
-        ("WireLimit.matches", wanted.clone()),
-        ("WireRoute.matches", wanted),
+        ("WireLimit.matches", wanted),
+        ("WireRoute.matches", wanted_of_routes),
         ("Step", json!({"minProperties": 2})),
         ("Step.at", json!({"pattern": "^[0-9]+(\\.[0-9])?%$", "examples": ["90%", "100%"]})),
         ("Clamp.max_output_tokens", json!({"minimum": 16})),

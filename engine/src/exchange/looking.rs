@@ -1,0 +1,89 @@
+//! How far budgets are used, for the routes that ask: looked up before anything is chosen, and nothing is held by it.
+
+use super::{Exchange, Next, State};
+use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
+use crate::policy::{Budget, Standing, Standings};
+use crate::units::{Amount, EpochMs};
+
+/// One amount that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Where it stands; of no amount.
+    pub hold: Hold,
+    /// The budget with the limit that the caller has, by its place in the policy.
+    pub budget: usize,
+    /// The same budget as the policy names it.
+    declared: usize,
+}
+
+impl Exchange {
+    /// What a route that this call may meet asks of budgets, if any does: they are those of the model asked for.
+    pub(super) fn look(&mut self, now: EpochMs) -> Option<Next> {
+        let policy = self.policy.clone();
+        if policy.budgets_of_routes.is_empty() {
+            return None;
+        }
+        let subject = self.subject();
+        let call = self.call_of(subject, now);
+        let mut routes = policy
+            .routes
+            .iter()
+            .filter(|route| route.term.lasts(now) && call.meets(&route.matches) != Some(false));
+        routes.next()?;
+        let exempt = policy.is_exempt(&self.identity, now);
+        let mut standings = Standings::default();
+        let mut looks = Vec::new();
+        for &declared in &policy.budgets_of_routes {
+            let Some((index, budget)) = policy.budget_for(declared, &subject, now).filter(|_| !exempt) else {
+                standings.push((declared, Standing::NotMet));
+                continue;
+            };
+            let open = self.memo.borrow_mut().windows.open(index, budget, now);
+            let key = policy.slot_key(budget, &subject);
+            let hold =
+                Hold { key, window: open.rule, amount: 0, cap: None, warns: [NO_WARNING; WARNINGS_MAX] };
+            looks.push(Look { hold, budget: index, declared });
+        }
+        (self.standings, self.looks) = (standings, looks);
+        if self.looks.is_empty() {
+            return None;
+        }
+        self.state = State::Looking;
+        Some(Next::Look)
+    }
+
+    /// What is asked of the store, without changing it: [`crate::ledger::Page::level`] of each.
+    #[must_use]
+    pub fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
+    /// The store answered [`Exchange::looks`], each with `None` where it could not be read. The next to do.
+    pub fn looked(&mut self, levels: &[Option<Level>], now: EpochMs) -> Next {
+        if self.state != State::Looking {
+            return Next::Nothing;
+        }
+        self.state = State::Reading;
+        for (place, look) in std::mem::take(&mut self.looks).iter().enumerate() {
+            let budget = self.policy.budgets.get(look.budget);
+            let level = levels.get(place).copied().flatten();
+            let standing = match (budget, level) {
+                (Some(budget), Some(level)) => Standing::Used(share(budget, level.total())),
+                (budget, _) => {
+                    let name = budget.map_or("", |budget| &budget.name);
+                    self.outcome.skipped.push(format!("routes: `{name}` can't be read now"));
+                    Standing::Unread
+                }
+            };
+            self.standings.push((look.declared, standing));
+        }
+        if self.unseen.is_some() { self.meter_unread(now) } else { self.meter(now) }
+    }
+}
+
+/// The share of its limit in thousandths, rounded down. Of no limit, everything.
+fn share(budget: &Budget, used: Amount) -> u64 {
+    let thousandfold = i128::from(used.max(0)).saturating_mul(1_000);
+    let share = thousandfold.checked_div(i128::from(budget.limit));
+    share.map_or(1_000, |share| u64::try_from(share).unwrap_or(u64::MAX))
+}
