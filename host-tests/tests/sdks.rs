@@ -166,14 +166,20 @@ fn what_a_rule_says_reaches_the_program_once_and_is_confirmed_by_the_same_call()
 #[test]
 fn a_stream_that_is_stopped_raises_once_with_the_sentence() {
     for (program, classes) in [
-        ("stopped_calls.py", ["openai.APIError", "anthropic.APIStatusError", "google.ClientError"]),
-        ("stopped_calls.mjs", ["openai.APIError", "anthropic.APIError", "google.ApiError"]),
+        (
+            "stopped_calls.py",
+            ["openai.APIError", "openai.APIError", "anthropic.APIStatusError", "google.ClientError"],
+        ),
+        (
+            "stopped_calls.mjs",
+            ["openai.APIError", "openai.APIError", "anthropic.APIError", "google.ApiError"],
+        ),
     ] {
         let (upstream, envoy) = start();
         let seen = install::run(program, &envoy.url());
         let records = envoy.records(classes.len(), Duration::from_secs(20));
         assert_eq!(records.len(), classes.len(), "{program} tried again: {records:#?}");
-        for (sdk, class) in ["openai", "anthropic", "google"].into_iter().zip(classes) {
+        for (sdk, class) in ["openai", "responses", "anthropic", "google"].into_iter().zip(classes) {
             let caught = &seen[sdk];
             assert_eq!(caught["class"], class, "{caught:#}");
             assert_eq!(caught["message"], "Your quota of 60 tokens is used.", "{caught:#}");
@@ -182,7 +188,7 @@ fn a_stream_that_is_stopped_raises_once_with_the_sentence() {
             let record = records.iter().find(|record| record["identity"]["user"] == sdk).unwrap();
             assert_eq!((&record["ending"], &record["stopped_by"]), (&json!("stopped"), &json!("short")));
         }
-        println!("{program}: {} tokens billed of 1,200", upstream.ledger().billed().completion_tokens);
+        println!("{program}: {} tokens billed of 1,600", upstream.ledger().billed().completion_tokens);
     }
 }
 

@@ -40,7 +40,11 @@ fn proxy(upstream: &Upstream, workers: usize) -> Server {
 }
 
 fn call(server: &Server, json: &'static str) -> Request<Body> {
-    let request = Request::post(format!("{}/v1/chat/completions", server.url()));
+    call_to(server, "/v1/chat/completions", json)
+}
+
+fn call_to(server: &Server, path: &str, json: &'static str) -> Request<Body> {
+    let request = Request::post(format!("{}{path}", server.url()));
     request.header("content-type", "application/json").body(body(json)).unwrap()
 }
 
@@ -84,6 +88,36 @@ fn an_answer_and_a_stream_are_settled_as_the_provider_billed_them() {
     });
     assert_eq!(upstream.ledger().billed().requests, 2);
     assert_eq!(recorded(&server), billed(&upstream));
+}
+
+/// OpenAI's Responses, whole, streamed, and cut short by the request's own bound.
+#[test]
+fn responses_are_settled_as_the_provider_billed_them() {
+    let upstream = upstream();
+    let server = proxy(&upstream, 1);
+    let asked = [
+        (r#"{"model":"gpt-4o","input":"What is a turnstile?"}"#, "\"status\":\"completed\""),
+        (
+            r#"{"model":"gpt-4o","stream":true,"instructions":"Be brief.","input":[{"role":"user","content":"Why?"}]}"#,
+            "event: response.completed",
+        ),
+        (
+            r#"{"model":"gpt-4o","stream":true,"max_output_tokens":16,"input":"Why?"}"#,
+            "event: response.incomplete",
+        ),
+    ];
+    on_runtime(async {
+        for (json, ends) in asked {
+            let mut request = call_to(&server, "/v1/responses", json);
+            request.headers_mut().insert("x-sim-output-tokens", "40".parse().unwrap());
+            let answer = whole(send(request, false).await).await;
+            assert!(answer.contains(ends), "{answer}");
+            assert_eq!(recorded(&server), billed(&upstream));
+        }
+    });
+    assert_eq!(billed(&upstream).1, 40 + 40 + 16);
+    let dialects: Vec<_> = records(&server).iter().map(|record| record["dialect"].clone()).collect();
+    assert_eq!(dialects, ["openai-responses"; 3]);
 }
 
 #[test]

@@ -163,7 +163,15 @@ impl Subject<'_> {
 
 /// The names that no dimension may have: each is a condition of its own.
 pub(super) const RESERVED: [&str; 10] = [
-    "model", "provider", "route", "dialect", "stream", "time", "uses", "prompt_tokens", "output_bound",
+    "model",
+    "provider",
+    "route",
+    "dialect",
+    "stream",
+    "time",
+    "uses",
+    "prompt_tokens",
+    "output_bound",
     "budget_used",
 ];
 

@@ -30,8 +30,8 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(wire: &Budget) -> Self {
-        let by_route = wire.per.iter().any(|scope| scope == ROUTE)
-            || wire.matches.iter().any(|(name, _)| name == ROUTE);
+        let by_route =
+            wire.per.iter().any(|scope| scope == ROUTE) || wire.matches.iter().any(|(name, _)| name == ROUTE);
         Self { name: wire.name.clone(), by_route }
     }
 }
@@ -44,7 +44,8 @@ impl Compiler<'_> {
         let Some(Wanted::Each(given)) =
             Some(wanted).filter(|wanted| !matches!(wanted, Wanted::Each(n) if n.is_empty()))
         else {
-            let wrong = "budgets and how far they are used are needed, such as {\"team\": {\"min\": \"80%\"}}";
+            let wrong =
+                "budgets and how far they are used are needed, such as {\"team\": {\"min\": \"80%\"}}";
             return self.errors.add(at, wrong);
         };
         for (name, wanted) in given.iter() {
@@ -57,7 +58,9 @@ impl Compiler<'_> {
                 continue;
             };
             if budget.by_route {
-                let wrong = format!("`{name}` counts by route, and which route it is is chosen by rules like this one");
+                let wrong = format!(
+                    "`{name}` counts by route, and which route it is is chosen by rules like this one"
+                );
                 self.errors.add(at, wrong);
                 continue;
             }

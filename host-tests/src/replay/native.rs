@@ -153,8 +153,13 @@ impl Native {
         let refused = loop {
             next = match next {
                 Next::Look => {
-                    let level = |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, now));
-                    let levels: Vec<_> = exchange.looks().iter().map(|look| Some(level(&look.hold).unwrap_or_default())).collect();
+                    let level =
+                        |hold: &Hold| self.pages.0.get(&hold.key.page).map(|page| page.level(hold, now));
+                    let levels: Vec<_> = exchange
+                        .looks()
+                        .iter()
+                        .map(|look| Some(level(&look.hold).unwrap_or_default()))
+                        .collect();
                     exchange.looked(&levels, now)
                 }
                 Next::Reserve => {

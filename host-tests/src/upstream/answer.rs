@@ -1,7 +1,7 @@
 //! One answer before it is written in an API's words, the text that every answer says, and how JSON is sent.
 //!
-//! Used by `chat`, `stream`, the APIs and the router. It knows no API's shapes: those are `openai`, `anthropic` and
-//! `gemini`.
+//! Used by `chat`, `stream`, the APIs and the router. It knows no API's shapes: those are `openai`, `responses`,
+//! `anthropic` and `gemini`.
 
 use super::api::Api;
 use super::{Answer, full};

@@ -1,6 +1,6 @@
 //! What tells the simulated APIs apart: how each reads a request, answers it, streams the answer, and fails.
 //!
-//! One static value an API, in `openai`, `anthropic` and `gemini`; used by the router, `chat` and `stream`.
+//! One static value an API, in `openai`, `responses`, `anthropic` and `gemini`; used by the router, `chat` and `stream`.
 
 use super::answer::Completion;
 use super::prompt::ChatRequest;

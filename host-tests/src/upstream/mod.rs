@@ -15,6 +15,7 @@ mod knobs;
 mod ledger;
 mod openai;
 mod prompt;
+mod responses;
 mod stream;
 
 use knobs::Knobs;
@@ -137,6 +138,7 @@ async fn route(request: Request<Incoming>, ledger: Arc<Ledger>) -> Result<Answer
 fn api(path: &str) -> Option<&'static api::Api> {
     match path {
         path if path.ends_with("/chat/completions") => Some(&openai::CHAT),
+        path if path.ends_with("/responses") => Some(&responses::RESPONSES),
         path if path.ends_with("/v1/messages") => Some(&anthropic::MESSAGES),
         path if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") => {
             Some(&gemini::GENERATE)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// The moment every answer claims to be made: the simulator has no clock, so that goldens stay the same.
-const CREATED: u64 = 1_795_392_000;
+pub(super) const CREATED: u64 = 1_795_392_000;
 
 pub(super) static CHAT: Api = Api {
     read: |_, body| serde_json::from_slice(body).ok(),
@@ -116,7 +116,7 @@ fn data(chunk: &Value) -> Bytes {
 }
 
 /// The dated name under which the provider answers for an alias.
-fn dated(model: &str) -> &str {
+pub(super) fn dated(model: &str) -> &str {
     match model {
         "gpt-4o" => "gpt-4o-2024-08-06",
         "gpt-4o-mini" => "gpt-4o-mini-2024-07-18",

@@ -24,6 +24,19 @@ async function ofOpenai() {
   }
 }
 
+async function ofResponses() {
+  const client = new OpenAI({ baseURL: url + "/v1", apiKey: "sk-test", defaultHeaders: headers("responses") });
+  let text = "";
+  try {
+    for await (const event of await client.responses.create({ model: "gpt-4o", input: content, stream: true })) {
+      text += event.type === "response.output_text.delta" ? event.delta : "";
+    }
+  } catch (error) {
+    if (!(error instanceof OpenAI.APIError)) throw error;
+    return { text, class: "openai.APIError", message: error.error.message, fields: error.error };
+  }
+}
+
 async function ofAnthropic() {
   const client = new Anthropic({ baseURL: url, apiKey: "sk-ant-test", defaultHeaders: headers("anthropic") });
   let text = "";
@@ -53,4 +66,5 @@ async function ofGoogle() {
   }
 }
 
-console.log(JSON.stringify({ openai: await ofOpenai(), anthropic: await ofAnthropic(), google: await ofGoogle() }));
+const seen = { openai: await ofOpenai(), responses: await ofResponses(), anthropic: await ofAnthropic() };
+console.log(JSON.stringify({ ...seen, google: await ofGoogle() }));

@@ -31,6 +31,16 @@ def of_openai():
         return {"text": text, "class": name(error), "message": error.message, "fields": error.body}
 
 
+def of_responses():
+    client = openai.OpenAI(base_url=BASE_URL + "/v1", api_key="sk-test", default_headers=headers("responses"))
+    text = ""
+    try:
+        for event in client.responses.create(model="gpt-4o", input=PROMPT, stream=True):
+            text += event.delta if event.type == "response.output_text.delta" else ""
+    except openai.APIError as error:
+        return {"text": text, "class": name(error), "message": error.message, "fields": error.body}
+
+
 def of_anthropic():
     client = anthropic.Anthropic(base_url=BASE_URL, api_key="sk-ant-test", default_headers=headers("anthropic"))
     text = ""
@@ -56,4 +66,4 @@ def of_google():
         return {"text": text, "class": name(error), "message": error.message, "fields": fields}
 
 
-print(json.dumps({"openai": of_openai(), "anthropic": of_anthropic(), "google": of_google()}))
+print(json.dumps({"openai": of_openai(), "responses": of_responses(), "anthropic": of_anthropic(), "google": of_google()}))

@@ -49,9 +49,13 @@ fn spend(shop: &mut Shop, tokens: u64) {
 
 #[test]
 fn a_share_is_reached_to_the_tenth_of_a_percent_and_one_token() {
-    for (min, used, met) in
-        [("80%", 799, false), ("80%", 800, true), ("80.1%", 800, false), ("80.1%", 801, true), ("0%", 0, true)]
-    {
+    for (min, used, met) in [
+        ("80%", 799, false),
+        ("80%", 800, true),
+        ("80.1%", 800, false),
+        ("80.1%", 801, true),
+        ("0%", 0, true),
+    ] {
         let mut shop = shop(min, |_| {});
         spend(&mut shop, used);
         assert_eq!(begin(&mut shop, true), (met, None), "{min} of {used}");
