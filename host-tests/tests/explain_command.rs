@@ -173,7 +173,7 @@ fn rules_that_are_not_met_say_why() {
    `night` chooses how calls go on; it is not met: it is for the time 22:00 to 06:00 (UTC)
    `long` chooses how calls go on; it is not met: it is for a prompt of 1000 or more tokens
    `small` chooses how calls go on; it is not met: it is for tools
-   `spare` chooses how calls go on; it is not met: it is for 80% or more of the budget team used
+   `spare` chooses how calls go on; it is not met: it is for 80% or more of `team` used
    `watched` chooses how calls go on; it is met
    `trial` is an experiment; the call is in the arm `control`
    `cheap` chooses how calls go on; it decides

@@ -49,7 +49,7 @@ impl Exchange {
         self.identity.complete(&facts.pointed);
         self.prompt_tokens = prompt_tokens;
         self.facts = Some(facts);
-        self.meter(now)
+        self.look(now).unwrap_or_else(|| self.meter(now))
     }
 
     /// What was expected of its answer when it was recorded: its holds come to the same again.

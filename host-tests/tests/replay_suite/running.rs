@@ -157,6 +157,23 @@ fn rules_on_single_requests_are_told_rule_by_rule() {
     assert_eq!(report.policy.refused, 2);
 }
 
+/// Of the caller's own budget, with what had been used when the call came.
+#[test]
+fn a_route_asks_how_far_a_budget_is_used_in_a_replay_too() {
+    let rules = r#""routes": [{"name": "spare", "match": {"budget_used": {"daily": {"min": "50%"}}}, "set": {"model": "gpt-4o-mini"}}],
+      "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 1000}, "window": {"calendar": "day"}, "ladder": [{"at": "200%", "deny": {}}]}]"#;
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 400, 99, 10),
+        ("ann", "gpt-4o", 1_000, 1, 0, 10),
+        ("ann", "gpt-4o", 2_000, 100, 10, 10),
+        ("ben", "gpt-4o", 3_000, 100, 10, 10),
+    ]);
+    let report = replayed("used", &text, &[&policy(rules)]);
+    let spare = report.policy.rules.iter().find(|rule| rule.name == "spare").unwrap();
+    assert_eq!((spare.calls, spare.said.get("route")), (1, Some(&1)));
+    assert_eq!(report.policy.levers["route"].saved_nano_usd, 100 * (2_500 - 150) + 10 * (10_000 - 600));
+}
+
 /// What is charged is known when the call has ended, and is no part of what it costs.
 #[test]
 fn overage_is_charged_for_what_is_used_beyond_its_step() {

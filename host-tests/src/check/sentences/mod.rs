@@ -115,7 +115,7 @@ pub(crate) fn condition(policy: &Policy, condition: &Condition, written: Option<
         Condition::OutputBound(bounds) => format!("an output bound of {} tokens", range(bounds)),
         Condition::BudgetUsed(place, bounds) => {
             let name = policy.declared().get(*place).map_or("", |budget| &budget.name);
-            format!("{} of the budget {name} used", percentages(bounds))
+            format!("{} of `{name}` used", percentages(bounds))
         }
     }
 }
@@ -148,8 +148,14 @@ fn hours(time: Option<&Value>) -> String {
 /// Which calls a rule on single requests is for.
 pub(super) fn whom(sound: &Sound, key: &str, name: &str, matches: &[Condition]) -> String {
     let written = written(sound, key, name).and_then(|one| one.get("match"));
-    let all: Vec<String> = matches.iter().map(|one| condition(&sound.policy, one, written)).collect();
-    if all.is_empty() { "any call".to_owned() } else { format!("a call of {}", all.join(" and ")) }
+    let (used, of): (Vec<_>, Vec<_>) =
+        matches.iter().partition(|one| matches!(one, Condition::BudgetUsed(..)));
+    let said = |all: Vec<&Condition>| {
+        let all = all.into_iter().map(|one| condition(&sound.policy, one, written));
+        all.collect::<Vec<_>>().join(" and ")
+    };
+    let whom = if of.is_empty() { "any call".to_owned() } else { format!("a call of {}", said(of)) };
+    if used.is_empty() { whom } else { format!("{whom}, with {},", said(used)) }
 }
 
 /// What is said behind a rule that only notes what it would do.
