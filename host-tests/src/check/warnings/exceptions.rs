@@ -1,6 +1,7 @@
 //! Rules that are over, or come after another that is met first. Called by `mod.rs`.
 
 use super::Warnings;
+use super::routes::{covers, is_on, matches, name};
 use serde_json::Value;
 use tokenstile_engine::policy::Over;
 
@@ -39,6 +40,21 @@ impl Warnings<'_> {
         }
         for (path, message, help) in found {
             self.add("dead-rule", path, message, help);
+        }
+    }
+
+    /// Blocks behind one that stops all the same calls.
+    pub(super) fn blocks(&mut self) {
+        let blocks = self.sound.document.get("blocks").and_then(Value::as_array).cloned().unwrap_or_default();
+        for (i, block) in blocks.iter().enumerate().filter(|(_, block)| is_on(block)) {
+            let stops_all = |before: &&Value| {
+                self.is_always_in_force(before) && covers(&matches(before), &matches(block))
+            };
+            if let Some(before) = blocks.iter().take(i).find(stops_all) {
+                let message = format!("never met: `{}` before it stops all these calls", name(before));
+                let help = "put it first, or let the other match less".to_owned();
+                self.add("shadowed-rule", format!("blocks[{i}].name"), message, Some(help));
+            }
         }
     }
 
