@@ -256,7 +256,7 @@ fn nearest_name(document: &Value, message: &str) -> Option<String> {
 }
 
 /// The known name that is so near that it was probably meant.
-pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
     let name = plain(name);
     let far = |known: &str| strsim::damerau_levenshtein(&name, &plain(known));

@@ -11,6 +11,7 @@ mod text;
 mod warnings;
 
 pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics};
+pub(crate) use mistakes::nearest;
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
 pub use text::{text, unmarked};
