@@ -1,7 +1,8 @@
 //! The cost record as it is read back. It owns the fields that exports need, and what a record's time is; the type
 //! that writes them is the engine's. Fields that a record has and this type does not know are left alone.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use tokenstile_engine::price::{PriceQuery, Prices, Quote, ServiceTier};
 use tokenstile_engine::units::EpochMs;
@@ -71,6 +72,7 @@ pub struct Record {
     /// What stood before the conversation.
     pub prompt_prefix: Option<PromptPrefix>,
     /// What it cost by the price book.
+    #[serde(deserialize_with = "owed")]
     pub cost_nano_usd: i64,
     /// What the model asked for would have cost more.
     #[serde(default)]
@@ -107,7 +109,19 @@ pub struct Overage {
     /// The budget.
     pub rule: String,
     /// What is charged for it.
+    #[serde(deserialize_with = "owed")]
     pub charge_nano_usd: i64,
+}
+
+/// An amount that is owed. The filter writes none below 0: one that is would lower a sum and be seen by nobody.
+fn owed<'de, D: Deserializer<'de>>(number: D) -> Result<i64, D::Error> {
+    let nano = i64::deserialize(number)?;
+    if nano < 0 {
+        return Err(D::Error::custom(format!(
+            "an amount of {nano} billionths of a dollar is below 0, and no call costs that"
+        )));
+    }
+    Ok(nano)
 }
 
 /// Tokens: totals include their parts.
