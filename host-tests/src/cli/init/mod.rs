@@ -84,7 +84,7 @@ fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
     let named = || args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name =
         args.name.clone().or_else(named).filter(|name| name != ".").unwrap_or_else(|| "acme".to_owned());
-    if name.is_empty() || name.len() > 64 {
+    if name.is_empty() || name.chars().count() > 64 {
         let why =
             format!("`{name}` is no name for a policy: it has 1 to 64 characters; give it one by `--name`");
         return Err(Failure::Call(why));
