@@ -72,7 +72,7 @@ fn piece(from: &mut impl std::io::BufRead) -> Option<Vec<u8>> {
         let read = from.fill_buf().ok().filter(|read| !read.is_empty());
         let Some(read) = read else { return (!piece.is_empty()).then_some(piece) };
         let end = read.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        let length = end.map_or(read.len(), |end| end + 1);
+        let length = end.map_or(read.len(), |end| end.saturating_add(1));
         piece.extend_from_slice(read.get(..length).unwrap_or_default());
         from.consume(length);
         if end.is_some() {
