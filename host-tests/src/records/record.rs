@@ -1,6 +1,7 @@
 //! The cost record as it is read back. It owns the fields that exports need, and what a record's time is; the type
 //! that writes them is the engine's. Fields that a record has and this type does not know are left alone.
 
+use crate::replay::trace::plausible;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ pub struct Record {
     /// `complete`, `cut`, `stopped`, `error`, `refused` or `abandoned`.
     pub ending: String,
     /// What was used.
+    #[serde(deserialize_with = "counted")]
     pub usage: Usage,
     /// What stood before the conversation.
     pub prompt_prefix: Option<PromptPrefix>,
@@ -122,6 +124,13 @@ fn owed<'de, D: Deserializer<'de>>(number: D) -> Result<i64, D::Error> {
         )));
     }
     Ok(nano)
+}
+
+/// A usage that a call can have.
+fn counted<'de, D: Deserializer<'de>>(usage: D) -> Result<Usage, D::Error> {
+    let usage = Usage::deserialize(usage)?;
+    plausible(&(&usage).into()).map_err(D::Error::custom)?;
+    Ok(usage)
 }
 
 /// Tokens: totals include their parts.

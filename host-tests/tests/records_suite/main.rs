@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod ab;
-mod below_zero;
 mod focus;
 mod lines;
+mod odd_numbers;
 mod page;
 #[path = "../page_support/mod.rs"]
 mod page_support;

@@ -139,6 +139,8 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
         (_, "none") => Used::Nothing,
         _ => Used::Stated(line.usage.usage()),
     };
+    super::plausible(&line.usage.usage())?;
+    super::plausible(&Usage { input: line.hold_tokens, ..Usage::default() })?;
     let as_asked = line.model_served.is_empty() || line.model_served == line.model_requested;
     let dimensions = line.identity.iter();
     Ok(Call {

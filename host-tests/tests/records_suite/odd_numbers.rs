@@ -1,4 +1,4 @@
-//! A cost below 0, which no call has: whoever sums records is told of the line, the same everywhere.
+//! Numbers that no call has: whoever sums records is told of the line, the same everywhere.
 
 use crate::lines::{log, record, tokenstile};
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// One wrong record would lower what a team is charged, and nobody would see it.
 #[test]
-fn a_cost_below_0_is_in_no_sum_and_its_line_is_named() {
+fn what_no_call_costs_or_uses_is_in_no_sum_and_its_line_is_named() {
     let call = |i: u64, more: &serde_json::Value| {
         let arm = if i.is_multiple_of(2) { "a" } else { "b" };
         let mut one = record(
@@ -20,11 +20,15 @@ fn a_cost_below_0_is_in_no_sum_and_its_line_is_named() {
     let bill = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("below-zero.csv");
     std::fs::write(&bill, "Day,Model,USD\n2026-11-20,gpt-4o,0.056\n").unwrap();
     let bill = bill.to_str().unwrap();
+    let usage = |tokens: u64| json!({"usage": {"input": tokens, "output": 1, "source": "reported"}});
     let wrong = [
-        json!({"cost_nano_usd": -3_500_000}),
-        json!({"overage": [{"rule": "daily", "charge_nano_usd": -1}]}),
+        (json!({"cost_nano_usd": -3_500_000}), "an amount of -"),
+        (json!({"overage": [{"rule": "daily", "charge_nano_usd": -1}]}), "an amount of -"),
+        // Two of them are more than is counted to: a sum would begin anew, or the command end.
+        (usage(u64::MAX), "18446744073709551615 tokens are more than a call has"),
+        (usage(1_000_000_001), "1000000001 tokens are more than a call has"),
     ];
-    for wrong in wrong {
+    for (wrong, why) in wrong {
         let with = [&fine[..5], &[call(99, &wrong)], &fine[5..]].concat();
         for args in [
             &["report", "--format", "json", "-"][..],
@@ -35,7 +39,7 @@ fn a_cost_below_0_is_in_no_sum_and_its_line_is_named() {
             let (with, without) = (tokenstile(args, &log(&with)), tokenstile(args, &log(&fine)));
             let said = String::from_utf8_lossy(&with.stderr);
             assert_eq!((without.status.code(), with.status.code()), (Some(0), Some(1)), "{args:?}: {said}");
-            assert!(said.contains("-:6: no cost record: an amount of -"), "{args:?}: {said}");
+            assert!(said.contains(&format!("-:6: no cost record: {why}")), "{args:?}: {said}");
             // JSON tells of the line itself.
             let text = |bytes: &[u8]| {
                 String::from_utf8_lossy(bytes)
