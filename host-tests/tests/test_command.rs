@@ -112,6 +112,27 @@ fn what_tests_nothing_fails() {
     assert!(status == 1 && said.contains("p.test.json: line 1: "), "{said}");
 }
 
+/// What can never fail looks like a test, and is none.
+#[test]
+fn expectations_that_nothing_is_held_against_are_refused() {
+    let fine = r#"{"call": {"body": "hi"}, "answer": "900", "expect": {"status": 200, "record": {"/decision": "allow", "/rule": null}}}"#;
+    assert_eq!(run(&folder("held", &case(fine)), &["--native"]).0, 0);
+    for (place, (from, to, says)) in [
+        ("\"answer\"", "\"times\": 0, \"answer\"", "a call that is made no times tests nothing"),
+        ("\"answer\"", "\"together\": 0, \"answer\"", "a call that is made no times tests nothing"),
+        (r#""call": {"body": "hi"}, "answer": "900", "#, "", "an `expect` needs a `call`"),
+        ("\"/rule\"", "\"rule\"", "`rule` is no place of a JSON body; write `/rule`"),
+        ("\"/rule\"", "\"/rul\"", "a cost record has no `rul`; did you mean `rule`?"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = folder(&format!("held-{place}"), &case(&fine.replace(from, to)));
+        let (status, out, _) = run(&folder, &["--native"]);
+        assert!(status == 1 && out.contains(&format!("step 1: {says}")), "{says}\n{out}");
+    }
+}
+
 #[test]
 fn coverage_names_what_no_call_reached() {
     let fine = folder("coverage", &case(FINE));

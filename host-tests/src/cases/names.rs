@@ -1,9 +1,10 @@
-//! Owns the misspelt words of case files, and what was probably meant by them. Called by `suite.rs`. What is known is said
-//! by the errors themselves, but for the words of runners.
+//! Owns the slips of case files that would test nothing, and what was probably meant by misspelt words. Called by `suite.rs`.
 
-use super::format::Case;
+use super::format::{Case, Step};
 use crate::check::nearest;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// By which `on` and `skip` speak of runners: see [`super::Runner::tags`].
 const RUNNERS: [&str; 9] =
@@ -40,4 +41,36 @@ pub(super) fn no_runner(case: &Case) -> Option<String> {
 pub(super) fn says(step: &Value) -> bool {
     let is_some = |key: &str| step.get(key).and_then(Value::as_object).is_some_and(|all| !all.is_empty());
     is_some("expect") || is_some("on")
+}
+
+/// The fields of a cost record, by its schema.
+static RECORD: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../docs/record.schema.json")).unwrap_or_default();
+    let fields = schema.get("properties").and_then(Value::as_object);
+    fields.into_iter().flat_map(Map::keys).cloned().collect()
+});
+
+/// Why a step that can be read looks at nothing: it makes no call, or looks at places that are none.
+pub(super) fn looks_at_nothing(step: &Step, written: &Value) -> Option<String> {
+    if step.times == 0 || step.together == Some(0) {
+        return Some(
+            "a call that is made no times tests nothing; `times` and `together` are 1 at least".to_owned(),
+        );
+    }
+    if step.call.is_none() && says(written) {
+        return Some("an `expect` needs a `call`, of which something comes".to_owned());
+    }
+    let expect = &step.expect;
+    let of_alerts = expect.alerts.iter().flatten().flat_map(BTreeMap::keys);
+    let of_record = || expect.record.iter().flat_map(BTreeMap::keys);
+    let places = expect.json.keys().chain(expect.upstream_json.keys()).chain(of_record()).chain(of_alerts);
+    if let Some(place) = places.into_iter().find(|place| !place.is_empty() && !place.starts_with('/')) {
+        return Some(format!("`{place}` is no place of a JSON body; write `/{place}`"));
+    }
+    let field = |place: &String| place.split('/').nth(1).unwrap_or_default().to_owned();
+    let unknown = of_record().map(field).find(|field| !field.is_empty() && !RECORD.contains(field))?;
+    let meant = nearest(&unknown, RECORD.iter().map(String::as_str));
+    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    Some(format!("a cost record has no `{unknown}`{meant}"))
 }

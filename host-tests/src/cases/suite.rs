@@ -251,7 +251,9 @@ impl Suite {
 
     fn policy(&self, case: &Case) -> Result<Value, String> {
         let mut policy = match &case.policy {
-            Value::Null if self.policy.is_null() => return Err("no policy".to_owned()),
+            Value::Null if self.policy.is_null() => {
+                return Err("no policy: put it beside, as `NAME.json` of `NAME.test.json`, or give the case one as `policy`".to_owned());
+            }
             Value::Null => self.policy.clone(),
             Value::String(name) => self.policies.get(name).cloned().ok_or(format!("no policy `{name}`"))?,
             inline => inline.clone(),
@@ -262,6 +264,7 @@ impl Suite {
 
     /// A step as this runner takes it: names replaced by what they stand for, `on` merged.
     fn step(&self, step: &Value, tags: &[&str]) -> Result<Step, String> {
+        let written = step;
         let mut step = step.clone();
         let fields = step.as_object_mut().ok_or("a step is an object")?;
         let on = fields.remove("on").unwrap_or_default();
@@ -278,7 +281,8 @@ impl Suite {
         named(fields.get_mut("answer"), &self.answers)?;
         named(fields.get_mut("call").and_then(|call| call.get_mut("body")), &self.bodies)?;
         expand(&mut step);
-        serde_json::from_value(step).map_err(|error| names::hinted(&error))
+        let step = serde_json::from_value(step).map_err(|error| names::hinted(&error))?;
+        names::looks_at_nothing(&step, written).map_or(Ok(step), Err)
     }
 }
 
