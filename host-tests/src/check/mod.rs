@@ -10,7 +10,7 @@ mod sentences;
 mod text;
 mod warnings;
 
-pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics};
+pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics, not_known};
 pub(crate) use mistakes::nearest;
 pub(crate) use sentences::condition;
 pub use sentences::sentences;

@@ -133,6 +133,12 @@ pub(crate) fn time(text: &str) -> Result<EpochMs, String> {
     at.map(|at| EpochMs(at.as_millisecond())).map_err(|_| wrong.to_owned())
 }
 
+/// A path on the command line. Without its slash it would be of no API, and pass unmetered.
+pub(crate) fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/');
+    is_path.then(|| text.to_owned()).ok_or_else(|| format!("a path begins with `/`, such as `/{text}`"))
+}
+
 /// How many workers, on the command line.
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
     /// Each has a thread and a filter of its own.

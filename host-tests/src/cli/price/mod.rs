@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
     /// Where the request goes
-    #[arg(long, requires = "request", value_name = "PATH")]
+    #[arg(long, requires = "request", value_name = "PATH", value_parser = super::path)]
     path: Option<String>,
     /// The host that it goes to
     #[arg(long, requires = "request", value_name = "HOST")]
