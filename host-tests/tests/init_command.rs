@@ -68,6 +68,17 @@ fn whatever_a_folder_is_called_its_policy_is_json() {
     assert!(!folder.join("long").exists());
 }
 
+/// Two policies of one name share their budgets.
+#[test]
+fn a_policy_in_this_folder_has_the_folders_name() {
+    let folder = folder("init_here").join("billing");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (status, told) = tokenstile(&folder, &["init"]);
+    assert_eq!(status, 0, "{told}");
+    let policy = std::fs::read_to_string(folder.join("policy.json")).unwrap();
+    assert!(policy.contains("\"name\": \"billing\""), "{policy}");
+}
+
 /// A letter is a character, however many bytes it has: for `init` as for the filter and the schema.
 #[test]
 fn a_name_may_have_64_characters_of_any_script() {

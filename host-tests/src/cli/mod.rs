@@ -111,6 +111,13 @@ pub(crate) fn say(text: &str) -> Result<(), String> {
     }
 }
 
+/// Puts a line of talk on standard error. Names and lines that are quoted there may be anybody's: they steer no terminal; and
+/// nobody who listens no longer is a failure.
+pub(crate) fn talk(line: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(out, "{}", printable(line));
+}
+
 /// Reads a file; `-` is standard input.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     if file == Path::new("-") {

@@ -106,7 +106,7 @@ impl Looked {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (policies, left_out) = files::policies(&args.policies)?;
     for what in left_out {
-        eprintln!("tokenstile: {what}");
+        tell!("tokenstile: {what}");
     }
     let tiers = args.gate.users.iter().map(|(tier, _)| tier);
     if let Some(twice) =
@@ -156,7 +156,7 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     checked.findings.retain(|finding| !is_meant(finding));
     let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };
     for said in checked.policy.iter().flat_map(|sound| check::not_known(sound, &assumed, now)) {
-        eprintln!("tokenstile: {name}: {said}");
+        tell!("tokenstile: {name}: {said}");
     }
     let in_force = checked.policy.as_ref().filter(|_| args.enforce).and_then(|sound| in_force(sound, now));
     let counted = in_force.as_ref().or(checked.policy.as_ref());

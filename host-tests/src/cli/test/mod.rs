@@ -121,14 +121,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     super::say(&text)?;
     if updated > 0 {
-        eprintln!("tokenstile: {updated} expectations were rewritten; look at them before you keep them");
+        tell!("tokenstile: {updated} expectations were rewritten; look at them before you keep them");
     }
     if !left.is_empty() {
         let count = left.len();
-        eprintln!(
-            "tokenstile: {count} expectations were left and still fail; they are a person's to change:"
-        );
-        left.iter().for_each(|one| eprintln!("  {one}"));
+        tell!("tokenstile: {count} expectations were left and still fail; they are a person's to change:");
+        left.iter().for_each(|one| tell!("  {one}"));
     }
     verdict(args, &ran, &coverage)
 }
