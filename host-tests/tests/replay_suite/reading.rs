@@ -39,6 +39,16 @@ fn cost_records_are_read_from_a_log_and_alone_and_other_lines_are_counted() {
     assert!(bad.place.ends_with("replay-log:4"), "{bad:?}");
 }
 
+/// A sink delivers at least once: what came twice has happened once.
+#[test]
+fn a_record_that_came_twice_is_one_call() {
+    let with = |id: &str| RECORD.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
+    let text = [with("a"), with("b"), with("a"), RECORD.to_owned(), RECORD.to_owned()].join("\n");
+    let (calls, read) = calls("twice", text.as_bytes(), &Setting::default());
+    assert_eq!((calls.len(), read.bad_count), (4, 0));
+    assert_eq!(read.left.iter().collect::<Vec<_>>(), [(&"cost records that came twice", &1)]);
+}
+
 /// One slip would be the whole of every sum, and two of them more than is counted to.
 #[test]
 fn more_tokens_than_a_call_has_are_no_call() {
