@@ -167,6 +167,13 @@ fn what_was_probably_not_meant_is_warned_of() {
             "never met: `x` before it",
         ),
         (
+            more(
+                "\"request_limits\": [{\"name\": \"x\", \"limit\": {\"usd\": \"2\"}, \"over\": {\"deny\": {}}}, {\"name\": \"y\", \"match\": {\"tier\": \"a\"}, \"limit\": {\"usd\": \"3\"}, \"over\": {\"deny\": {}}}]",
+            ),
+            "dead-rule",
+            "never met: `x` before it",
+        ),
+        (
             more("\"blocks\": [{\"name\": \"x\", \"match\": {\"tier\": \"a\"}, \"until\": \"2026-11-21\"}]"),
             "dead-rule",
             "over: it stops nothing",
@@ -211,6 +218,26 @@ fn what_was_probably_not_meant_is_warned_of() {
         ),
     ];
     warned(&policies);
+}
+
+/// Who confirms comes to the next limit, and one without a bound to a clamp.
+#[test]
+fn limits_behind_one_that_leaves_something_are_not_warned_of() {
+    let limits = |measure: &str, first: (&str, &str), second: (&str, &str)| {
+        let one = |name: &str, (limit, over): (&str, &str)| {
+            format!(
+                "{{\"name\": \"{name}\", \"limit\": {{\"{measure}\": {limit}}}, \"over\": {{\"{over}\": {{}}}}}}"
+            )
+        };
+        let all = [one("x", first), one("y", second)].join(", ");
+        let secret = "\"confirm\": {\"secret\": \"0123456789abcdef\"}";
+        found(&with(&format!("{FINE},\n{secret},\n\"request_limits\": [{all}]")))
+    };
+    let usd = |first, second| limits("usd", ("\"2\"", first), ("\"9\"", second)).len();
+    assert_eq!((usd("deny", "deny"), usd("deny", "confirm"), usd("confirm", "confirm")), (1, 1, 1));
+    assert_eq!(usd("confirm", "deny"), 0, "ask above $2, and refuse above $9");
+    assert_eq!(limits("output_tokens", ("500", "deny"), ("900", "clamp")), []);
+    assert_eq!(limits("output_tokens", ("500", "clamp"), ("900", "deny")), []);
 }
 
 /// A block that is narrower, ends, is in shadow or switched off leaves something to the next; a sink that a step names tells.

@@ -226,6 +226,8 @@ fn a_service_tier_that_has_no_price_is_warned_of() {
             "no price of the tier `flex` is known for `gpt-4o-mini`",
         ),
     ]);
+    let all = found(&tier("claude-*", "", "flex"));
+    assert!(all.len() == 1 && all[0].0 == "unpriced-tier", "{all:?}");
     let own = "\"prices\": {\"overrides\": [{\"model\": \"gpt-4o\", \"usd\": {\"input\": \"1\", \"output\": \"5\"}}]}, \"version\"";
     for fine in [
         tier("gpt-5", "", "flex"),

@@ -5,7 +5,7 @@ use super::Warnings;
 use super::routes::Choice;
 use crate::check::models;
 use serde_json::Value;
-use tokenstile_engine::price::ServiceTier;
+use tokenstile_engine::price::{Quote, ServiceTier};
 
 /// Providers with an API of their own; all others are spoken to as OpenAI is.
 const OWN_APIS: [&str; 4] = ["anthropic", "aws", "cohere", "google"];
@@ -58,10 +58,9 @@ impl Warnings<'_> {
         let policy = &self.sound.policy;
         let meant = models::meant(policy, served);
         let quotes = meant.iter().map(|model| models::quote_in(policy, model, tier, self.now));
-        let lacks_it = |quote: &tokenstile_engine::price::Quote| {
-            quote.known && quote.tier != tier && !quote.entry.starts_with("policy/")
-        };
-        if !meant.is_empty() && quotes.into_iter().all(|quote| lacks_it(&quote)) {
+        let known: Vec<Quote> = quotes.filter(|quote| quote.known).collect();
+        let lacks_it = |quote: &Quote| quote.tier != tier && !quote.entry.starts_with("policy/");
+        if !known.is_empty() && known.iter().all(lacks_it) {
             let message = format!(
                 "no price of the tier `{name}` is known for `{served}`: budgets and records take the standard one"
             );

@@ -9,15 +9,21 @@ impl Warnings<'_> {
     /// Limits on single requests behind one that is met first, and blocks and budgets that are over.
     pub(super) fn requests(&mut self) {
         let policy = &self.sound.policy;
-        let written = |i: usize| self.sound.document.pointer(&format!("/request_limits/{i}/match")).cloned();
+        let written = self.sound.document.get("request_limits").and_then(Value::as_array);
+        let concerns = |i: usize| written.and_then(|all| all.get(i)).map(matches).unwrap_or_default();
         let mut found = Vec::new();
         for (i, limit) in policy.request_limits.iter().enumerate() {
             let first = policy.request_limits.iter().enumerate().take(i).find(|(j, before)| {
-                let decides = !before.shadow && !matches!(before.over, Over::Clamp);
+                // A confirmed call comes to what lies behind, and a clamp also bounds who has said nothing.
+                let decides = match (&before.over, &limit.over) {
+                    (_, Over::Clamp) | (Over::Clamp, _) => false,
+                    (Over::Deny { .. }, _) | (Over::Confirm(_), Over::Confirm(_)) => !before.shadow,
+                    (Over::Confirm(_), Over::Deny { .. }) => false,
+                };
                 decides
                     && before.measure == limit.measure
                     && before.limit <= limit.limit
-                    && written(*j) == written(i)
+                    && covers(&concerns(*j), &concerns(i))
             });
             if let Some((_, before)) = first {
                 let message = format!(
