@@ -220,6 +220,21 @@ fn what_was_probably_not_meant_is_warned_of() {
     warned(&policies);
 }
 
+/// A tighter budget that ends, is to come, or is in shadow leaves the other something to refuse.
+#[test]
+fn budgets_beside_one_that_is_not_always_there_are_not_warned_of() {
+    let budgets = |change: &str| {
+        let one = FINE.trim_start_matches("\"budgets\": [").trim_end_matches(']').to_owned();
+        let wide = one.replace("\"b\"", "\"c\"").replace("500", "900");
+        let tight = one.replace("\"per\"", &format!("{change}\"per\""));
+        found(&with(&format!("\"budgets\": [{tight}, {wide}]")))
+    };
+    assert_eq!(budgets("").len(), 1);
+    for change in ["\"until\": \"2027-01-01\", ", "\"since\": \"2027-01-01\", ", "\"mode\": \"shadow\", "] {
+        assert_eq!(budgets(change), [], "{change}");
+    }
+}
+
 /// Who confirms comes to the next limit, and one without a bound to a clamp.
 #[test]
 fn limits_behind_one_that_leaves_something_are_not_warned_of() {

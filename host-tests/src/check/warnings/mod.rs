@@ -173,7 +173,9 @@ impl Warnings<'_> {
                     (Some(theirs), Some(ours)) => theirs < ours || (theirs == ours && *j < i),
                     _ => false,
                 };
-                *j != i && comparable && less && alike(i, *j)
+                // One that ends, or is to come, leaves the other its time.
+                let stands = other.term.until.is_none() && other.term.lasts(self.now);
+                *j != i && comparable && less && stands && alike(i, *j)
             });
             found.extend(stricter.map(|(_, other)| (i, other.name.clone())));
         }
