@@ -64,12 +64,13 @@ impl Unit {
         }
     }
 
-    /// A mean: four digits that say something.
+    /// A mean: three digits that say something, and four of money.
     #[must_use]
     pub fn mean(self, value: f64) -> String {
         let (one, least, most) = self.scale();
         let shown = value / one;
-        let text = format!("{shown:.0$}", places(shown, 4, (least, most)));
+        let digits = if self == Self::Dollars { 4 } else { 3 };
+        let text = format!("{shown:.0$}", places(shown, digits, (least, most)));
         match self {
             Self::Dollars => format!("${text}"),
             Self::Tokens => format!("{text} tokens"),
