@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// So many minutes are kept.
 pub const MINUTES: i64 = 60;
-/// What a value spends by the minute is the mean of so many.
+/// What a value spends by the minute is the mean of so many: the running one, and those before it.
 pub const RECENT: i64 = 5;
 /// Values of a dimension; others are one.
 const VALUES_MAX: usize = 10_000;
@@ -29,8 +29,10 @@ pub struct Line {
 impl Line {
     /// What was spent by the minute, of late.
     #[must_use]
-    pub fn per_minute(&self, now: i64) -> Nano {
-        self.recent.range(now - RECENT + 1..=now).map(|(_, nano)| *nano).sum::<Nano>() / Nano::from(RECENT)
+    pub fn per_minute(&self, window: Window) -> Nano {
+        let minutes = window.now - RECENT + 1..=window.now;
+        let spent: Nano = self.recent.range(minutes).map(|(_, nano)| *nano).sum();
+        spent * 60 / Nano::from(window.seconds.max(1))
     }
 
     pub(super) fn add(&mut self, more: &Added) {
@@ -41,6 +43,22 @@ impl Line {
             *self.recent.entry(minute).or_default() += more.cost;
             self.recent.retain(|kept, _| *kept > minute - RECENT);
         }
+    }
+}
+
+/// The last few minutes, as far as they were watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    now: i64,
+    /// How long they were watched.
+    pub seconds: i64,
+}
+
+impl Window {
+    /// Whether all of it was watched; the running minute is never whole.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self.seconds >= (RECENT - 1) * 60
     }
 }
 
@@ -88,9 +106,31 @@ pub struct Board {
     /// What is wrong with the source.
     pub trouble: Option<String>,
     minutes: BTreeMap<i64, Nano>,
+    /// Of which time spending is known, in seconds since 1970. One without an end goes on.
+    watched: Option<(i64, Option<i64>)>,
 }
 
 impl Board {
+    /// All from this second on is known until now, and what comes is told as it comes.
+    pub(super) fn watch_from(&mut self, from: i64) {
+        let from = self.watched.map_or(from, |(before, _)| before.min(from));
+        self.watched = Some((from, None));
+    }
+
+    /// What was spent between these seconds is known, and nothing after them.
+    pub(super) fn watch_between(&mut self, from: i64, to: i64) {
+        self.watched = Some((from, Some(to)));
+    }
+
+    /// What is known of the last few minutes at this second.
+    #[must_use]
+    pub fn window(&self, now: i64) -> Window {
+        let minute = now.div_euclid(60);
+        let (from, to) = self.watched.unwrap_or((now, None));
+        let seconds = to.unwrap_or(now + 1).min(now + 1) - from.max((minute - RECENT + 1) * 60);
+        Window { now: minute, seconds: seconds.max(0) }
+    }
+
     /// Adds to the sum and to the minute.
     pub(super) fn spend(&mut self, more: &Added) {
         self.total.add(more);

@@ -7,8 +7,13 @@ use crate::records::money::Nano;
 impl Board {
     /// Adds a record.
     pub fn record(&mut self, record: &Record) {
+        let minute = record.time.map(|time| time.as_second().div_euclid(60));
+        if let Some(minute) = minute {
+            // A minute at least, so that one call is not taken for a habit.
+            self.watch_from((minute - 1) * 60);
+        }
         let more = Added {
-            minute: record.time.map(|time| time.as_second().div_euclid(60)),
+            minute,
             requests: 1,
             tokens: record.usage.input + record.usage.output,
             cost: Nano::from(record.cost_nano_usd),

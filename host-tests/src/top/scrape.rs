@@ -9,17 +9,25 @@ use std::collections::HashMap;
 /// Labels that are no dimension of who spends.
 const NOT_WHO: [&str; 7] = ["decision", "rule", "ending", "kind", "type", "sink", "outcome"];
 
+/// Between two pages lies no more, in seconds: of what was spent in a longer time it is not known when.
+const GAP_MAX: i64 = 60;
+
 /// What was read the last time.
 #[derive(Debug, Default)]
 pub(super) struct Scraped {
     before: HashMap<String, u64>,
-    is_followed: bool,
+    /// Of the first page without a gap behind it, and of the last one.
+    pages: Option<(i64, i64)>,
 }
 
 impl Scraped {
-    /// Adds a page of metrics. What stood there at first has no minute.
-    pub(super) fn add(&mut self, page: &str, minute: i64, board: &mut Board) {
-        let minute = self.is_followed.then_some(minute);
+    /// Adds a page of metrics of this second. What stood there at first, or came in a gap, has no minute.
+    pub(super) fn add(&mut self, page: &str, now: i64, board: &mut Board) {
+        let first =
+            self.pages.filter(|(_, last)| (0..=GAP_MAX).contains(&(now - last))).map(|(first, _)| first);
+        let minute = first.map(|_| now.div_euclid(60));
+        self.pages = Some((first.unwrap_or(now), now));
+        board.watch_between(first.unwrap_or(now), now);
         for line in page.lines().filter(|line| line.starts_with("tokenstile_")) {
             let Some((name, value)) = line.rsplit_once(' ') else { continue };
             let Ok(value) = value.parse::<u64>() else { continue };
@@ -30,7 +38,6 @@ impl Scraped {
                 series(&from_prometheus(name), increase, minute, board);
             }
         }
-        self.is_followed = true;
     }
 }
 
@@ -92,12 +99,13 @@ mod tests {
     #[test]
     fn only_what_counters_increased_by_has_a_minute_and_one_that_began_anew_is_no_decrease() {
         let (mut scraped, mut board) = (Scraped::default(), Board::default());
-        scraped.add(FIRST, 100, &mut board);
+        let at = |minute: i64| minute * 60;
+        scraped.add(FIRST, at(100), &mut board);
         assert_eq!((board.total.requests, board.total.cost, board.newest()), (3, 1_000, None));
-        scraped.add(&FIRST.replace("} 1000", "} 1400"), 101, &mut board);
+        scraped.add(&FIRST.replace("} 1000", "} 1400"), at(101), &mut board);
         assert_eq!((board.total.cost, board.newest()), (1_400, Some(101)));
         assert_eq!(board.spend_by_minute(101).last(), Some(&400));
-        scraped.add(&FIRST.replace("} 1000", "} 7").replace("} 3", "} 0"), 102, &mut board);
+        scraped.add(&FIRST.replace("} 1000", "} 7").replace("} 3", "} 0"), at(102), &mut board);
         assert_eq!((board.total.cost, board.total.requests), (1_407, 3));
         assert_eq!(board.total.tokens, 50, "what a cache read is part of the input");
         assert_eq!(board.dimensions(), ["feature", "model", "dialect"]);
@@ -106,5 +114,37 @@ mod tests {
         assert_eq!(board.endings["complete"], 3);
         let arm = &board.arms[&("cheap".to_owned(), "a".to_owned())];
         assert_eq!((arm.requests, arm.cost), (3, 900));
+    }
+
+    /// Fifteen seconds of a dollar each are 60 dollars a minute, and not three, in the fifth of five minutes.
+    #[test]
+    fn what_was_seen_for_seconds_is_divided_by_these_seconds() {
+        let page =
+            |dollars: i64| format!("tokenstile_cost_nano_usd{{feature=\"chat\"}} {dollars}000000000\n");
+        let (mut scraped, mut board) = (Scraped::default(), Board::default());
+        let per_minute = |board: &Board, now: i64| {
+            let window = board.window(now);
+            assert_eq!(board.total.per_minute(window), board.groups["feature"]["chat"].per_minute(window));
+            (board.total.per_minute(window) / 1_000_000_000, window.seconds, window.is_full())
+        };
+        let start = 6_000;
+        for second in 0..=15 {
+            scraped.add(&page(500 + second), start + second, &mut board);
+        }
+        assert_eq!(per_minute(&board, start + 15), (60, 15, false));
+        assert_eq!(
+            per_minute(&board, start + 16),
+            (60, 15, false),
+            "the page of this second is still to come"
+        );
+        for second in 16..=600 {
+            scraped.add(&page(500 + second), start + second, &mut board);
+        }
+        assert_eq!(per_minute(&board, start + 600), (60, 240, true));
+        // It did not answer for ten minutes: nobody knows in which of them this was spent.
+        scraped.add(&page(9_000), start + 1_200, &mut board);
+        assert_eq!(per_minute(&board, start + 1_200), (0, 0, false));
+        scraped.add(&page(9_004), start + 1_202, &mut board);
+        assert_eq!(per_minute(&board, start + 1_202), (120, 2, false));
     }
 }

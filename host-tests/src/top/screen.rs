@@ -36,13 +36,14 @@ fn start(options: &Options, once: bool) -> Receiver<News> {
     heard
 }
 
-/// The minute that it is; where records are older, that of the newest.
-fn minute(board: &Board) -> i64 {
+/// The second that it is; where records are older, the last of the newest one's minute.
+fn second(board: &Board) -> i64 {
     /// An hour: what is older is no live traffic, but a file that is looked at.
     const LIVE: i64 = 60;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_secs() / 60).unwrap_or(i64::MAX);
-    board.newest().filter(|newest| now - newest > LIVE || *newest > now).unwrap_or(now)
+    let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let newest = board.newest().filter(|newest| now / 60 - newest > LIVE || *newest > now / 60);
+    newest.map_or(now, |newest| newest * 60 + 59)
 }
 
 /// One picture as text, of what is there now.
@@ -52,13 +53,13 @@ fn minute(board: &Board) -> i64 {
 pub fn once(options: &Options, size: (u16, u16)) -> Result<String, String> {
     let (mut board, mut reader) = (Board::default(), Reader::default());
     for news in start(options, true) {
-        reader.add(news, minute(&board), &mut board);
+        reader.add(news, second(&board), &mut board);
     }
     if let Some(trouble) = board.trouble.as_ref().filter(|_| board.total.requests == 0) {
         return Err(trouble.clone());
     }
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).map_err(|error| error.to_string())?;
-    let now = minute(&board);
+    let now = second(&board);
     terminal.draw(|frame| draw(frame, &board, &options.view, now)).map_err(|error| error.to_string())?;
     Ok(picture(terminal.backend()))
 }
@@ -97,9 +98,9 @@ fn show(
 ) -> std::io::Result<()> {
     let (mut board, mut reader, mut view) = (Board::default(), Reader::default(), options.view.clone());
     while !ended.load(Ordering::Relaxed) {
-        let now = minute(&board);
+        let now = second(&board);
         heard.try_iter().for_each(|news| reader.add(news, now, &mut board));
-        let now = minute(&board);
+        let now = second(&board);
         terminal.draw(|frame| draw(frame, &board, &view, now))?;
         if event::poll(LOOK)?
             && let Event::Key(key) = event::read()?

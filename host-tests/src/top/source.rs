@@ -4,7 +4,7 @@
 use super::board::{Board, Budget};
 use super::scrape::Scraped;
 use crate::records::Record;
-use crate::replay::trace::record_in;
+use crate::replay::trace::{Recent, record_in};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::Request;
@@ -61,14 +61,16 @@ pub enum News {
 #[derive(Debug, Default)]
 pub struct Reader {
     scraped: Scraped,
+    recent: Recent,
 }
 
 impl Reader {
-    /// Adds one; `minute` is now.
-    pub fn add(&mut self, news: News, minute: i64, board: &mut Board) {
+    /// Adds one; `now` in seconds since 1970. A sink delivers at least once: a record that came before is not counted.
+    pub fn add(&mut self, news: News, now: i64, board: &mut Board) {
         match news {
+            News::Record(record) if !self.recent.is_new(&record.id) => {}
             News::Record(record) => board.record(&record),
-            News::Metrics(page) => self.scraped.add(&page, minute, board),
+            News::Metrics(page) => self.scraped.add(&page, now, board),
             News::Budgets(budgets) => board.budgets = budgets,
             News::Trouble(trouble) => board.trouble = trouble,
             News::End => {}

@@ -1,6 +1,6 @@
 //! How the board looks: everything that matters at 80 by 24. Called by [`super::screen`]; it reads no clock and no key.
 
-use super::board::{Board, Budget, Line as Sums, MINUTES};
+use super::board::{Board, Budget, Line as Sums, MINUTES, Window};
 use crate::records::money::{Nano, dollars};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -26,8 +26,9 @@ impl View {
     }
 }
 
-/// Draws it; `now` is the minute (since 1970) that it is.
+/// Draws it; `now` is the second (since 1970) that it is.
 pub fn draw(frame: &mut Frame<'_>, board: &Board, view: &View, now: i64) {
+    let window = board.window(now);
     let [head, spend, middle, foot] = Layout::vertical([
         Constraint::Length(2),
         Constraint::Length(5),
@@ -35,11 +36,11 @@ pub fn draw(frame: &mut Frame<'_>, board: &Board, view: &View, now: i64) {
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    header(frame, head, board, view, now);
-    spend_by_minute(frame, spend, board, view, now);
+    header(frame, head, board, view, window);
+    spend_by_minute(frame, spend, board, view, now.div_euclid(60));
     let [left, right] =
         Layout::horizontal([Constraint::Percentage(56), Constraint::Percentage(44)]).areas(middle);
-    spenders(frame, left, board, view, now);
+    spenders(frame, left, board, view, window);
     let [above, below] =
         Layout::vertical([Constraint::Percentage(58), Constraint::Percentage(42)]).areas(right);
     rules(frame, above, board, view);
@@ -48,12 +49,13 @@ pub fn draw(frame: &mut Frame<'_>, board: &Board, view: &View, now: i64) {
     frame.render_widget(Paragraph::new(keys).style(Style::new().add_modifier(Modifier::DIM)), foot);
 }
 
-fn header(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, now: i64) {
+fn header(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, window: Window) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let total = &board.total;
+    let watched = if window.is_full() { String::new() } else { format!(" (of {} s)", window.seconds) };
     let sums = format!(
-        "{}/min   {} in {} requests   {} tokens   {} saved",
-        dollars(total.per_minute(now)),
+        "{}/min{watched}   {} in {} requests   {} tokens   {} saved",
+        dollars(total.per_minute(window)),
         dollars(total.cost),
         grouped(total.requests),
         grouped(total.tokens),
@@ -82,7 +84,7 @@ fn spend_by_minute(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View
 }
 
 /// Rows of the dimension that is shown, the dearest first.
-fn spenders(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, now: i64) {
+fn spenders(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, window: Window) {
     let dimensions = board.dimensions();
     let Some(name) = dimensions.get(view.dimension % dimensions.len().max(1)) else {
         let block = Block::new().borders(Borders::TOP).title(" nothing yet ");
@@ -98,7 +100,7 @@ fn spenders(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, now: 
         Row::new([
             Cell::from(plain(value)),
             right(requests),
-            right(some(sums.per_minute(now))),
+            right(some(sums.per_minute(window))),
             right(dollars(sums.cost)),
         ])
     };

@@ -45,6 +45,19 @@ fn a_picture_has_all_that_matters_at_80_by_24() {
     );
 }
 
+/// A sink delivers at least once, and a collector's file has such a record twice.
+#[test]
+fn a_record_that_came_twice_is_one_call() {
+    let path = file("twice.log");
+    append(&path, &record(0, "ana", &json!({})).repeat(2));
+    append(&path, &record(0, "ana", &json!({"id": ""})).repeat(2));
+    let output = top(&["--once", path.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("$10.5000 in 3 requests"), "{text}");
+    // The minute before the first call, and its own.
+    assert!(text.contains("$5.2500/min (of 120 s)"), "{text}");
+}
+
 /// What does not fit is cut off, and nothing panics.
 #[test]
 fn every_size_and_every_name_is_drawn() {

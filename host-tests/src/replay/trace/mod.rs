@@ -11,12 +11,14 @@ mod har;
 mod open;
 mod order;
 pub mod overlay;
+mod recent;
 pub mod recording;
 mod records;
 mod time;
 
 pub use open::{Fields, Format, Progress, Setting, open, records as cost_records};
 pub use order::{Ordered, Timing};
+pub use recent::Recent;
 pub use records::whole as record_in;
 
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! Our own cost records, as a proxy's log has them or alone. What a record's fields mean stands in the engine's
 //! `exchange/record.rs`.
 
+use super::recent::Recent;
 use super::{Call, Counted, Read, Used, time};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokenstile_engine::usage::Usage;
 
@@ -167,37 +167,6 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
             status: line.status,
         }),
     })
-}
-
-/// Records of late, by their ids: a collector may get one twice, within minutes. Older ones are forgotten, so that the
-/// length of a trace does not matter.
-#[derive(Default)]
-struct Recent {
-    ids: HashSet<u64>,
-    order: VecDeque<u64>,
-}
-
-impl Recent {
-    const MAX: usize = 200_000;
-
-    /// Whether it did not come before. One without an id cannot be told from another.
-    fn is_new(&mut self, id: &str) -> bool {
-        if id.is_empty() {
-            return true;
-        }
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let hash = hasher.finish();
-        if !self.ids.insert(hash) {
-            return false;
-        }
-        self.order.push_back(hash);
-        let oldest = if self.order.len() > Self::MAX { self.order.pop_front() } else { None };
-        if let Some(oldest) = oldest {
-            self.ids.remove(&oldest);
-        }
-        true
-    }
 }
 
 /// Texts that come again, kept once; forgotten when they are too many.
