@@ -54,6 +54,10 @@ fn every_alert_fires_when_it_should_and_not_before() {
         let waits = tests.contains(&format!("- {{alertname: {alert}, "));
         assert!(fires && waits, "rules.test.yaml does not show when `{alert}` fires and when not");
     }
+    let readme = fs::read_to_string(examples().join("README.md")).unwrap();
+    for advised in readme.split("```promql\n").skip(1).filter_map(|rest| rest.split("\n```").next()) {
+        assert!(tests.contains(&format!("- expr: {advised}\n")), "rules.test.yaml does not try `{advised}`");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
