@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokenstile_engine::policy::Policy;
 use tokenstile_engine::units::EpochMs;
 use tokenstile_host::host::Module;
 use tokenstile_host::replay::policy::Unusable;
@@ -126,6 +127,15 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
         return read.map(|_| bytes).map_err(|error| format!("cannot read standard input: {error}"));
     }
     std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+}
+
+/// The policy of a file, as it would run.
+pub(crate) fn policy(file: &Path) -> Result<Policy, String> {
+    let name = file.display();
+    let wrong = |why: String| format!("`{name}`: {why}\n  `tokenstile check {name}` shows where");
+    let text = tokenstile_host::check::text(read(file)?).map_err(wrong)?;
+    let strict = tokenstile_host::check::strict(&text).map_err(wrong)?;
+    Policy::parse(strict.as_bytes()).map_err(|errors| wrong(errors.to_string()))
 }
 
 /// A day or a moment on the command line.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 use tokenstile_engine::policy::HOLDOUT;
+use tokenstile_engine::units::grouped;
 
 /// Below this, the shares of subjects are not those of the split.
 pub const MISMATCH_P: f64 = 0.001;
@@ -23,6 +24,43 @@ pub const MISMATCH_P: f64 = 0.001;
 struct Subject {
     calls: f64,
     sums: [f64; MEASURES.len()],
+    stepped: Stepped,
+}
+
+/// Calls that a budget, or a limit of one call, made cheaper: an arm whose calls are is not what its name says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stepped {
+    /// Served by another model.
+    pub downgraded: u64,
+    /// With a shorter answer.
+    pub clamped: u64,
+}
+
+impl Stepped {
+    /// A bound may be the arm's own: then the rule that decided is the experiment, or another route.
+    fn of(record: &Record) -> Self {
+        let is_route = |rule: &str| record.route.as_deref() == Some(rule) || record.arms.contains_key(rule);
+        if record.rule.as_deref().is_none_or(is_route) {
+            return Self::default();
+        }
+        let is = |decision: &str| u64::from(record.decision == decision);
+        Self { downgraded: is("downgrade"), clamped: is("clamp") }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.downgraded += other.downgraded;
+        self.clamped += other.clamped;
+    }
+}
+
+/// What the other arms are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline<'a> {
+    /// The arm that was asked for.
+    Asked(&'a str),
+    /// The arm `control`; else one of these, which the policy says change nothing; else the largest. Nobody is held out to
+    /// be compared with unless that is asked for.
+    Found(&'a [String]),
 }
 
 /// Gathers an experiment.
@@ -61,6 +99,8 @@ pub struct Arm {
     pub subjects: usize,
     /// Their calls.
     pub calls: f64,
+    /// Of these, what budgets and limits made cheaper.
+    pub stepped: Stepped,
     /// By call, in the order of [`MEASURES`]: the mean and its variance.
     pub means: Vec<(f64, f64)>,
 }
@@ -70,6 +110,10 @@ pub struct Arm {
 pub struct Experiment {
     /// Its arms.
     pub arms: Vec<Arm>,
+    /// Why the first is that.
+    pub first_because: &'static str,
+    /// Who was seen in more than one arm.
+    pub in_several: usize,
     /// How probable such shares of subjects are, if the split is as it says.
     pub shares_p: Option<f64>,
     /// Who is held out is no part of those shares: nobody has said how many that shall be.
@@ -101,6 +145,7 @@ impl Builder {
         }
         let subject = self.arms.entry(arm.clone()).or_default().entry(name).or_default();
         subject.calls += 1.0;
+        subject.stepped.add(Stepped::of(record));
         for (sum, measure) in subject.sums.iter_mut().zip(MEASURES) {
             *sum += (measure.of)(record);
         }
@@ -110,8 +155,12 @@ impl Builder {
     /// unless it has a weight.
     ///
     /// # Errors
-    /// There are not two arms with two subjects each, or an arm has no weight.
-    pub fn finish(self, weights: &BTreeMap<String, f64>) -> Result<Experiment, String> {
+    /// There are not two arms with two subjects each, an arm has no weight, or there is no such baseline.
+    pub fn finish(
+        self,
+        weights: &BTreeMap<String, f64>,
+        baseline: Baseline<'_>,
+    ) -> Result<Experiment, String> {
         if self.arms.values().filter(|subjects| subjects.len() > 1).count() < 2 {
             return Err(format!("experiment `{}` has not two arms with two subjects each", self.route));
         }
@@ -128,9 +177,46 @@ impl Builder {
             .collect();
         let shares_p = mismatch(&counts?);
         let without_holdout = !self.arms.keys().all(|name| is_part(name));
-        let arms = self.arms.into_iter().map(|(name, subjects)| arm(name, &subjects)).collect();
-        Ok(Experiment { arms, shares_p, without_holdout })
+        let in_several = self.in_several();
+        let mut arms: Vec<Arm> = self.arms.into_iter().map(|(name, subjects)| arm(name, &subjects)).collect();
+        let (first, first_because) = first(&arms, baseline)?;
+        if let Some(before) = arms.get_mut(..=first) {
+            before.rotate_right(1);
+        }
+        Ok(Experiment { arms, first_because, in_several, shares_p, without_holdout })
     }
+
+    fn in_several(&self) -> usize {
+        let mut arms_of: BTreeMap<&str, usize> = BTreeMap::new();
+        for subject in self.arms.values().flat_map(BTreeMap::keys) {
+            *arms_of.entry(subject).or_default() += 1;
+        }
+        arms_of.values().filter(|arms| **arms > 1).count()
+    }
+}
+
+/// The place of the arm that others are compared with, and why it is that one.
+fn first(arms: &[Arm], baseline: Baseline<'_>) -> Result<(usize, &'static str), String> {
+    let place = |name: &str| arms.iter().position(|arm| arm.name == name);
+    let idle = match baseline {
+        Baseline::Asked(name) => {
+            let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+            let missing = || format!("no record is in arm `{name}`; there is {}", names.join(", "));
+            return Ok((place(name).ok_or_else(missing)?, "as was asked"));
+        }
+        Baseline::Found(idle) => idle,
+    };
+    let largest = |is_one: &dyn Fn(&str) -> bool| {
+        let ones = arms.iter().enumerate().filter(|(_, arm)| arm.name != HOLDOUT && is_one(&arm.name));
+        // Of arms that are as large, the first by name.
+        ones.rev().max_by_key(|(_, arm)| arm.subjects).map(|(place, _)| place)
+    };
+    let control = place("control").map(|place| (place, "by its name"));
+    let idle = || {
+        largest(&|name| idle.iter().any(|idle| idle == name)).map(|place| (place, "which changes nothing"))
+    };
+    let any = || largest(&|_| true).map(|place| (place, "the largest arm"));
+    control.or_else(idle).or_else(any).ok_or_else(|| "there is no arm but the holdout".to_owned())
 }
 
 fn arm(name: String, subjects: &BTreeMap<String, Subject>) -> Arm {
@@ -143,7 +229,9 @@ fn arm(name: String, subjects: &BTreeMap<String, Subject>) -> Arm {
         (ratio, k / (k - 1.0) * squares / calls.powi(2))
     };
     let means = (0..MEASURES.len()).map(mean).collect();
-    Arm { name, subjects: subjects.len(), calls, means }
+    let mut stepped = Stepped::default();
+    subjects.values().for_each(|subject| stepped.add(subject.stepped));
+    Arm { name, subjects: subjects.len(), calls, stepped, means }
 }
 
 /// The chi-squared test of counts against shares.
@@ -182,6 +270,27 @@ impl Experiment {
         self.without_holdout.then_some(SAID)
     }
 
+    /// With what the arms are compared, and why.
+    #[must_use]
+    pub fn baseline(&self) -> String {
+        let name = self.arms.first().map_or("", |arm| &arm.name);
+        format!("Compared with “{name}”, {}; `--baseline ARM` takes another.", self.first_because)
+    }
+
+    /// What is wrong with the subjects, if something is.
+    #[must_use]
+    pub fn moved(&self) -> Option<String> {
+        let (who, were) = match self.in_several {
+            0 => return None,
+            1 => ("1 subject".to_owned(), "was"),
+            several => (format!("{} subjects", grouped(several as u64)), "were"),
+        };
+        Some(format!(
+            "{who} {were} seen in more than one arm: the split was changed meanwhile, or its dimension is not the one of \
+             `--subject`."
+        ))
+    }
+
     /// What differs of each arm, in a sentence.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
@@ -190,18 +299,21 @@ impl Experiment {
             let differs = MEASURES.iter().enumerate().filter_map(|(i, measure)| {
                 let difference = self.difference(arm, i).filter(Difference::is_certain)?;
                 let of_first = first.means.get(i).map(|mean| mean.0).filter(|mean| *mean > 0.0);
-                let more = if difference.of > 0.0 { "higher" } else { "lower" };
-                Some(match of_first {
-                    Some(mean) => {
-                        format!("{} {:.1}% {more}", measure.label, difference.of.abs() / mean * 100.0)
-                    }
-                    None => format!("{} {more}", measure.label),
-                })
+                let share = of_first.map(|mean| format!("{:.1}%", difference.of.abs() / mean * 100.0));
+                Some(measure.words.sentence(share.as_deref(), difference.of > 0.0))
             });
             let differs: Vec<String> = differs.collect();
-            let what =
-                if differs.is_empty() { "nothing that is certain".to_owned() } else { differs.join(", ") };
-            format!("By request, “{}” has compared with “{}”: {what}.", arm.name, first.name)
+            match differs.split_last() {
+                None => format!(
+                    "By request, nothing that is certain sets “{}” apart from “{}”.",
+                    arm.name, first.name
+                ),
+                Some((last, [])) => format!("By request, “{}” {last} than “{}”.", arm.name, first.name),
+                Some((last, before)) => {
+                    let before = before.join(", ");
+                    format!("By request, “{}” {before} and {last} than “{}”.", arm.name, first.name)
+                }
+            }
         };
         self.arms.iter().skip(1).map(sentence).collect()
     }
@@ -218,9 +330,10 @@ impl Experiment {
                 )
             });
             let measures: serde_json::Map<String, Value> = measures.collect();
-            json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures})
+            json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures,
+                "downgraded": arm.stepped.downgraded, "clamped": arm.stepped.clamped})
         };
-        json!({"arms": self.arms.iter().map(arm).collect::<Vec<_>>(), "level": 0.95,
+        json!({"baseline": self.arms.first().map(|arm| &arm.name), "subjects_in_several_arms": self.in_several, "arms": self.arms.iter().map(arm).collect::<Vec<_>>(), "level": 0.95,
             "shares_p": self.shares_p, "shares_mismatch": self.is_mismatched(),
             "shares_without_holdout": self.without_holdout})
     }
@@ -235,8 +348,14 @@ impl Experiment {
         if let Some(left_out) = self.left_out() {
             text += &format!("{left_out}\n");
         }
+        if let Some(moved) = self.moved() {
+            text += &format!("{moved}\n");
+        }
+        text += &format!("{}\n", self.baseline());
         for arm in &self.arms {
-            text += &format!("{}: {} subjects, {} requests\n", arm.name, arm.subjects, arm.calls);
+            let Stepped { downgraded, clamped } = arm.stepped;
+            text += &format!("{}: {} subjects, {} requests", arm.name, arm.subjects, arm.calls);
+            text += &format!(", of which budgets and limits downgraded {downgraded} and clamped {clamped}\n");
             for (i, measure) in MEASURES.iter().enumerate() {
                 let mean = arm.means.get(i).map_or(0.0, |mean| mean.0);
                 text += &format!("  {} by request: {}", measure.label, measure.unit.mean(mean));
@@ -279,7 +398,7 @@ mod tests {
                 builder.add(&record);
             }
         }
-        builder.finish(&BTreeMap::new()).unwrap()
+        builder.finish(&BTreeMap::new(), super::Baseline::Found(&[])).unwrap()
     }
 
     /// 95% of 1,000 intervals are 950, with a deviation of 7: four of them are allowed.

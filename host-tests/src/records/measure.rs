@@ -12,6 +12,8 @@ pub struct Measure {
     pub label: &'static str,
     /// Of what it is so much.
     pub unit: Unit,
+    /// How a sentence says it.
+    pub words: Words,
     pub(super) of: fn(&Record) -> f64,
 }
 
@@ -28,20 +30,60 @@ pub enum Unit {
     Share,
 }
 
+/// How a sentence says that there is more or less of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    verb: &'static str,
+    more: &'static str,
+    less: &'static str,
+}
+
+impl Words {
+    /// “costs 12.5% more”, which wants a “than”; without a share where there was nothing before.
+    #[must_use]
+    pub fn sentence(self, share: Option<&str>, is_more: bool) -> String {
+        let than = if is_more { self.more } else { self.less };
+        [self.verb].into_iter().chain(share).chain([than]).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// What is compared by call.
-pub const MEASURES: [Measure; 7] = [
-    measure("cost_nano_usd", "cost", Unit::Dollars, |record| float(record.cost_nano_usd)),
-    measure("output_tokens", "output", Unit::Tokens, |record| record.usage.output as f64),
-    measure("duration_ms", "duration", Unit::Milliseconds, |record| float(record.duration_ms)),
-    measure("errors", "errors", Unit::Share, |record| flag(record.ending == "error")),
-    measure("refusals", "refusals", Unit::Share, |record| flag(record.ending == "refused")),
+pub const MEASURES: [Measure; 8] = [
+    measure("cost_nano_usd", "cost", Unit::Dollars, ["costs", "more", "less"], |record| {
+        float(record.cost_nano_usd)
+    }),
+    measure("input_tokens", "input", Unit::Tokens, ["has", "more input", "less input"], |record| {
+        record.usage.input as f64
+    }),
+    measure("output_tokens", "output", Unit::Tokens, ["has", "more output", "less output"], |record| {
+        record.usage.output as f64
+    }),
+    measure("duration_ms", "duration", Unit::Milliseconds, ["takes", "longer", "less time"], |record| {
+        float(record.duration_ms)
+    }),
+    measure("errors", "errors", Unit::Share, ["has", "more errors", "fewer errors"], |record| {
+        flag(record.ending == "error")
+    }),
+    measure("refusals", "refusals", Unit::Share, ["has", "more refusals", "fewer refusals"], |record| {
+        flag(record.ending == "refused")
+    }),
     // A call that is tried again comes once more: of the calls, those that are such.
-    measure("retries", "retries", Unit::Share, |record| flag(record.retry_count > 0)),
-    measure("hang_ups", "hang-ups", Unit::Share, |record| flag(record.ending == "cut")),
+    measure("retries", "retries", Unit::Share, ["has", "more retries", "fewer retries"], |record| {
+        flag(record.retry_count > 0)
+    }),
+    measure("hang_ups", "hang-ups", Unit::Share, ["has", "more hang-ups", "fewer hang-ups"], |record| {
+        flag(record.ending == "cut")
+    }),
 ];
 
-const fn measure(name: &'static str, label: &'static str, unit: Unit, of: fn(&Record) -> f64) -> Measure {
-    Measure { name, label, unit, of }
+const fn measure(
+    name: &'static str,
+    label: &'static str,
+    unit: Unit,
+    [verb, more, less]: [&'static str; 3],
+    of: fn(&Record) -> f64,
+) -> Measure {
+    Measure { name, label, unit, words: Words { verb, more, less }, of }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "statistics")]

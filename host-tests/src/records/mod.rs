@@ -42,6 +42,11 @@ pub struct Seen {
     pub bad: Vec<Bad>,
 }
 
+/// So many calls, in words.
+pub(crate) fn calls(count: u64) -> String {
+    format!("{} call{}", tokenstile_engine::units::grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// Reads files of cost records (`-` is standard input) and gives each record once.
 ///
 /// # Errors

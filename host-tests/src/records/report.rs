@@ -34,8 +34,9 @@ pub struct Tail {
     pub tally: Tally,
 }
 
-/// The tail has at most one of so many requests.
-const TAIL: u64 = 20;
+/// The tail has at most one of so many requests, and of so many dollars: a few calls for most of the money are used.
+const TAIL_REQUESTS: u64 = 20;
+const TAIL_COST: Nano = 10;
 
 /// What one of something costs: a user, a conversation.
 #[derive(Debug, Clone)]
@@ -149,7 +150,7 @@ impl Builder {
         });
         let forecast = self.span.and_then(|(_, last)| forecast(&self.days, last));
         let units = self.identity.into_iter().filter_map(unit).collect();
-        let tail = tail(&rows, total.requests).filter(|_| !self.by.iter().any(Dimension::is_time));
+        let tail = tail(&rows, &total).filter(|_| !self.by.iter().any(Dimension::is_time));
         let (days, by_rule, by_model) = (self.days, self.by_rule, self.by_model);
         Ok(Report {
             by: self.by,
@@ -168,14 +169,17 @@ impl Builder {
     }
 }
 
-/// The rows with the fewest requests, as long as all of them are few.
-fn tail(rows: &[Row], requests: u64) -> Option<Tail> {
+/// The rows with the fewest requests, as long as all of them are few and cost little.
+fn tail(rows: &[Row], total: &Tally) -> Option<Tail> {
     let mut fewest: Vec<&Row> = rows.iter().collect();
     fewest.sort_by(|a, b| a.tally.requests.cmp(&b.tally.requests).then_with(|| a.key.cmp(&b.key)));
     let mut tail = Tail::default();
     for row in fewest {
-        if (tail.tally.requests + row.tally.requests) * TAIL > requests {
+        if (tail.tally.requests + row.tally.requests) * TAIL_REQUESTS > total.requests {
             break;
+        }
+        if (tail.tally.cost + row.tally.cost) * TAIL_COST > total.cost {
+            continue;
         }
         tail.tally.merge(&row.tally);
         tail.rows.push(row.clone());

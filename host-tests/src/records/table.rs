@@ -1,5 +1,6 @@
 //! A report for people: a table, and a few sentences. It owns their looks, and calculates nothing but shares.
 
+use super::calls;
 use super::forecast::DAYS_MIN;
 use super::money::{Nano, dollars, each, percent};
 use super::report::{Report, Row};
@@ -16,10 +17,10 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     let mut text = String::new();
     if let Some((first, last)) = report.span {
         let form = "%Y-%m-%d %H:%M";
-        let calls = grouped(report.total.requests);
+        let calls = calls(report.total.requests);
         let _ = writeln!(
             text,
-            "{calls} calls from {} to {} UTC cost {}.\n",
+            "{calls} from {} to {} UTC cost {}.\n",
             first.strftime(form),
             last.strftime(form),
             dollars(report.total.cost)
@@ -184,14 +185,12 @@ fn uncached(report: &Report, top: usize) -> String {
 pub(super) fn doubts(total: &Tally) -> Vec<String> {
     let mut doubts = Vec::new();
     if total.unpriced > 0 {
-        let calls = grouped(total.unpriced);
-        doubts.push(format!("The price of {calls} calls is not known: their cost is a ceiling."));
+        let (calls, their) = (calls(total.unpriced), if total.unpriced == 1 { "its" } else { "their" });
+        doubts.push(format!("The price of {calls} is not known: {their} cost is a ceiling."));
     }
     if total.not_reported > 0 {
-        let calls = grouped(total.not_reported);
-        doubts.push(format!(
-            "The usage of {calls} calls was counted or estimated, not stated by the provider."
-        ));
+        let calls = calls(total.not_reported);
+        doubts.push(format!("The usage of {calls} was counted or estimated, not stated by the provider."));
     }
     doubts
 }

@@ -32,7 +32,10 @@ fn arms_are_compared_by_subject() {
         "  cost by request: $0.000006095, +$0.000001000 ± $0.000000038: a difference\n",
         "  output by request: 100.0 tokens, +0.0 ± 0.0 tokens: no certain difference\n",
         "  hang-ups by request: 0.00%, +0.00 ± 0.00 points: no certain difference\n",
-        "By request, “b” has compared with “a”: cost 19.6% higher.\n",
+        "Compared with “a”, the largest arm; `--baseline ARM` takes another.\n",
+        "a: 20 subjects, 40 requests, of which budgets and limits downgraded 0 and clamped 0\n",
+        "  input by request: 1000.0 tokens, +0.0 ± 0.0 tokens: no certain difference\n",
+        "By request, “b” costs 19.6% more than “a”.\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -93,4 +96,96 @@ fn who_chose_an_arm_is_left_out() {
     all.push(record("chosen", &more));
     let ab = ["ab", "--experiment", "cheap", "--json", "-"];
     assert_eq!(json_of(&ab, &log(&all), 0), json_of(&ab, &log(&records()), 0));
+}
+
+/// Records of an experiment in arms of these names and so many subjects, each of two calls; the first costs the least.
+fn arms(arms: &[(&str, usize)]) -> Vec<Value> {
+    let mut records = Vec::new();
+    for (place, (arm, subjects)) in arms.iter().enumerate() {
+        for call in 0..subjects * 2 {
+            let user = format!("{arm}-{}", call / 2);
+            let more = json!({"identity": {"user": user}, "arms": {"cheap": arm}, "cost_nano_usd": 1_000_000 * (place + 1) + call,
+                "usage": {"input": 1_000 + call, "output": 500 - 100 * place + call, "source": "reported"}});
+            records.push(record(&format!("{arm}-{call}"), &more));
+        }
+    }
+    records
+}
+
+/// Nobody is held out to be compared with, and the first name of the alphabet is no reason.
+#[test]
+fn what_arms_are_compared_with_is_the_control_or_what_changes_nothing_or_the_largest() {
+    let policy = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ab-policy.json");
+    let text = r#"{"version": 1, "name": "p", "hold_headers": true, "identity": {"user": ["header:x-user-id"]}, // as it is
+        "routes": [{"name": "cheap", "split": {"by": "user", "arms": [
+            {"name": "b", "weight": 300, "set": {"model": "gpt-4o-mini"}}, {"name": "as-it-is", "weight": 200}]}}]}"#;
+    std::fs::write(&policy, text).unwrap();
+    let policy = policy.to_str().unwrap();
+    let of = |arms_of: &[(&str, usize)], more: &[&str]| {
+        let args = [&["ab", "--experiment", "cheap"], more, &["-"]].concat();
+        let text = says(&args, &log(&arms(arms_of)), 0);
+        text.lines().find(|line| line.starts_with("Compared with")).unwrap().to_owned()
+    };
+    let weighted = ["--weights", "aaa=10,b=30,as-it-is=20,control=10"];
+    let with = |more: &[&'static str]| [&weighted[..], more].concat();
+    let known: Vec<&str> = [&weighted[..], &["--policy", policy]].concat();
+    for (arms, more, told) in [
+        (&[("holdout", 90), ("aaa", 10), ("b", 30)][..], weighted.to_vec(), "“b”, the largest arm"),
+        (&[("aaa", 10), ("as-it-is", 20), ("b", 30)], known.clone(), "“as-it-is”, which changes nothing"),
+        (&[("aaa", 10), ("as-it-is", 20), ("control", 10)], known, "“control”, by its name"),
+        (&[("aaa", 10), ("b", 30), ("control", 10)], with(&["--baseline", "aaa"]), "“aaa”, as was asked"),
+        (&[("holdout", 9), ("b", 30)], with(&["--baseline", "holdout"]), "“holdout”, as was asked"),
+    ] {
+        assert_eq!(of(arms, &more), format!("Compared with {told}; `--baseline ARM` takes another."));
+    }
+    let said =
+        json_of(&["ab", "--experiment", "cheap", "--json", "-"], &log(&arms(&[("holdout", 5), ("b", 5)])), 0);
+    assert_eq!((&said["baseline"], &said["arms"][1]["arm"]), (&json!("b"), &json!("holdout")));
+    for (more, told) in [
+        (["--baseline", "c"], "no record is in arm `c`; there is b, holdout"),
+        (["--policy", "policies/off-peak.json"], "`policies/off-peak.json` has no route `cheap` that splits"),
+    ] {
+        let args = [&["ab", "--experiment", "cheap"], &more[..], &["-"]].concat();
+        let output = tokenstile(&args, &log(&arms(&[("holdout", 5), ("b", 5)])));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(told), "{output:?}");
+    }
+}
+
+#[test]
+fn what_differs_is_a_sentence_that_can_be_read_aloud() {
+    let text =
+        says(&["ab", "--experiment", "cheap", "-"], &log(&arms(&[("control", 9), ("b", 9), ("c", 9)])), 0);
+    assert!(
+        text.contains("By request, “b” costs 100.0% more and has 19.7% less output than “control”.\n"),
+        "{text}"
+    );
+    let same = arms(&[("control", 9)]).into_iter().chain(arms(&[("b", 9)])).collect::<Vec<_>>();
+    let text = says(&["ab", "--experiment", "cheap", "-"], &log(&same), 0);
+    assert!(text.contains("By request, nothing that is certain sets “b” apart from “control”.\n"), "{text}");
+}
+
+/// What a budget made cheaper is not what the arm's name says; a bound of the arm's own is.
+#[test]
+fn calls_that_budgets_made_cheaper_are_counted_by_arm_and_so_is_who_was_in_two() {
+    let mut records = records();
+    for (place, decision, rule) in [
+        (0, "downgrade", "daily"),
+        (2, "clamp", "daily"),
+        (4, "clamp", "cheap"),
+        (6, "deny", "daily"),
+        (1, "clamp", "long"),
+    ] {
+        records[place]["decision"] = json!(decision);
+        records[place]["rule"] = json!(rule);
+    }
+    // One user came to the other arm.
+    records[3]["arms"]["cheap"] = json!("a");
+    let said = json_of(&["ab", "--experiment", "cheap", "--json", "-"], &log(&records), 0);
+    let counts = |arm: usize| (said["arms"][arm]["downgraded"].clone(), said["arms"][arm]["clamped"].clone());
+    assert_eq!((counts(0), counts(1)), ((json!(1), json!(1)), (json!(0), json!(1))));
+    assert_eq!(said["subjects_in_several_arms"], 1);
+    let text = says(&["ab", "--experiment", "cheap", "-"], &log(&records), 0);
+    assert!(text.contains("1 subject was seen in more than one arm: "), "{text}");
+    assert!(text.contains("requests, of which budgets and limits downgraded 1 and clamped 1\n"), "{text}");
 }

@@ -130,6 +130,9 @@ fn refused_calls_without_a_model_are_called_so() {
     let text = says(&args, &log(&[record("1", &json!({})), refused.clone()]), 0);
     assert!(text.contains("\n no model (refused)") && !text.contains("\n all "), "{text}");
     let text = says(&args, &log(&[record("1", &json!({})), refused, unread]), 1);
+    // Nothing is billed, of which the difference would be a share.
+    let line = text.lines().find(|line| line.contains("no model named")).unwrap();
+    assert!(line.trim_end().ends_with('–'), "{line}");
     assert!(
         text.contains("\n no model named") && text.contains("Calls that name no model ($0.0035) fit no line"),
         "{text}"
@@ -210,6 +213,51 @@ fn every_fault_is_explained_and_only_then() {
     }
     let text = says(&["reconcile", "-", file("cut.csv", &daily).to_str().unwrap()], &log(&cut), 1);
     assert!(text.contains("2026-11-18 gpt-4o: ") && text.contains("were cut short"), "{text}");
+}
+
+/// Records that begin in the morning of the first day and end in the evening of the last, as those of the example.
+fn of_working_hours() -> Vec<Value> {
+    let mut records = Vec::new();
+    for day in 0..7_i64 {
+        for call in 0..200 + day * 13 {
+            let time = 1_795_132_800 - 4 * DAY + day * DAY + 7 * HOUR + call * 170;
+            let more = json!({"time": Timestamp::from_second(time).unwrap().to_string()});
+            records.push(record(&format!("{day}-{call}"), &more));
+        }
+    }
+    records
+}
+
+/// A factor that holds on all days is a price; records that begin within a day do not hide it.
+#[test]
+fn another_price_is_seen_beside_days_that_are_not_whole() {
+    let records = of_working_hours();
+    let bill = |factor: i128, records: &[Value]| {
+        let lines = lines(records, DAY, 0).into_iter();
+        openai(&lines.map(|(at, model, nano)| (at, model, nano * factor / 1_000)).collect::<Vec<_>>())
+    };
+    let said = reconciled("dearer.csv", &records, &bill(1_030, &records), &[], 1);
+    assert_eq!(causes(&said), ["other_price"], "{said:#}");
+    let text = said["explanations"][0]["text"].as_str().unwrap();
+    assert!(text.contains("is billed at 1.030 times the recorded price on all of 7 days: "), "{text}");
+    // Half of the first day is not there: what is left of it proves nothing.
+    let later: Vec<Value> = records.iter().skip(100).cloned().collect();
+    let said = reconciled("dearer-later.csv", &later, &bill(1_030, &records), &[], 1);
+    assert_eq!(causes(&said), ["partial_day", "other_price"], "{said:#}");
+    let text = said["explanations"][1]["text"].as_str().unwrap();
+    assert!(text.contains("1.030 times the recorded price on all of 6 whole days: "), "{text}");
+    let of_first = &said["explanations"][0];
+    assert_eq!((&of_first["day"], said["explanations"].as_array().unwrap().len()), (&json!("2026-11-16"), 2));
+}
+
+/// Most calls come when it is one day by both clocks, so that the sums and most of each day agree.
+#[test]
+fn a_clock_that_fits_clearly_better_is_suggested_also_where_the_sums_agree() {
+    let records = of_working_hours();
+    let said = reconciled("angeles.csv", &records, &openai(&lines(&records, DAY, -8 * HOUR)), &[], 0);
+    assert_eq!(causes(&said), ["time_zone"], "{said:#}");
+    let text = said["explanations"][0]["text"].as_str().unwrap();
+    assert!(text.contains("`--timezone -08:00`"), "{text}");
 }
 
 #[test]

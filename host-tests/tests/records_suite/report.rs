@@ -251,3 +251,32 @@ fn writing_the_cache_is_paid_for() {
     let report = json_of(&["report", "--format", "json", "-"], &log(&records), 0);
     assert_eq!(report["uncached"][0]["could_save_nano_usd"], 9_750_000);
 }
+
+/// Few calls that cost the most are no tail to cut off.
+#[test]
+fn what_costs_the_most_is_not_hardly_used() {
+    let of = |feature: &str, number: usize, cost: u64| -> Vec<Value> {
+        let one = |i: usize| {
+            let more = json!({"identity": {"feature": feature}, "cost_nano_usd": cost});
+            record(&format!("{feature}-{i}"), &more)
+        };
+        (0..number).map(one).collect()
+    };
+    let records =
+        [of("chat", 100, 1_000_000), of("research", 2, 900_000_000), of("titles", 3, 1_000)].concat();
+    let text = says(&["report", "--by", "feature", "-"], &log(&records), 0);
+    assert!(text.contains("Hardly used, 2.9% of the requests and 0.0% of the cost: titles.\n"), "{text}");
+}
+
+#[test]
+fn one_call_is_no_calls() {
+    let usage = json!({"input": 10, "output": 1, "source": "estimated"});
+    let text = says(&["report", "-"], &log(&[record("1", &json!({"priced": false, "usage": usage}))]), 0);
+    for part in [
+        "1 call from 2026-11-20",
+        "The price of 1 call is not known: its cost is a ceiling.",
+        "The usage of 1 call was counted",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}

@@ -209,11 +209,7 @@ fn policy(file: Option<&Path>) -> Result<Policy, String> {
     let Some(file) = file else {
         return Policy::parse(br#"{"version": 1, "name": "none"}"#).map_err(|errors| errors.to_string());
     };
-    let name = file.display();
-    let wrong = |why: String| format!("`{name}`: {why}\n  `tokenstile check {name}` shows where");
-    let text = tokenstile_host::check::text(super::read(file)?).map_err(wrong)?;
-    let strict = tokenstile_host::check::strict(&text).map_err(wrong)?;
-    Policy::parse(strict.as_bytes()).map_err(|errors| wrong(errors.to_string()))
+    super::policy(file)
 }
 
 /// Where the prices come from, in a sentence.

@@ -37,6 +37,8 @@ fn sums(experiment: &Experiment) -> Markup {
             p { strong { "Subjects did not come in the shares of the split: do not trust what follows; find out why first." } }
         }
         @if let Some(left_out) = experiment.left_out() { p { (left_out) } }
+        @if let Some(moved) = experiment.moved() { p { strong { (moved) } } }
+        p { (experiment.baseline()) }
         @for sentence in experiment.sentences() { p { (sentence) } }
     };
     section("sums", "In sum", &inner)
@@ -81,11 +83,14 @@ fn differences(experiment: &Experiment) -> Markup {
 fn means(experiment: &Experiment) -> Markup {
     let row = |arm: &Arm| {
         let means = arm.means.iter().zip(MEASURES).map(|((mean, _), measure)| measure.unit.mean(*mean));
-        [arm.name.clone(), arm.subjects.to_string(), arm.calls.to_string()].into_iter().chain(means).collect()
+        let counts = [arm.stepped.downgraded, arm.stepped.clamped].map(|count| count.to_string());
+        let first = [arm.name.clone(), arm.subjects.to_string(), arm.calls.to_string()];
+        first.into_iter().chain(counts).chain(means).collect()
     };
     let rows: Vec<Vec<String>> = experiment.arms.iter().map(row).collect();
     let measures = MEASURES.iter().map(|measure| measure.label);
-    let header: Vec<&str> = ["arm", "subjects", "requests"].into_iter().chain(measures).collect();
+    let header = ["arm", "subjects", "requests", "downgraded", "clamped"].into_iter();
+    let header: Vec<&str> = header.chain(measures).collect();
     section("arms", "Each arm, by request", &table(&header, 1, &rows))
 }
 
@@ -96,6 +101,7 @@ fn notes(experiment: &Experiment) -> Markup {
     let inner = html! { ul {
         @if !p.is_empty() { li { (p) } }
         li { "Errors, refusals, retries and hang-ups are shares of the requests; their differences are points of a per cent." }
+        li { "Downgraded and clamped are the requests that budgets and limits of the policy made cheaper, whatever the arm." }
         li { "Subjects were assigned, and not requests: intervals are clustered by subject." }
         li { "Of twenty differences that are none, one will look like one." }
     } };

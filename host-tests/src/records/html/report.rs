@@ -2,6 +2,7 @@
 
 use crate::page::plots::{Row as Bar, WITH, bars};
 use crate::page::{cards, document, figure, section, table};
+use crate::records::calls;
 use crate::records::money::{Nano, dollars, each, percent};
 use crate::records::plots::{self, in_dollars};
 use crate::records::report::{Report, Row, Unit};
@@ -35,10 +36,10 @@ pub fn page(report: &Report) -> String {
 }
 
 fn lead(report: &Report) -> String {
-    let calls = grouped(report.total.requests);
+    let calls = calls(report.total.requests);
     report.span.map_or_else(String::new, |(first, last)| {
         let form = "%Y-%m-%d %H:%M";
-        format!("{calls} calls from {} to {} UTC.", first.strftime(form), last.strftime(form))
+        format!("{calls} from {} to {} UTC.", first.strftime(form), last.strftime(form))
     })
 }
 
@@ -72,7 +73,7 @@ fn over_time(report: &Report) -> Markup {
             vec!["with 95% at most".to_owned(), dollars(forecast.high)],
         ];
         let caption = format!(
-            "{} will come to {}, and with 95% to {} to {}: the mean and the spread of {} whole days",
+            "{} will come to {}, and with 95% to something from {} to {}: by the mean and the spread of {} whole days",
             forecast.month,
             dollars(forecast.expected),
             dollars(forecast.low),

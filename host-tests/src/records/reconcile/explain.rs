@@ -3,6 +3,7 @@
 
 use super::{Options, Reconciliation, Row, Sums, float, hour};
 use crate::records::bill::Bill;
+use crate::records::calls;
 use crate::records::money::{Nano, dollars};
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -101,9 +102,7 @@ pub(super) fn all(
     if result.beyond().next().is_none() {
         return Vec::new();
     }
-    if let Some(whole) =
-        unit(&result.total, options.tolerance).or_else(|| time_zone(result, bill, hours, options))
-    {
+    if let Some(whole) = unit(&result.total, options.tolerance).or_else(|| time_zone(result, bill, hours)) {
         return vec![whole];
     }
     let mut found = Vec::new();
@@ -114,15 +113,26 @@ pub(super) fn all(
     for row in result.beyond().filter(|row| !is_absent(&row.model)) {
         of_row(row, options.tolerance, &mut found);
     }
-    if found.is_empty() {
-        let rows = result.beyond().filter(|row| !is_absent(&row.model));
-        found.extend(partial_days(rows, hours, &options.zone));
-    }
-    for (model, sums) in result.models.iter().filter(|(model, _)| !is_absent(model)) {
-        if !found.iter().any(|explanation| explanation.model.as_ref().is_none_or(|other| other == model)) {
-            found.extend(other_price(result, model, sums));
-        }
-    }
+    let rows = || result.beyond().filter(|row| !is_absent(&row.model));
+    let has_none = |found: &[Explanation], model: &str| {
+        !is_absent(model)
+            && found.iter().all(|why| why.model.as_ref().is_some_and(|other| other.as_str() != model))
+    };
+    let models = || result.models.keys().map(String::as_str);
+    // The same factor on all days is a price, also where the first and the last of them are not whole.
+    let on_all: Vec<Explanation> = models()
+        .filter(|model| has_none(&found, model))
+        .filter_map(|model| other_price(result, model, &[]))
+        .collect();
+    found.extend(on_all);
+    let left = rows().filter(|row| !found.iter().any(|why| why.is_about(row)));
+    let partial = partial_days(left, hours, &options.zone);
+    let on_whole: Vec<Explanation> = models()
+        .filter(|model| has_none(&found, model))
+        .filter_map(|model| other_price(result, model, &partial))
+        .collect();
+    found.extend(partial);
+    found.extend(on_whole);
     found.extend(absent);
     found
 }
@@ -152,13 +162,11 @@ fn unit(total: &Sums, tolerance: f64) -> Option<Explanation> {
     Some(Explanation::of_all(Cause::Unit, text))
 }
 
-/// The clock by which the days of the bill fit, if by the given one they do not.
-fn time_zone(
-    result: &Reconciliation,
-    bill: &Bill,
-    hours: &BTreeMap<i64, Nano>,
-    options: &Options,
-) -> Option<Explanation> {
+/// By a clock that is right, days differ so many times less.
+const CLEARLY: f64 = 4.0;
+
+/// The clock by which the days of the bill fit clearly better than by the given one, whatever their sum is.
+fn time_zone(result: &Reconciliation, bill: &Bill, hours: &BTreeMap<i64, Nano>) -> Option<Explanation> {
     if bill.is_hourly() {
         return None;
     }
@@ -166,7 +174,6 @@ fn time_zone(
     for row in &result.rows {
         *billed.entry(row.day).or_default() += row.sums.billed;
     }
-    let allowed = options.tolerance * float(result.total.billed) + float(result.total.rounding);
     let error = |shift: i64| {
         let mut left = billed.clone();
         for (hour, cost) in hours {
@@ -183,13 +190,18 @@ fn time_zone(
         }
         left.values().map(|left| float(left.abs())).sum::<f64>()
     };
-    if by_day(result) <= allowed {
-        return None;
-    }
-    // The nearest of those that fit: at night many do.
+    let (as_taken, rounding) = (by_day(result), float(result.total.rounding));
     let mut shifts: Vec<i64> = (-12..=14).collect();
     shifts.sort_by_key(|shift| shift.abs());
-    let shift = shifts.into_iter().find(|shift| error(*shift).is_some_and(|error| error <= allowed))?;
+    let errors: Vec<(i64, f64)> =
+        shifts.into_iter().filter_map(|shift| error(shift).map(|error| (shift, error))).collect();
+    let best = errors.iter().map(|(_, error)| *error).fold(f64::INFINITY, f64::min);
+    if best > as_taken / CLEARLY + rounding || best > as_taken / 2.0 {
+        return None;
+    }
+    // The nearest of those that fit as well: at night many do.
+    let as_well = best + float(result.total.billed.abs()) / 10_000.0 + rounding;
+    let (shift, _) = errors.into_iter().find(|(_, error)| *error <= as_well)?;
     let offset = Offset::from_hours(i8::try_from(shift).ok()?).ok()?;
     let text = format!(
         "The bill's days are not those of the clock that was taken: by UTC{offset} they fit. Say `--timezone {offset}:00`."
@@ -255,27 +267,22 @@ fn of_row(row: &Row, tolerance: f64, found: &mut Vec<Explanation>) {
     let mut tell = |cause, text| found.push(Explanation::of_row(cause, row, text));
     let before = |(_, cost): (u64, Nano)| cost > 0;
     if before(recorded.unpriced) && !more_is_billed {
-        let (calls, cost) = (recorded.unpriced.0, dollars(recorded.unpriced.1));
-        tell(
-            Cause::UnknownPrice,
-            format!("The price of {calls} calls is not known; {cost} is their ceiling."),
-        );
+        let (calls, cost) = (calls(recorded.unpriced.0), dollars(recorded.unpriced.1));
+        tell(Cause::UnknownPrice, format!("The price of {calls} is not known; {cost} is the ceiling."));
     }
     if before(recorded.estimated) {
-        let (calls, cost) = (recorded.estimated.0, dollars(recorded.estimated.1));
+        let (calls, cost) = (calls(recorded.estimated.0), dollars(recorded.estimated.1));
         tell(
             Cause::EstimatedUsage,
-            format!(
-                "The usage of {calls} calls ({cost}) was counted or estimated, not stated by the provider."
-            ),
+            format!("The usage of {calls} ({cost}) was counted or estimated, not stated by the provider."),
         );
     }
     if before(recorded.cut) && more_is_billed {
-        let (calls, cost) = (recorded.cut.0, dollars(recorded.cut.1));
+        let (calls, cost) = (calls(recorded.cut.0), dollars(recorded.cut.1));
         tell(
             Cause::CutStreams,
             format!(
-                "{calls} answers ({cost}) were cut short: the provider may bill what it made after the caller had left."
+                "The answers of {calls} ({cost}) were cut short: the provider may bill what it made after the caller had left."
             ),
         );
     }
@@ -323,10 +330,14 @@ fn partial_days<'r>(
 /// So many days show that it is no chance.
 const DAYS_MIN: usize = 3;
 
-/// The same factor on every day of a model.
-fn other_price(result: &Reconciliation, model: &str, sums: &Sums) -> Option<Explanation> {
-    let rows: Vec<&Row> =
-        result.rows.iter().filter(|row| row.model == model && row.sums.recorded.calls > 0).collect();
+/// The same factor on every day of a model, but for those that are not whole.
+fn other_price(result: &Reconciliation, model: &str, partial: &[Explanation]) -> Option<Explanation> {
+    let is_whole = |row: &&Row| !partial.iter().any(|partial| partial.is_about(row));
+    let rows = result.rows.iter().filter(|row| row.model == model && row.sums.recorded.calls > 0);
+    let rows: Vec<&Row> = rows.filter(is_whole).collect();
+    let kind = if partial.is_empty() { "" } else { "whole " };
+    let mut sums = Sums::default();
+    rows.iter().for_each(|row| sums.merge(&row.sums));
     if rows.len() < DAYS_MIN || sums.recorded.cost == 0 || !sums.is_beyond(result.tolerance) {
         return None;
     }
@@ -337,7 +348,7 @@ fn other_price(result: &Reconciliation, model: &str, sums: &Sums) -> Option<Expl
     };
     rows.iter().all(fits).then(|| {
         let text = format!(
-            "`{model}` is billed at {factor:.3} times the recorded price on all of {} days: a contract's price, a service tier, or a price of after {}.",
+            "`{model}` is billed at {factor:.3} times the recorded price on all of {} {kind}days: a contract's price, a service tier, or a price of after {}.",
             rows.len(),
             sums.recorded.prices_as_of
         );

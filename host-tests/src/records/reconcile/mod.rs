@@ -110,11 +110,10 @@ impl Sums {
         self.billed - self.recorded.cost
     }
 
-    /// The difference as a share of the bill; of the records where nothing is billed.
+    /// The difference as a share of the bill; none where nothing is billed.
     #[must_use]
-    pub fn share(&self) -> f64 {
-        let whole = if self.billed == 0 { self.recorded.cost } else { self.billed };
-        if whole == 0 { 0.0 } else { float(self.difference()) / float(whole).abs() }
+    pub fn share(&self) -> Option<f64> {
+        (self.billed != 0).then(|| float(self.difference()) / float(self.billed).abs())
     }
 
     /// Whether it differs by more than this share of the bill, and by more than the bill's lines are rounded.

@@ -1,6 +1,7 @@
 //! A reconciliation for people and for programs. Called by `tokenstile reconcile`. It owns its looks.
 
 use super::{Reconciliation, Row, Sums};
+use crate::records::calls;
 use crate::records::cell;
 use crate::records::money::{Nano, dollars, exact};
 use crate::records::tally::whole;
@@ -13,11 +14,7 @@ use tokenstile_engine::units::grouped;
 const SHOWN: usize = 40;
 
 fn share(sums: &Sums) -> String {
-    if sums.billed == 0 && sums.recorded.cost == 0 {
-        "–".to_owned()
-    } else {
-        format!("{:+.2}%", sums.share() * 100.0)
-    }
+    sums.share().map_or_else(|| "–".to_owned(), |share| format!("{:+.2}%", share * 100.0))
 }
 
 fn signed(nano: Nano) -> String {
@@ -121,13 +118,14 @@ impl Reconciliation {
     fn notes(&self) -> String {
         let mut notes = Vec::new();
         let left = &self.left_out;
-        let mut calls = |(calls, cost): (u64, Nano), what: &str| {
-            if calls > 0 {
-                notes.push(format!("{} calls ({}) {what}", grouped(calls), dollars(cost)));
+        let mut tell = |(count, cost): (u64, Nano), what: &str| {
+            if count > 0 {
+                notes.push(format!("{} ({}) {what}", calls(count), dollars(cost)));
             }
         };
-        calls(left.other_providers, "went to providers that the bill is not about.");
-        calls(left.other_days, "were on other days than the bill's.");
+        tell(left.other_providers, "went to providers that the bill is not about.");
+        let were = if left.other_days.0 == 1 { "was on another day" } else { "were on other days" };
+        tell(left.other_days, &format!("{were} than the bill's."));
         if left.without_time > 0 {
             notes.push(format!("{} records have no time.", grouped(left.without_time)));
         }
@@ -177,7 +175,7 @@ impl Reconciliation {
                 exact(row.sums.recorded.cost),
                 exact(row.sums.billed),
                 exact(row.sums.difference()),
-                format!("{:.6}", row.sums.share()),
+                row.sums.share().map_or_else(String::new, |share| format!("{share:.6}")),
                 beyond.to_string(),
                 if beyond { self.causes(row) } else { String::new() },
             ];
