@@ -118,21 +118,18 @@ pub(super) fn all(
         !is_absent(model)
             && found.iter().all(|why| why.model.as_ref().is_some_and(|other| other.as_str() != model))
     };
-    let models = || result.models.keys().map(String::as_str);
-    // The same factor on all days is a price, also where the first and the last of them are not whole.
-    let on_all: Vec<Explanation> = models()
-        .filter(|model| has_none(&found, model))
-        .filter_map(|model| other_price(result, model, &[]))
-        .collect();
-    found.extend(on_all);
-    let left = rows().filter(|row| !found.iter().any(|why| why.is_about(row)));
-    let partial = partial_days(left, hours, &options.zone);
-    let on_whole: Vec<Explanation> = models()
-        .filter(|model| has_none(&found, model))
-        .filter_map(|model| other_price(result, model, &partial))
-        .collect();
+    let left: Vec<&Row> = rows().filter(|row| !found.iter().any(|why| why.is_about(row))).collect();
+    let mut partial = partial_days(&left, hours, &options.zone);
+    let mut priced = Vec::new();
+    for model in result.models.keys().filter(|model| has_none(&found, model)) {
+        priced.extend(other_price(result, model, &partial).map(|(why, days)| (model, why, days)));
+    }
+    // What another price explains is no part of a day.
+    let is_priced =
+        |row: &Row| priced.iter().any(|(model, _, days)| **model == row.model && days.contains(&row.day));
+    partial.retain(|partial| left.iter().any(|row| partial.is_about(row) && !is_priced(row)));
     found.extend(partial);
-    found.extend(on_whole);
+    found.extend(priced.into_iter().map(|(_, why, _)| why));
     found.extend(absent);
     found
 }
@@ -300,18 +297,15 @@ fn of_row(row: &Row, tolerance: f64, found: &mut Vec<Explanation>) {
 }
 
 /// The first and the last day of the records, if they do not have all of it.
-fn partial_days<'r>(
-    rows: impl Iterator<Item = &'r Row>,
-    hours: &BTreeMap<i64, Nano>,
-    zone: &TimeZone,
-) -> Vec<Explanation> {
+fn partial_days(rows: &[&Row], hours: &BTreeMap<i64, Nano>, zone: &TimeZone) -> Vec<Explanation> {
     let (Some((first, _)), Some((last, _))) = (hours.first_key_value(), hours.last_key_value()) else {
         return Vec::new();
     };
     let zoned = |hour: i64| Timestamp::from_second(hour * 3_600).map(|at| at.to_zoned(zone.clone())).ok();
     let (Some(first), Some(last)) = (zoned(*first), zoned(*last + 1)) else { return Vec::new() };
     let mut found = Vec::new();
-    let days: BTreeSet<Date> = rows.filter(|row| row.sums.difference() > 0).map(|row| row.day).collect();
+    let days: BTreeSet<Date> =
+        rows.iter().filter(|row| row.sums.difference() > 0).map(|row| row.day).collect();
     for day in days {
         let text = if day < first.date() || last.checked_sub(1.second()).is_ok_and(|last| day > last.date()) {
             "There is no record of this day.".to_owned()
@@ -330,28 +324,42 @@ fn partial_days<'r>(
 /// So many days show that it is no chance.
 const DAYS_MIN: usize = 3;
 
-/// The same factor on every day of a model, but for those that are not whole.
-fn other_price(result: &Reconciliation, model: &str, partial: &[Explanation]) -> Option<Explanation> {
-    let is_whole = |row: &&Row| !partial.iter().any(|partial| partial.is_about(row));
-    let rows = result.rows.iter().filter(|row| row.model == model && row.sums.recorded.calls > 0);
-    let rows: Vec<&Row> = rows.filter(is_whole).collect();
-    let kind = if partial.is_empty() { "" } else { "whole " };
+/// The same factor on every day of a model, but perhaps for those that are not whole; and the days that it explains.
+fn other_price(
+    result: &Reconciliation,
+    model: &str,
+    partial: &[Explanation],
+) -> Option<(Explanation, BTreeSet<Date>)> {
+    let all: Vec<&Row> =
+        result.rows.iter().filter(|row| row.model == model && row.sums.recorded.calls > 0).collect();
+    let is_whole = |row: &&&Row| !partial.iter().any(|partial| partial.is_about(row));
+    let whole: Vec<&Row> = all.iter().filter(is_whole).copied().collect();
+    let (factor, fit) = [&all, &whole].into_iter().find_map(|rows| {
+        let factor = factor(rows, result.tolerance)?;
+        let fits = |row: &&Row| fits(row, factor);
+        rows.iter().all(fits).then(|| (factor, all.iter().copied().filter(fits).collect::<Vec<_>>()))
+    })?;
+    let mut sums = Sums::default();
+    fit.iter().for_each(|row| sums.merge(&row.sums));
+    let kind = if fit.len() == all.len() { "" } else { "whole " };
+    let text = format!(
+        "`{model}` is billed at {factor:.3} times the recorded price on all of {} {kind}days: a contract's price, a service tier, or a price of after {}.",
+        fit.len(),
+        sums.recorded.prices_as_of
+    );
+    let days = fit.iter().map(|row| row.day).collect();
+    Some((Explanation::of_model(Cause::OtherPrice, model, text), days))
+}
+
+/// How many times more is billed for days that are enough to say so, if that is a difference.
+fn factor(rows: &[&Row], tolerance: f64) -> Option<f64> {
     let mut sums = Sums::default();
     rows.iter().for_each(|row| sums.merge(&row.sums));
-    if rows.len() < DAYS_MIN || sums.recorded.cost == 0 || !sums.is_beyond(result.tolerance) {
-        return None;
-    }
-    let factor = float(sums.billed) / float(sums.recorded.cost);
-    let fits = |row: &&Row| {
-        let expected = float(row.sums.recorded.cost) * factor;
-        (float(row.sums.billed) - expected).abs() <= 0.005 * expected + float(row.sums.rounding)
-    };
-    rows.iter().all(fits).then(|| {
-        let text = format!(
-            "`{model}` is billed at {factor:.3} times the recorded price on all of {} {kind}days: a contract's price, a service tier, or a price of after {}.",
-            rows.len(),
-            sums.recorded.prices_as_of
-        );
-        Explanation::of_model(Cause::OtherPrice, model, text)
-    })
+    let differs = rows.len() >= DAYS_MIN && sums.recorded.cost != 0 && sums.is_beyond(tolerance);
+    differs.then(|| float(sums.billed) / float(sums.recorded.cost))
+}
+
+fn fits(row: &Row, factor: f64) -> bool {
+    let expected = float(row.sums.recorded.cost) * factor;
+    (float(row.sums.billed) - expected).abs() <= 0.005 * expected + float(row.sums.rounding)
 }
