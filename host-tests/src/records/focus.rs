@@ -11,7 +11,7 @@ use super::{Record, cell};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
-use tokenstile_engine::price::ServiceTier;
+use tokenstile_engine::price::{Prices, ServiceTier};
 
 /// The columns, in the order of the specification's names; ours begin with `x_`, as it asks.
 pub const COLUMNS: [&str; 38] = [
@@ -84,15 +84,16 @@ struct Sums {
 pub struct Builder {
     rows: BTreeMap<Key, Sums>,
     account: Option<String>,
+    own: Prices,
     /// Records without a time, which belong to no billing period.
     pub without_time: u64,
 }
 
 impl Builder {
-    /// With the billing account's id; else the policy's name stands for it.
+    /// With the billing account's id, else the policy's name stands for it; and the policy's own prices.
     #[must_use]
-    pub fn new(account: Option<String>) -> Self {
-        Self { account, ..Self::default() }
+    pub fn new(account: Option<String>, own: Prices) -> Self {
+        Self { account, own, ..Self::default() }
     }
 
     /// Adds a call, if it cost or used anything.
@@ -112,7 +113,7 @@ impl Builder {
         // What belongs to the whole call stands in its first row, so that sums over rows are sums over calls.
         let mut savings = Nano::from(record.savings_nano_usd);
         let mut overage = record.overage_nano_usd();
-        for item in items(record) {
+        for item in items(record, &self.own) {
             let sums = self.rows.entry(key(record, hour, &item)).or_default();
             sums.quantity += item.quantity;
             sums.calls += 1;

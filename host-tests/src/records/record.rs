@@ -213,6 +213,20 @@ impl Record {
         Some(quote).filter(|quote| quote.known)
     }
 
+    /// The same, where a price of the policy's own is one of these.
+    pub(super) fn quote_with(&self, own: &Prices) -> Option<Quote> {
+        let Some(model) = self.price.strip_prefix("policy/") else { return self.quote() };
+        let quote = own.quote(&PriceQuery {
+            provider: Some(self.provider.as_str()).filter(|name| !name.is_empty()),
+            requested: model,
+            answered: "",
+            tier: self.tier(),
+            place: "",
+            at: EpochMs(self.time.map_or(0, jiff::Timestamp::as_millisecond)),
+        });
+        Some(quote).filter(|quote| quote.entry == self.price)
+    }
+
     /// The model that was paid for.
     #[must_use]
     pub fn model(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use super::Record;
 use super::money::Nano;
-use tokenstile_engine::price::Unit;
+use tokenstile_engine::price::{Prices, Unit};
 
 /// One kind of token of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub(super) struct Item {
 }
 
 /// Splits a call's cost by the rates of its price, so that the parts sum up to it; where no rates are known, all tokens
-/// are one item.
-pub(super) fn items(record: &Record) -> Vec<Item> {
+/// are one item. `own`: those of the policy, which a record names and does not state.
+pub(super) fn items(record: &Record, own: &Prices) -> Vec<Item> {
     let cost = Nano::from(record.cost_nano_usd);
-    let weighted = weights(record);
+    let weighted = weights(record, own);
     let all: u128 = weighted.iter().map(|(_, _, weight)| *weight).sum();
     let whole = i128::try_from(all).unwrap_or(0);
     if whole == 0 {
@@ -44,9 +44,9 @@ pub(super) fn items(record: &Record) -> Vec<Item> {
     items
 }
 
-fn weights(record: &Record) -> Vec<(Unit, u64, u128)> {
+fn weights(record: &Record, own: &Prices) -> Vec<(Unit, u64, u128)> {
     let mut weights = Vec::new();
-    if let Some(quote) = record.quote() {
+    if let Some(quote) = record.quote_with(own) {
         quote.price.charges((&record.usage).into(), |unit, count, rate| {
             if count > 0 {
                 weights.push((unit, count, u128::from(count) * u128::from(rate)));

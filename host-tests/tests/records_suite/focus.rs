@@ -7,10 +7,6 @@ use std::process::{Command, Output};
 
 const WEEK: &str = "examples/replay/week.log.gz";
 
-/// The validator brings the rules of 1.2 along. Its numpy has no wheel after Python 3.12, and newer pyarrows want a
-/// newer one.
-const REQUIREMENTS: [&str; 3] = ["focus-validator==2.2.1", "numpy==1.26.4", "pyarrow==17.0.0"];
-
 /// The rules that the validator says are broken and are not: an InvoiceId must be null without an invoice (004), or
 /// not null with one (005); both are tried on all rows, and the rule above them, one of the two, is kept.
 const ALTERNATIVES: [&str; 1] = ["InvoiceId-C-005-C"];
@@ -87,18 +83,23 @@ fn the_rows_of_a_week_are_as_the_report_has_them_and_the_validator_accepts_them(
     assert!(category.iter().any(|rule| rule.starts_with("ServiceSubcategory-")), "{category:?}");
 }
 
-/// The rules that it breaks.
+/// The lines of the document that install the validator, and those that run it.
+fn documented() -> (String, String) {
+    let text = std::fs::read_to_string(repository("docs/attribution.md")).unwrap();
+    let block = text.split("```sh\n").find(|block| block.starts_with("python3.12 -m venv focus-venv"));
+    let block = block.and_then(|block| block.split("```").next()).expect("the document has the block");
+    let (install, run) = block.split_at(block.find("rows=").unwrap());
+    (install.to_owned(), run.to_owned())
+}
+
+/// The rules that it breaks, by the document's own lines.
 fn broken(csv: &str, name: &str) -> Vec<String> {
-    let venv = venv();
-    let file = repository("target").join(name);
-    std::fs::write(&file, csv).unwrap();
-    let packages = venv.join("lib/python3.12/site-packages");
-    let mut validator = Command::new(venv.join("bin/focus-validator"));
-    validator.args(["--validate-version", "1.2.0.1", "--block-download", "--focus-dataset", "CostAndUsage"]);
-    let supported = "TAGGING_SUPPORTED,USAGE_MEASUREMENT_SUPPORTED,ACCOUNT_NAMING_SUPPORTED";
-    validator.args(["--applicability-criteria", supported, "--data-file"]).arg(&file);
-    // It reads its table of currencies from where it stands, and ends with 0 whatever it found.
-    let text = said(&validator.current_dir(packages).output().unwrap());
+    installed();
+    let folder = repository("target");
+    std::fs::write(folder.join(name), csv).unwrap();
+    let run = documented().1.replace("focus.csv", name);
+    // It ends with 0 whatever it found.
+    let text = said(&Command::new("sh").args(["-ec", &run]).current_dir(folder).output().unwrap());
     assert!(text.contains("| Pass: "), "it has judged: {text}");
     let failed = text.lines().filter(|line| line.contains(": FAIL "));
     failed.map(|line| line.split([' ', ':']).nth(1).unwrap().to_owned()).collect()
@@ -108,29 +109,20 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn venv() -> PathBuf {
-    let venv = repository("target/focus-venv");
-    let installed = venv.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS.join("\n")) {
-        return venv;
+/// Once, as the document says, in the place of the build.
+fn installed() {
+    let (folder, install) = (repository("target"), documented().0);
+    let installed = folder.join("focus-venv/installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|text| text == install) {
+        return;
     }
-    std::fs::create_dir_all(repository("target")).unwrap();
-    println!("installing FOCUS's validator into {} …", venv.display());
-    let made = Command::new(python().unwrap()).args(["-m", "venv", "--clear"]).arg(&venv).output().unwrap();
-    assert!(made.status.success(), "{}", said(&made));
-    let mut pip = Command::new(venv.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary=numpy,pyarrow",
-    ]);
-    let output = pip.args(REQUIREMENTS).output().unwrap();
+    let _ = std::fs::remove_dir_all(folder.join("focus-venv"));
+    std::fs::create_dir_all(&folder).unwrap();
+    println!("installing FOCUS's validator into {} …", folder.join("focus-venv").display());
+    let commands = install.replace("python3.12", &python().unwrap().to_string_lossy());
+    let output = Command::new("sh").args(["-ec", &commands]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    std::fs::write(installed, REQUIREMENTS.join("\n")).unwrap();
-    venv
+    std::fs::write(installed, install).unwrap();
 }
 
 /// Python 3.12: `$PYTHON`, or the first of the usual names (pyenv's own folder as well).
@@ -148,4 +140,24 @@ fn python() -> Option<PathBuf> {
     let folders = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()).into_iter().flatten();
     let own = folders.filter_map(Result::ok).map(|folder| folder.path().join("bin/python3"));
     named.into_iter().chain(usual).chain(own).find(new)
+}
+
+/// A record names a price of the policy's own, and does not state its rates: the policy does.
+#[test]
+fn a_price_of_the_policys_own_has_a_row_for_each_kind_of_token() {
+    let policy = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("focus-policy.json");
+    let text = r#"{"version": 1, "name": "p", "prices": {"overrides": [
+        {"model": "house-*", "usd": {"input": "2", "cache_read": "1", "output": "8"}}]}}"#;
+    std::fs::write(&policy, text).unwrap();
+    let more = json!({"price": "policy/house-7b", "model_served": "house-7b", "model_requested": "house-7b", "cost_nano_usd": 2_400_000,
+        "usage": {"input": 1000, "cache_read": 400, "output": 100, "source": "reported"}});
+    let text = log(&[record("a", &more)]);
+    let of = |args: &[&str]| {
+        let rows = rows(&says(args, &text, 0));
+        rows.iter().map(|row| (row["SkuMeter"].clone(), nano(&row["BilledCost"]))).collect::<Vec<_>>()
+    };
+    let with = of(&["focus", "--policy", policy.to_str().unwrap(), "-"]);
+    let expected = [("cache read", 400_000), ("input", 1_200_000), ("output", 800_000)];
+    assert_eq!(with, expected.map(|(meter, nano)| (meter.to_owned(), nano)));
+    assert_eq!(of(&["focus", "-"]), [("tokens".to_owned(), 2_400_000)]);
 }
