@@ -27,6 +27,8 @@ pub enum Severity {
     Error,
     /// It takes it, and does something else than was probably meant.
     Warning,
+    /// It does what it says, and that may surprise.
+    Hint,
 }
 
 /// Something that was found.
@@ -64,6 +66,9 @@ pub const WARNINGS: [&str; 15] = [
     "unpriced-tier",
     "useless-downgrade",
 ];
+
+/// The kinds of hints: [`Finding::code`].
+pub const HINTS: [&str; 2] = ["clients-header", "shared-budget"];
 
 /// The warnings of [`WARNINGS`] that weigh one rule against others. Where a mistake stands among these, nobody knows.
 const OF_SEVERAL_RULES: [&str; 5] =
@@ -183,7 +188,11 @@ fn beside(
 ) -> Option<Vec<Finding>> {
     let sound = Sound::read(mended.copy.to_string(), declared).filter(|_| !mended.is_vague())?;
     let mut found = warnings::find(root, &sound, now);
-    found.retain(|one| !OF_SEVERAL_RULES.contains(&one.code) && !mended.concerns(&one.path));
+    found.retain(|one| {
+        one.severity == Severity::Warning
+            && !OF_SEVERAL_RULES.contains(&one.code)
+            && !mended.concerns(&one.path)
+    });
     Some(found)
 }
 

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod command;
+mod hints;
 mod routes;
 
 use serde_json::Value;
@@ -29,7 +30,20 @@ fn found(policy: &str) -> Vec<(String, u64, u64, String)> {
         let (line, column) = (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap());
         (text(&one["code"]), line, column, format!("{} | {}", text(&one["message"]), text(&one["help"])))
     };
-    report["policies"][0]["findings"].as_array().unwrap().iter().map(one).collect()
+    let findings = report["policies"][0]["findings"].as_array().unwrap().iter();
+    findings.filter(|one| one["severity"] != "hint").map(one).collect()
+}
+
+/// The hints: code, path and message.
+fn hints(policy: &str) -> Vec<(String, String, String)> {
+    let (_, out) = check(&["--format", "json"], policy);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let findings = report["policies"][0]["findings"].as_array().unwrap().iter();
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    findings
+        .filter(|one| one["severity"] == "hint")
+        .map(|one| (text(one, "code"), text(one, "path"), text(one, "message")))
+        .collect()
 }
 
 /// A policy whose budgets are these.

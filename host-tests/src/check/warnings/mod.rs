@@ -6,6 +6,7 @@ mod bounds;
 mod exceptions;
 mod experiments;
 mod forbidden;
+mod hints;
 mod prices;
 mod routes;
 
@@ -31,6 +32,7 @@ pub(super) fn find(root: &Node, sound: &Sound, now: EpochMs) -> Vec<Finding> {
     warnings.forbidden();
     warnings.exceptions();
     warnings.worst_case();
+    warnings.hints();
     warnings.found
 }
 
@@ -45,6 +47,11 @@ impl Warnings<'_> {
     fn add(&mut self, code: &'static str, path: String, message: String, help: Option<String>) {
         let span = shown(self.root, &path, false);
         self.found.push(Finding { severity: Severity::Warning, code, path, span, message, help });
+    }
+
+    fn hint(&mut self, code: &'static str, path: String, message: String, help: String) {
+        let (span, help) = (shown(self.root, &path, false), Some(help));
+        self.found.push(Finding { severity: Severity::Hint, code, path, span, message, help });
     }
 
     fn declared(&self) -> impl Iterator<Item = (usize, &Budget)> {

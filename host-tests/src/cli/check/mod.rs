@@ -39,8 +39,8 @@ pub(crate) struct Args {
     /// Fail on warnings too
     #[arg(long)]
     deny_warnings: bool,
-    /// A kind of warning that is meant, such as `no-stop`: it is not told; may be repeated
-    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(check::WARNINGS), hide_possible_values = true)]
+    /// A kind of warning or hint that is meant, such as `no-stop`: it is not told; may be repeated
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(check::WARNINGS.into_iter().chain(check::HINTS)), hide_possible_values = true)]
     allow: Vec<String>,
     /// Work out the worst case as if every rule was in force: a policy in shadow mode bounds nothing
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Print the policy as the filter takes it, without comments, and nothing else
     #[arg(long)]
     print_json: bool,
-    /// Only what is wrong: not what the policy says and costs
+    /// Only what is wrong: no hints, and not what the policy says and costs
     #[arg(long, short)]
     quiet: bool,
     /// The day of the check, as 2026-11-30 or 2026-11-30T12:00:00Z; else now
@@ -151,7 +151,7 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
         Err(why) => (String::new(), Checked::no_json(0..0, why, None)),
     };
     let is_meant = |finding: &check::Finding| {
-        finding.severity == Severity::Warning && args.allow.iter().any(|kind| kind == finding.code)
+        finding.severity != Severity::Error && args.allow.iter().any(|kind| kind == finding.code)
     };
     checked.findings.retain(|finding| !is_meant(finding));
     let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };

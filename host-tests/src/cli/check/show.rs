@@ -13,7 +13,8 @@ use tokenstile_host::records::money;
 pub(super) fn human(looked: &[Looked], quiet: bool) -> String {
     let mut out = String::new();
     for one in looked {
-        for finding in &one.checked.findings {
+        let told = |finding: &&Finding| !quiet || finding.severity != Severity::Hint;
+        for finding in one.checked.findings.iter().filter(told) {
             let _ = writeln!(out, "{}\n", Renderer::styled().render(&report(one, finding)));
         }
         if let Some(unjudged) = unjudged(one) {
@@ -61,6 +62,7 @@ fn report<'a>(one: &'a Looked, finding: &'a Finding) -> Vec<Group<'a>> {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Hint => Level::NOTE,
     };
     // A mark needs a place; at the end of the file there is none.
     let end = one.text.len();
@@ -70,7 +72,7 @@ fn report<'a>(one: &'a Looked, finding: &'a Finding) -> Vec<Group<'a>> {
         .annotation(AnnotationKind::Primary.span(span).label(finding.path.as_str()));
     let title = match finding.severity {
         Severity::Error => level.primary_title(&finding.message),
-        Severity::Warning => level.primary_title(&finding.message).id(finding.code),
+        Severity::Warning | Severity::Hint => level.primary_title(&finding.message).id(finding.code),
     };
     let group = title.element(snippet);
     match &finding.help {
@@ -155,6 +157,7 @@ fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Hint => "hint",
     }
 }
 
@@ -240,7 +243,8 @@ pub(super) fn github(looked: &[Looked]) -> String {
             let help = finding.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
             let title = if finding.path.is_empty() { finding.code } else { &finding.path };
             let text = format!("{}{help}", finding.message);
-            out.push_str(&format::annotation(word(finding.severity), &one.file, &places, title, &text));
+            let level = if finding.severity == Severity::Hint { "notice" } else { word(finding.severity) };
+            out.push_str(&format::annotation(level, &one.file, &places, title, &text));
         }
         for exceeded in &one.exceeded {
             out.push_str(&format::annotation("error", &one.file, &[("line", 1)], "worst case", exceeded));
