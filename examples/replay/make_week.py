@@ -29,8 +29,8 @@ def record(at, user, tier, feature):
     price_in, price_out, provider = MODELS[model]
     dialect = "anthropic-messages" if provider == "anthropic" else "openai-chat"
     time = at.isoformat(timespec="milliseconds") + "Z"
-    line = {"time": time, "duration_ms": 400 + usage["output"] * 18, "policy": "metering", "dialect": dialect,
-            "provider": provider, "identity": {"user": user, "tier": tier, "feature": feature},
+    line = {"id": f"week-{len(lines):04}", "time": time, "duration_ms": 400 + usage["output"] * 18, "policy": "metering", "dialect": dialect,
+            "provider": provider, "stream": False, "identity": {"user": user, "tier": tier, "feature": feature},
             "model_requested": model, "model_served": model, "model_answered": model, "decision": "allow",
             "status": 200, "ending": "complete", "usage": usage, "hold_tokens": 0,
             "cost_nano_usd": usage["input"] * price_in + usage["output"] * price_out, "priced": True,

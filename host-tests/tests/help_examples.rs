@@ -12,6 +12,8 @@ const POLICY: &str = r#"{
   "version": 1, "name": "acme", // comments are taken
   "identity": {"user": ["header:x-user-id"], "tier": ["header:x-tier", "value:free"]},
   "prices": {"aliases": {"chat-prod": "gpt-4o"}},
+  "routes": [{"name": "cheap-for-chat", "match": {"model": "gpt-4o"}, "split": {"by": "user", "arms": [
+    {"name": "control", "weight": 500}, {"name": "cheap", "weight": 500, "set": {"model": "gpt-4o-mini"}}]}}],
   "budgets": [{"name": "daily", "per": ["user"], "limit": {"tokens": 10000}, "window": {"calendar": "day"},
                "ladder": [{"at": "90%", "warn": {}}, {"at": "100%", "deny": {}}]}]
 }

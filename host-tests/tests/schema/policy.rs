@@ -32,6 +32,26 @@ fn every_key_is_explained() {
     assert!(silent.is_empty(), "keys that no editor can explain: {silent:?}");
 }
 
+/// What was cut off in the middle has brackets without their other half.
+#[test]
+fn every_explanation_is_whole() {
+    fn broken(value: &Value, found: &mut Vec<String>) {
+        let said = value.get("description").and_then(Value::as_str).unwrap_or_default();
+        for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
+            if said.matches(open).count() != said.matches(close).count() {
+                found.push(said.to_owned());
+            }
+        }
+        let inner = value.as_object().into_iter().flat_map(|all| all.values());
+        inner.chain(value.as_array().into_iter().flatten()).for_each(|value| broken(value, found));
+    }
+    let mut found = Vec::new();
+    [types::generate(), types::record::generate(), types::scenario::generate()]
+        .iter()
+        .for_each(|schema| broken(schema, &mut found));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// Every policy that ships or stands in a document.
 fn policies() -> Vec<(String, Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

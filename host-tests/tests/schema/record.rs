@@ -72,6 +72,29 @@ fn every_record_of_the_demo_is_accepted() {
     records.iter().for_each(|record| accept(&validator, record));
 }
 
+/// The made-up week of the examples is what a filter could have written.
+#[test]
+fn every_record_of_the_examples_is_accepted_and_has_an_id_of_its_own() {
+    let packed = std::fs::File::open(filter::root().join("examples/replay/week.log.gz")).unwrap();
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(packed)).unwrap();
+    let (validator, mut ids) = (validator(), std::collections::BTreeSet::new());
+    for line in text.lines() {
+        let (_, json) = line.split_once("tokenstile-record ").unwrap();
+        let record: Value = serde_json::from_str(json).unwrap();
+        accept(&validator, &record);
+        assert!(ids.insert(record["id"].as_str().unwrap().to_owned()), "{line}");
+    }
+    assert_eq!(ids.len(), 4_259);
+}
+
+#[test]
+fn no_word_of_the_schema_stands_there_twice() {
+    let words = generate()["properties"]["dialect"]["enum"].as_array().unwrap().clone();
+    let distinct: std::collections::BTreeSet<&str> =
+        words.iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(words.len(), distinct.len(), "{words:?}");
+}
+
 #[test]
 fn what_is_no_record_is_refused() {
     let suite = Suite::load(&filter::root().join("host-tests/tests/cases")).unwrap();

@@ -80,14 +80,11 @@ fn items() -> Items {
 /// What the README's table says of each key, by path.
 fn told(readme: &str) -> BTreeMap<String, String> {
     let table = readme.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
-    let mut told = BTreeMap::new();
+    let (mut told, links) = (BTreeMap::new(), regex::Regex::new(r"\[([^\[\]]+)\]\([^()]*\)").unwrap());
     for line in table.lines().skip(2) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let plain = cells[2].replace('`', "");
-        // `[Who pays](#who-pays)` leads nowhere in an editor.
-        let plain = plain.replace("[", "").split("](").enumerate().fold(String::new(), |all, (i, part)| {
-            all + if i == 0 { part } else { part.split_once(')').map_or("", |(_, rest)| rest) }
-        });
+        // `[Who pays](#who-pays)` leads nowhere in an editor; `[]` is no link.
+        let plain = links.replace_all(cells[2], "$1").replace('`', "");
         for key in cells[0].split('`').skip(1).step_by(2) {
             told.insert(key.to_owned(), plain.clone());
         }

@@ -151,7 +151,12 @@ impl Maker {
                 // None for a moment that no calendar has.
                 return object(&json!({"type": ["string", "null"], "format": "date-time"}));
             }
-            "dialect" => return words(&DIALECTS.iter().map(|dialect| dialect.name).collect::<Vec<_>>()),
+            // A dialect has a row in the table for each of its paths.
+            "dialect" => {
+                let mut names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+                names.dedup();
+                return words(&names);
+            }
             "decision" => return words(&decisions),
             "ending" => {
                 return words(&["complete", "cut", "stopped", "error", "refused", "abandoned"]);
