@@ -161,6 +161,42 @@ fn an_update_rewrites_what_was_expected_and_nothing_else() {
 }
 
 /// A rule is a person's to change, and a step that is taken twice cannot expect two things: what is left is told.
+/// The place `""` is the whole record or body, which is no value to put there; what stands beside it is rewritten alone.
+#[test]
+fn an_update_of_a_whole_leaves_a_file_that_can_be_read() {
+    let steps = r#"{"call": {"body": "hi"}, "answer": "900",
+      "expect": {"record": {"": "all", "/decision": "deny", "/status": 500}, "json": {"": 5, "/usage/prompt_tokens": 1}}}"#;
+    let folder = folder("update-whole", &case(steps));
+    let (status, _, err) = run(&folder, &["--native", "--update"]);
+    let written = std::fs::read_to_string(folder.join("p.test.json")).unwrap();
+    let updated = steps
+        .replace("\"deny\"", "\"allow\"")
+        .replace("500", "200")
+        .replace("tokens\": 1}", "tokens\": 100}");
+    assert_eq!(written, case(&updated), "{err}");
+    assert!(status == 1 && err.contains("2 expectations were left"), "{err}");
+}
+
+/// A policy may hold calls back for 30 seconds, in which the clock goes on for the filter and for the engine alike.
+#[test]
+fn a_call_that_is_held_back_for_long_goes_on_and_time_has_passed() {
+    let policy = POLICY
+        .replace("{\"at\": \"90%\", \"warn\": {}}", "{\"at\": \"50%\", \"delay\": {\"up_to\": \"30s\"}}");
+    let policy = policy
+        .replace("\"hold_headers\"", "")
+        .replace("\"version\": 1,", "\"version\": 1, \"hold_headers\": true,");
+    let steps = r#"{"clock": "2026-11-22T23:59:00Z"},
+      {"call": {"body": "hi"}, "answer": {"completion": {"content": "x", "usage": [92, 800]}}},
+      {"call": {"body": "hi"}, "answer": {"delay_ms": 5000, "completion": {"content": "x", "usage": [100, 500]}},
+       "expect": {"status": 200, "headers": {"x-tokenstile-delay-ms": "30000"}, "record": {"/delay_ms": 30000, "/duration_ms": 35000}}},
+      {"call": {"body": "hi"}, "expect": {"status": 429, "headers": {"retry-after": "25"}}}"#;
+    let folder = folder("delays", &case(steps));
+    std::fs::write(folder.join("p.jsonc"), policy).unwrap();
+    let wasm = filter::path().unwrap();
+    let (status, out, err) = run(&folder, &["--wasm", wasm.to_str().unwrap()]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+}
+
 #[test]
 fn an_update_tells_what_it_has_left() {
     let steps = r#"{"call": {"body": "hi"}, "answer": "900", "times": 2, "expect": {"status": 500}},

@@ -7,6 +7,7 @@ pub use weigh::Used;
 
 use super::body::{Answering, Sending, unescape};
 use super::format::HangUp;
+use super::world::TICK_MS;
 use super::{Exchange as Given, Run, Runner, Seen, UpstreamSaw, Weighed};
 use crate::host::HeaderMap;
 use serde_json::Value;
@@ -67,12 +68,14 @@ struct World {
     weighed: Vec<Weighed>,
     /// The alerts that are told since the last call.
     alerts: Vec<Value>,
+    /// How long the call at hand is held back.
+    delay_ms: i64,
 }
 
 /// A call that was begun.
 enum Begun {
-    /// Not ours, or let through: what the upstream got.
-    Upstream(Option<Exchange>, UpstreamSaw, Vec<Weighed>),
+    /// Not ours, or let through: what the upstream got, and at what time.
+    Upstream(Option<Exchange>, UpstreamSaw, Vec<Weighed>, EpochMs),
     Replied(Option<Exchange>, Reply, Vec<Weighed>),
     /// The client left before all was sent.
     Gone(Exchange),
@@ -110,11 +113,13 @@ impl World {
             used: Vec::new(),
             weighed: Vec::new(),
             alerts: Vec::new(),
+            delay_ms: 0,
         })
     }
 
     fn begin(&mut self, call: &super::Call) -> Result<Begun, String> {
         self.weighed.clear();
+        self.delay_ms = 0;
         let sending = Sending::of(call)?;
         let header = |name: &str| sending.headers.first(name);
         let sent = |body| UpstreamSaw {
@@ -134,7 +139,7 @@ impl World {
                 let reply = unknown_endpoint(self.now).ok_or("there is no dialect")?;
                 return Ok(Begun::Replied(None, reply, Vec::new()));
             }
-            _ => return Ok(Begun::Upstream(None, sent(sending.body()), Vec::new())),
+            _ => return Ok(Begun::Upstream(None, sent(sending.body()), Vec::new(), self.now)),
         };
         let headers: Vec<Header<'_>> = sending.headers.iter().collect();
         let head = Head { headers: &headers, path, dialect: route.dialect.name };
@@ -180,7 +185,8 @@ impl World {
                 if !edits.path.is_empty() {
                     saw.headers.replace(":path", dialect::splice(path, &edits.path));
                 }
-                Ok(Begun::Upstream(Some(exchange), saw, std::mem::take(&mut self.weighed)))
+                let goes_on = self.now.plus_ms(self.delay_ms);
+                Ok(Begun::Upstream(Some(exchange), saw, std::mem::take(&mut self.weighed), goes_on))
             }
             Err(reply) => Ok(Begun::Replied(Some(exchange), reply, std::mem::take(&mut self.weighed))),
         }
@@ -233,8 +239,12 @@ impl World {
                     exchange.reserved(&answer, self.now)
                 }
                 Next::Forward(splices) => break Ok(splices),
-                // The clock of the cases stands still: who must wait has waited.
-                Next::Delay(_) => exchange.delayed(),
+                // It goes on at the first tick after that; the clock moves when its turn comes.
+                Next::Delay(until) => {
+                    let ticks = until.0.saturating_sub(self.now.0).saturating_add(TICK_MS - 1) / TICK_MS;
+                    self.delay_ms = ticks * TICK_MS;
+                    exchange.delayed()
+                }
                 Next::Count => {
                     self.settle(exchange.take_owed());
                     exchange.count(body, self.now)
@@ -279,9 +289,9 @@ impl World {
                     ..Seen::default()
                 })
             }
-            Begun::Upstream(exchange, saw, weighed) => {
+            Begun::Upstream(exchange, saw, weighed, goes_on) => {
                 let delay = i64::try_from(given.answer.delay_ms).unwrap_or(i64::MAX);
-                self.now = self.now.plus_ms(delay);
+                self.now = self.now.max(goes_on).plus_ms(delay);
                 let seen = self.answer(exchange, saw, &Answering::of(&given.answer)?, hang_up)?;
                 Ok(Seen { weighed, ..seen })
             }

@@ -7,11 +7,16 @@ use super::seen::{alerts, records};
 use super::{Exchange, Run, Runner, Seen, UpstreamSaw, filter};
 use crate::host::{self, Driver, Ended, HangUp, Module, Profile, Report, Request, Shared, Vm, VmConfig};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Ticks that a waiting request is given before it counts as hung: two seconds of virtual time.
-const TICKS_MAX: u32 = 200;
+/// Ticks that a waiting request is given before it counts as hung: the longest `delay` that a policy may have, 30 s of virtual
+/// time, and two seconds for whatever else it waits for.
+const TICKS_MAX: u32 = 3_200;
+/// From one to the next.
+pub(super) const TICK_MS: i64 = 10;
 
 /// The built filter on one profile.
 pub struct Wasmtime {
@@ -86,16 +91,17 @@ impl Run for World {
         for exchange in calls {
             let vm = self.turn % self.vms.len();
             self.turn += 1;
-            let mut driver = driver(&self.vms[vm], exchange)?;
+            let late = Late { clock: self.shared.clone(), by: Rc::default() };
+            let mut driver = driver(&self.vms[vm], exchange, late.clone())?;
             // As far as the upstream, or to the end if it never gets there.
             while !driver.report(&self.vms[vm]).upstream.is_some_and(|sent| sent.complete)
                 && driver.step(&mut self.vms[vm])
             {}
-            begun.push((vm, driver, exchange));
+            begun.push((vm, driver, exchange, late));
         }
         let mut all = Vec::with_capacity(calls.len());
-        for (vm, driver, exchange) in begun {
-            let mut seen = self.finish(vm, driver, exchange)?;
+        for (vm, driver, exchange, late) in begun {
+            let mut seen = self.finish(vm, driver, exchange, &late)?;
             if alone {
                 let lines: Vec<String> =
                     self.shared.log().since(before.0).iter().map(host::LogLine::text).collect();
@@ -112,7 +118,13 @@ impl Run for World {
 }
 
 impl World {
-    fn finish(&mut self, vm: usize, mut driver: Driver, exchange: &Exchange) -> Result<Seen, String> {
+    fn finish(
+        &mut self,
+        vm: usize,
+        mut driver: Driver,
+        exchange: &Exchange,
+        late: &Late,
+    ) -> Result<Seen, String> {
         let vm = &mut self.vms[vm];
         let asked = driver.report(vm).upstream.is_some_and(|sent| sent.complete);
         if asked && exchange.call.hang_up == Some(When::BeforeAnswer) {
@@ -120,13 +132,16 @@ impl World {
         }
         if asked {
             self.shared.clock().advance(Duration::from_millis(exchange.answer.delay_ms));
+        } else {
+            // It waits, and is answered so long after it went on.
+            late.by.set(exchange.answer.delay_ms);
         }
         driver.start(vm);
         for _ in 0..TICKS_MAX {
             if driver.waiting().is_none() {
                 break;
             }
-            self.shared.clock().advance(Duration::from_millis(10));
+            self.shared.clock().advance(Duration::from_millis(TICK_MS.unsigned_abs()));
             vm.tick().map_err(|error| error.to_string())?;
             driver.poll(vm);
         }
@@ -134,7 +149,14 @@ impl World {
     }
 }
 
-fn driver(vm: &Vm, exchange: &Exchange) -> Result<Driver, String> {
+/// How long after a call the upstream answers, where the call itself comes later.
+#[derive(Clone)]
+struct Late {
+    clock: Shared,
+    by: Rc<Cell<u64>>,
+}
+
+fn driver(vm: &Vm, exchange: &Exchange, late: Late) -> Result<Driver, String> {
     let sending = Sending::of(&exchange.call)?;
     let answering = Answering::of(&exchange.answer)?;
     let hang_up = match exchange.call.hang_up {
@@ -150,7 +172,10 @@ fn driver(vm: &Vm, exchange: &Exchange) -> Result<Driver, String> {
         hang_up,
         properties: properties(vm.profile(), &exchange.call.properties)?,
     };
-    Ok(Driver::new(vm, request, move |_| answer(&answering)))
+    Ok(Driver::new(vm, request, move |_| {
+        late.clock.clock().advance(Duration::from_millis(late.by.get()));
+        answer(&answering)
+    }))
 }
 
 /// What this proxy knows of what a case says: nginx has no such names as Envoy's.

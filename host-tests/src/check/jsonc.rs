@@ -144,7 +144,9 @@ impl Node {
     #[must_use]
     pub(super) fn find(&self, path: &str) -> (&Self, Option<&Member>, bool) {
         let (mut node, mut member, mut rest) = (self, None, path);
-        while !rest.is_empty() {
+        // Behind a last dot stands a key without a name.
+        let mut goes_on = !path.is_empty();
+        while goes_on {
             let next = match &node.kind {
                 Kind::Object(members) => {
                     let fits = |member: &&Member| {
@@ -165,6 +167,7 @@ impl Node {
                 Kind::Scalar => None,
             };
             let Some((found, key, after)) = next else { return (node, member, false) };
+            goes_on = !after.is_empty();
             (node, member, rest) = (found, key, after.strip_prefix('.').unwrap_or(after));
         }
         (node, member, true)

@@ -22,7 +22,9 @@ pub(super) fn of(case: usize, suite: &Suite, walk: &[Went]) -> Vec<Missed> {
     let plain = |value: &Value| !value.is_object() && !value.is_null();
     let differences = walk.iter().flat_map(|went| went.found.iter().map(|found| (went.step, found)));
     let missed = |(step, found): (usize, &Difference)| {
-        let can = !found.at.is_empty() && plain(&found.expected);
+        // An object is a rule to scenarios, and no value.
+        let is_value = found.got.as_ref().is_none_or(|got| !got.is_object());
+        let can = !found.at.is_empty() && plain(&found.expected) && is_value;
         Missed {
             text: format!("{name}: step {}: {}", step + 1, found.text),
             path: can.then(|| format!("cases[{case}].steps[{step}].expect.{}", found.at)),
