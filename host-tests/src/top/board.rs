@@ -126,7 +126,7 @@ impl Board {
     #[must_use]
     pub fn window(&self, now: i64) -> Window {
         let minute = now.div_euclid(60);
-        let (from, to) = self.watched.unwrap_or((now, None));
+        let (from, to) = self.watched.unwrap_or((now + 1, None));
         let seconds = to.unwrap_or(now + 1).min(now + 1) - from.max((minute - RECENT + 1) * 60);
         Window { now: minute, seconds: seconds.max(0) }
     }

@@ -52,10 +52,14 @@ pub fn draw(frame: &mut Frame<'_>, board: &Board, view: &View, now: i64) {
 fn header(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, window: Window) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let total = &board.total;
-    let watched = if window.is_full() { String::new() } else { format!(" (of {} s)", window.seconds) };
+    let per_minute = match window.seconds {
+        // One look says nothing of how fast it goes.
+        0 => "–/min".to_owned(),
+        _ if window.is_full() => format!("{}/min", dollars(total.per_minute(window))),
+        seconds => format!("{}/min (of {seconds} s)", dollars(total.per_minute(window))),
+    };
     let sums = format!(
-        "{}/min{watched}   {} in {} requests   {} tokens   {} saved",
-        dollars(total.per_minute(window)),
+        "{per_minute}   {} in {} requests   {} tokens   {} saved",
         dollars(total.cost),
         grouped(total.requests),
         grouped(total.tokens),

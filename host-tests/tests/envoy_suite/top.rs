@@ -28,7 +28,7 @@ async fn the_metrics_of_an_envoy_are_shown_as_a_picture() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let dollars = format!("${}.{:04}", cost / 1_000_000_000, (cost % 1_000_000_000 + 50_000) / 100_000);
     for part in [
-        &format!("{dollars} in 3 requests   {tokens} tokens"),
+        &format!("–/min   {dollars} in 3 requests   {tokens} tokens"),
         "by feature",
         "chat",
         "search",
