@@ -7,9 +7,11 @@ use super::shadowed::Would;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
-    Arm, Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, knows_service_tier,
+    Arm, Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, Subject,
+    knows_service_tier,
 };
 use crate::units::EpochMs;
+use crate::usage::Served;
 use wildmatch::WildMatch;
 
 /// What routes chose for a call.
@@ -272,9 +274,11 @@ impl Exchange {
         Err(why_not.to_owned())
     }
 
-    /// Whether no route forbids this model to serve such calls.
+    /// Whether no route forbids this model to serve such calls, whatever spelling of its name either has.
     pub(super) fn is_allowed(&self, model: &str) -> Result<(), String> {
-        if self.routing.forbidden.iter().any(|pattern| pattern.matches(model)) {
+        let priced_as = &self.quote_for(model, &Served::default()).entry;
+        let subject = Subject { asked: model, priced_as, ..self.subject_of_head() };
+        if self.routing.forbidden.iter().any(|pattern| subject.is_of_model(pattern)) {
             return Err(format!("a route forbids `{model}` for such calls"));
         }
         Ok(())
