@@ -107,7 +107,7 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The rule of `routes` that chose for it.
+    /// The first rule of `routes` that changed something of it, or in whose experiment the caller has an arm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// Experiments, and the arm of each that the caller is in.
