@@ -7,7 +7,7 @@ use super::shadowed::Would;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
-    Arm, Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, Subject,
+    Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, Subject,
     knows_service_tier,
 };
 use crate::units::EpochMs;
@@ -158,12 +158,9 @@ impl Exchange {
         split: &'p Split,
         now: EpochMs,
     ) -> (Option<&'p str>, Option<&'p Setting>) {
-        let of = |arm: &'p Arm| (Some(arm.name.as_str()), Some(&arm.set));
-        if let Some(arm) = split.forced(&self.wanted_arm) {
-            return of(arm);
-        }
-        match split.assign(&policy.name, self.identity.value(split.by), now) {
-            Assigned::Arm(arm) => of(arm),
+        let by_subject = || split.assign(&policy.name, self.identity.value(split.by), now);
+        match split.forced(&self.wanted_arm).unwrap_or_else(by_subject) {
+            Assigned::Arm(arm) => (Some(&arm.name), Some(&arm.set)),
             Assigned::HeldOut => (Some(HOLDOUT), None),
             Assigned::Outside => (None, None),
         }
