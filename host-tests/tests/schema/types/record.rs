@@ -17,7 +17,7 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 35] = [
+pub(crate) const KNOWN: [(&str, &str, &str); 35] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
