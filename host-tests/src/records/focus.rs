@@ -75,6 +75,7 @@ struct Sums {
     quantity: u64,
     calls: u64,
     cost: Nano,
+    list_cost: Nano,
     savings: Nano,
     overage: Nano,
 }
@@ -117,6 +118,7 @@ impl Builder {
             sums.quantity += item.quantity;
             sums.calls += 1;
             sums.cost += item.cost;
+            sums.list_cost += item.list_cost;
             sums.savings += std::mem::take(&mut savings);
             sums.overage += std::mem::take(&mut overage);
         }
@@ -170,7 +172,8 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
     let (sku, provider) = (cell::text(&format!("{}/{}", key.provider, key.model)), cell::text(&key.provider));
     let account = cell::text(account);
     let meter = key.meter.replace('_', " ");
-    // Nothing here is on an invoice, and nothing was committed to. All four costs are one: prices of the book are the provider's public ones, and nothing is paid ahead.
+    // Nothing here is on an invoice, and nothing was committed to or paid ahead: three costs are one. Prices of the book are
+    // the provider's public ones, so that one differs where a policy has its own.
     [
         cost.clone(),
         account.clone(),
@@ -189,10 +192,10 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
         quantity.clone(),
         unit.clone(),
         cost.clone(),
-        cost.clone(),
+        cost,
         String::new(),
         provider.clone(),
-        cost,
+        exact(sums.list_cost),
         "Standard".to_owned(),
         quantity,
         unit,
