@@ -53,7 +53,7 @@ fn message(completion: &Completion, status: &str, content: &Value) -> Value {
     json!({"id": item(completion), "type": "message", "status": status, "role": "assistant", "content": content})
 }
 
-fn response(completion: &Completion, status: &str, output: &Value, usage: Value) -> Value {
+fn response(completion: &Completion, status: &str, output: &Value, usage: &Value) -> Value {
     json!({"id": format!("resp_sim{:08}", completion.number), "object": "response", "created_at": openai::CREATED,
         "status": status, "error": null, "incomplete_details": null, "instructions": null,
         "model": openai::dated(&completion.model), "output": output, "parallel_tool_calls": true,
@@ -73,7 +73,7 @@ fn document(completion: &Completion) -> Value {
     };
     let status = if completion.is_cut_short { "incomplete" } else { "completed" };
     let output = json!([message(completion, status, &json!([part(&completion.text())]))]);
-    let mut body = response(completion, status, &output, usage);
+    let mut body = response(completion, status, &output, &usage);
     if completion.is_cut_short {
         body["incomplete_details"] = json!({"reason": "max_output_tokens"});
     }
@@ -83,7 +83,7 @@ fn document(completion: &Completion) -> Value {
 /// The `k`th event: the response begins, its message and its text do, one word each, and each of them ends.
 fn event(completion: &Completion, k: u64) -> Option<Piece> {
     let place = json!({"item_id": item(completion), "output_index": 0, "content_index": 0});
-    let begun = || response(completion, "in_progress", &json!([]), Value::Null);
+    let begun = || response(completion, "in_progress", &json!([]), &Value::Null);
     let after = k.checked_sub(completion.words.saturating_add(BEFORE));
     let text = || completion.text();
     let status = if completion.is_cut_short { "incomplete" } else { "completed" };
