@@ -5,13 +5,15 @@
 //! shadow mode change nothing and are not told.
 
 use crate::dialect::percent_decoded;
+use crate::exchange::Decision;
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{
-    Action, Budget, CalendarUnit, Condition, Identity, OpenWindow, Policy, Scope, Subject, Window,
+    Action, Bound, Budget, CalendarUnit, Cheaper, Condition, Identity, OpenWindow, Policy, Scope, Subject,
+    Window,
 };
 use crate::price::{PriceQuery, ServiceTier};
 use crate::refusal::{Reply, amount_json, put, rfc3339};
-use crate::units::{Amount, EpochMs};
+use crate::units::{Amount, EpochMs, Meter};
 use serde_json::{Map, Value};
 
 /// JSON Schema of the answer.
@@ -72,6 +74,8 @@ pub struct Question<'p> {
     policy: &'p Policy,
     exempt: bool,
     lines: Vec<Line<'p>>,
+    /// The model that is asked about; empty for all.
+    model: String,
     now: EpochMs,
 }
 
@@ -117,7 +121,7 @@ impl<'p> Question<'p> {
             Line { budget, hold: (!budget.per.iter().any(depends)).then_some(hold), open }
         };
         let lines = policy.budgets_of(&subject, now).into_iter().map(line).collect();
-        Self { policy, exempt: policy.is_exempt(identity, now), lines, now }
+        Self { policy, exempt: policy.is_exempt(identity, now), lines, model: asked, now }
     }
 
     /// What stands for these is asked: [`crate::ledger::Page::level`].
@@ -156,7 +160,7 @@ impl<'p> Question<'p> {
         let remaining = used.map(|used| amount(budget.limit.saturating_sub(used).max(0)));
         put(&mut told, "remaining", remaining.into());
         put(&mut told, "percent", percent.into());
-        put(&mut told, "state", used.map_or("unknown", |used| state(budget, used)).into());
+        put(&mut told, "state", used.map_or("unknown", |used| self.state(budget, used)).into());
         put(&mut told, "refuses_at", budget.cap().map(amount).into());
         put(&mut told, "resets_at", level.and_then(|level| self.resets_at(line, *level)).into());
         put(&mut told, "window", window.into());
@@ -207,32 +211,57 @@ fn percent(used: Amount, limit: Amount) -> u64 {
     hundredfold.checked_div(i128::from(limit)).and_then(|percent| u64::try_from(percent).ok()).unwrap_or(100)
 }
 
-/// What the ladder does with the next call. Steps in shadow mode do nothing with it.
-fn state(budget: &Budget, used: Amount) -> &'static str {
-    let mut state = "ok";
-    // Behind an overage that has ended the next step comes at once.
-    let mut fell = false;
-    for step in budget.enforced() {
-        // What warns does so at its threshold; a call that needs anything at all passes the others from there on.
-        if used < step.at && !std::mem::take(&mut fell) {
-            break;
-        }
-        state = match step.action {
-            Action::Warn { .. } => "warn",
-            Action::Clamp { .. } => "clamp",
-            Action::Downgrade { .. } => "downgrade",
-            Action::Overage(ref overage) => {
-                fell = overage.end(step.at).is_some_and(|end| used >= end);
-                "overage"
+impl Question<'_> {
+    /// The strictest of what the ladder does with the next call: the least that it may be. Steps in shadow mode do nothing
+    /// with it; what depends on a model that was not named is taken to be done.
+    fn state(&self, budget: &Budget, used: Amount) -> &'static str {
+        let meter = budget.meter;
+        let counts = meter.counts_calls();
+        let next = if counts { used.saturating_add(meter.amount(1)) } else { used };
+        // A call that needs anything at all passes a step from its threshold on.
+        let passes = |at: Amount| if counts { next > at } else { next >= at };
+        let mut strictest = Decision::Allow;
+        // In the place of a step that is not carried out, and behind an overage that has ended, the next one comes.
+        let mut fell = false;
+        for step in budget.enforced().filter(|step| !matches!(step.action, Action::Alert)) {
+            let reached =
+                if matches!(step.action, Action::Warn { .. }) { next >= step.at } else { passes(step.at) };
+            let replaces = std::mem::take(&mut fell)
+                && (passes(budget.limit) || !matches!(step.action, Action::Deny { .. }));
+            if !reached && !replaces {
+                break;
             }
-            Action::Delay { .. } => "delay",
-            Action::Confirm(_) => "confirm",
-            Action::Deny { .. } => "exhausted",
-            // It tells operators, and changes nothing for callers.
-            Action::Alert => state,
-        };
+            let decision = match &step.action {
+                Action::Clamp { bound: Some(Bound::Remaining { at_least }), .. } => {
+                    let left = budget.limit.saturating_sub(used);
+                    let least = if meter == Meter::Usd { 1 } else { meter.amount(*at_least) };
+                    fell = left < least;
+                    Decision::Clamp
+                }
+                Action::Downgrade { list } => {
+                    let list = self.policy.downgrades.get(*list).filter(|_| !self.model.is_empty());
+                    match list.map(|list| list.cheaper(&self.model)) {
+                        Some(Cheaper::Unlisted) => fell = true,
+                        Some(Cheaper::Already) => continue,
+                        Some(Cheaper::Use(_)) | None => {}
+                    }
+                    Decision::Downgrade
+                }
+                Action::Overage(overage) => {
+                    fell = overage.end(step.at).is_some_and(passes);
+                    Decision::Overage
+                }
+                action => action.decision(),
+            };
+            let is_done = !fell || decision == Decision::Overage;
+            strictest = strictest.max(if is_done { decision } else { Decision::Allow });
+        }
+        match strictest {
+            Decision::Allow => "ok",
+            Decision::Deny => "exhausted",
+            other => other.name(),
+        }
     }
-    state
 }
 
 /// Its word, and its length where it has one.

@@ -112,14 +112,10 @@ pub(crate) struct Told<'c> {
     pub(crate) budget: &'c Budget,
     /// How much the call needs.
     pub(crate) needed: Amount,
-    /// How much of that its prompt alone is; 0 where that is not what is counted.
-    pub(crate) prompt: Amount,
     /// The model asked for.
     pub(crate) model: &'c str,
     /// The caller's `accept-language`.
     pub(crate) accepted: &'c str,
-    /// All that it may need must fit, not its prompt alone.
-    pub(crate) whole: bool,
     /// Nobody reads it.
     pub(crate) unread: bool,
     pub(crate) now: EpochMs,

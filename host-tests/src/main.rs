@@ -1,6 +1,11 @@
 //! The `tokenstile` command: owns the list of subcommands and nothing else. Each subcommand is one file
 //! under `cli/`; this file must not know what any of them does.
 
+/// Says something on standard error, as `eprintln!`; see [`cli::talk`].
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::cli::talk(&format!($($text)*)) };
+}
+
 mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -87,7 +92,7 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|failure| {
         let (message, status) = failure.end();
-        eprintln!("tokenstile: {message}");
+        tell!("tokenstile: {message}");
         status
     })
 }

@@ -48,6 +48,30 @@ fn explain(args: &[&str], request: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What was meant as a request, or as a path, is not taken for a body or for no API's.
+#[test]
+fn slips_in_a_request_are_told() {
+    let fails = |args: &[&str], request: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+        command.arg("explain").arg(policy()).arg("-").args(args);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{request}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let misspelt = format!(r#"{{"path": "/v1/messages", "heders": {{}}, "body": {BODY}}}"#);
+    assert!(fails(&[], &misspelt).contains("is none: unknown field `heders`"));
+    assert!(fails(&[], r#"{"path": 7, "body": 3}"#).contains("is none: invalid type: integer `7`"));
+    assert!(
+        fails(&["--path", "v1/messages"], BODY).contains("a path begins with `/`, such as `/v1/messages`")
+    );
+    assert!(
+        fails(&["--used", "dialy=7"], BODY)
+            .contains("no budget `dialy`; there is `daily`, `pro`, `claude`\n")
+    );
+}
+
 #[test]
 fn every_step_is_told() {
     let told = explain(&["--used", "daily=750"], BODY);

@@ -67,3 +67,30 @@ fn whatever_a_folder_is_called_its_policy_is_json() {
     assert!(status == 2 && told.contains("1 to 64 characters"), "{told}");
     assert!(!folder.join("long").exists());
 }
+
+/// Two policies of one name share their budgets.
+#[test]
+fn a_policy_in_this_folder_has_the_folders_name() {
+    let folder = folder("init_here").join("billing");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (status, told) = tokenstile(&folder, &["init"]);
+    assert_eq!(status, 0, "{told}");
+    let policy = std::fs::read_to_string(folder.join("policy.json")).unwrap();
+    assert!(policy.contains("\"name\": \"billing\""), "{policy}");
+}
+
+/// A letter is a character, however many bytes it has: for `init` as for the filter and the schema.
+#[test]
+fn a_name_may_have_64_characters_of_any_script() {
+    let folder = folder("init_characters");
+    for letter in ["ä", "算", "🧮"] {
+        let name = letter.repeat(64);
+        let (status, told) = tokenstile(&folder, &["init", letter, "--name", &name]);
+        assert_eq!(status, 0, "{told}");
+        let (status, told) =
+            tokenstile(&folder, &["check", "--deny-warnings", &format!("{letter}/policy.json")]);
+        assert_eq!(status, 0, "{told}");
+        let (status, told) = tokenstile(&folder, &["init", "long", "--name", &letter.repeat(65)]);
+        assert!(status == 2 && told.contains("1 to 64 characters"), "{told}");
+    }
+}

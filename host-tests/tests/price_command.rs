@@ -34,6 +34,26 @@ const POLICY: &str = r#"{"version": 1, "name": "t", "expected_output_tokens": 20
     "prices": {"unknown": "deny", "aliases": {"chat-prod": "gpt-4o"},
                "overrides": [{"model": "house-*", "usd": {"input": "0.2", "output": "0.4"}}]}}"#;
 
+/// A place that nobody knows is a slip, and one without a surcharge is said to be.
+#[test]
+fn a_place_is_one_that_the_book_knows() {
+    let (status, out, err) = price(&["claude-opus-4-8", "--place", "mars"], "");
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("invalid value 'mars'") && err.contains("[possible values: regional, us]"), "{err}");
+    let same = "it costs the same: the price book has no surcharge for that.";
+    let (status, out, _) = price(&["gpt-4o", "--place", "us"], "");
+    assert!(status == 0 && out.contains(&format!("Served at `us` {same}")), "{out}");
+    let (status, out, _) = price(&["claude-opus-4-8", "--place", "us"], "");
+    assert!(status == 0 && !out.contains(same), "{out}");
+    // The places of the book are all that there are.
+    let book = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../prices/book.json")).unwrap();
+    let mut places: Vec<&str> =
+        book.split("\"place\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places, ["regional", "us"]);
+}
+
 #[test]
 fn a_model_has_its_prices_by_kind_and_tier_and_a_cost() {
     says(

@@ -94,9 +94,43 @@ fn what_tests_nothing_fails() {
     let (status, said) = says("matched", &case(FINE), &["--run", "^on"]);
     assert!(status == 0 && said.contains("1 scenarios"), "{said}");
     let (status, said) = says("misspelt", &case(&FINE.replace("\"status\": 429", "\"statis\": 429")), &[]);
-    assert!(status == 1 && said.contains("unknown field `statis`"), "{said}");
+    let hint = "unknown field `statis`; did you mean `status`? Expected one of `status`, ";
+    assert!(status == 1 && said.contains(hint), "{said}");
+    let misspelt =
+        silent.replace("\"answer\": \"900\"", "\"answer\": \"900\", \"expects\": {\"status\": 200}");
+    let (status, said) = says("misspelt-key", &misspelt, &[]);
+    let hint = "step 1: unknown field `expects`; did you mean `expect`? Expected one of `clock`, ";
+    assert!(status == 1 && said.contains("it expects nothing") && said.contains(hint), "{said}");
+    let (status, said) = says("misspelt-case", &silent.replace("\"steps\"", "\"step\""), &[]);
+    let hint = "unknown field `step`; did you mean `steps`? Expected one of `name`, ";
+    assert!(status == 1 && said.contains(hint), "{said}");
+    let on = case(&FINE.replacen("\"expect\"", "\"on\": {\"naitve\": {\"status\": 500}}, \"expect\"", 1));
+    let (status, said) = says("misspelt-runner", &on, &[]);
+    let hint = "case `one`: no runner is called `naitve`; did you mean `native`? known are `native`, ";
+    assert!(status == 1 && said.contains(hint), "{said}");
     let (status, said) = says("broken", "{\"cases\": [}", &[]);
     assert!(status == 1 && said.contains("p.test.json: line 1: "), "{said}");
+}
+
+/// What can never fail looks like a test, and is none.
+#[test]
+fn expectations_that_nothing_is_held_against_are_refused() {
+    let fine = r#"{"call": {"body": "hi"}, "answer": "900", "expect": {"status": 200, "record": {"/decision": "allow", "/rule": null}}}"#;
+    assert_eq!(run(&folder("held", &case(fine)), &["--native"]).0, 0);
+    for (place, (from, to, says)) in [
+        ("\"answer\"", "\"times\": 0, \"answer\"", "a call that is made no times tests nothing"),
+        ("\"answer\"", "\"together\": 0, \"answer\"", "a call that is made no times tests nothing"),
+        (r#""call": {"body": "hi"}, "answer": "900", "#, "", "an `expect` needs a `call`"),
+        ("\"/rule\"", "\"rule\"", "`rule` is no place of a JSON body; write `/rule`"),
+        ("\"/rule\"", "\"/rul\"", "a cost record has no `rul`; did you mean `rule`?"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = folder(&format!("held-{place}"), &case(&fine.replace(from, to)));
+        let (status, out, _) = run(&folder, &["--native"]);
+        assert!(status == 1 && out.contains(&format!("step 1: {says}")), "{says}\n{out}");
+    }
 }
 
 #[test]

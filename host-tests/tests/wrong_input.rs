@@ -160,3 +160,27 @@ fn a_sum_that_is_cut_off_says_so() {
     let (_, said) = run(&folder, "price gpt-4o --input 5 --format json");
     assert!(said.contains("\"saturated\": false"), "{said}");
 }
+
+/// What stands in a log may be anybody's: quoted on standard error, it steers no terminal.
+#[test]
+fn what_is_quoted_steers_no_terminal() {
+    let folder = folder("steering");
+    std::fs::write(folder.join("odd.csv"), "arrival,input,output\n0,\u{1b}]0;mine\u{7}\u{1b}[2J,50\n0,1,1\n")
+        .unwrap();
+    let (_, said) = run(&folder, "replay --policy policy.json odd.csv");
+    assert!(said.contains("is no count for `input`"), "{said}");
+    assert!(!said.contains('\u{1b}') && !said.contains('\u{7}'), "{said:?}");
+}
+
+/// Whoever has read enough of both outputs (`2>&1 | head`) has not made the command fail.
+#[test]
+fn nobody_who_listens_is_no_failure() {
+    let folder = folder("closed");
+    for (line, status) in [("check nothing.json", 2), ("check -q policy.json", 0), ("init new", 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+        command.args(line.split(' ')).current_dir(&folder).stdout(writer.try_clone().unwrap()).stderr(writer);
+        assert_eq!(command.status().unwrap().code(), Some(status), "{line}");
+    }
+}

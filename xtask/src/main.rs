@@ -14,6 +14,7 @@ mod envoy;
 mod fit;
 mod fuzz;
 mod prices;
+mod progress;
 mod sh;
 mod test;
 mod wasm;

@@ -15,10 +15,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::progress;
+
 /// The cargo that runs this program, at the root of the repository.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(crate::root());
+    progress::ask(&mut cargo);
     cargo
 }
 
@@ -32,7 +35,11 @@ pub(crate) fn rustc() -> Command {
 /// Runs with its output on the screen; an unsuccessful end is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{shown}`"))?;
+    let mut child =
+        command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{shown}`"))?;
+    let told = progress::follow(&mut child);
+    let status = child.wait()?;
+    told.end();
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }
@@ -47,12 +54,14 @@ pub(crate) fn run_seen(command: &mut Command, mut seen: impl FnMut(&str)) -> Res
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
+    let told = progress::follow(&mut child);
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).split(b'\n')) {
         let line = String::from_utf8_lossy(&line?).into_owned();
         println!("{line}");
         seen(&line);
     }
     let status = child.wait()?;
+    told.end();
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }

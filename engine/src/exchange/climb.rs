@@ -23,6 +23,8 @@ pub(super) struct Climb<'p> {
     pub(super) serve: Option<Serve>,
     pub(super) confirm: Option<&'p Confirm>,
     pub(super) deny: Option<&'p Action>,
+    /// The amount beyond which that refuses.
+    pub(super) denies_beyond: Amount,
     pub(super) skipped: Option<String>,
     /// What steps in shadow mode would have done.
     pub(super) shadow: Decision,
@@ -39,6 +41,15 @@ pub(super) struct Reach {
     pub(super) after: Amount,
     /// With what it holds: less than that where only a shorter answer fits.
     pub(super) held: Amount,
+}
+
+/// The model that serves instead of the one asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Serving<'a> {
+    /// By what the budgets before have said.
+    pub(super) now: Option<&'a str>,
+    /// By what all of them will have said.
+    pub(super) last: Option<&'a str>,
 }
 
 /// What an answer is shortened to.
@@ -91,7 +102,7 @@ impl Delay {
 
 impl Action {
     /// What is decided where this applies.
-    const fn decision(&self) -> Decision {
+    pub(crate) const fn decision(&self) -> Decision {
         match self {
             Self::Warn { .. } => Decision::Warn,
             Self::Overage(_) => Decision::Overage,
@@ -114,6 +125,7 @@ impl Exchange {
         budget: &'p Budget,
         planned: &Planned,
         reach: Reach,
+        serving: Serving<'_>,
     ) -> Climb<'p> {
         let mut climb = Climb::default();
         let mut fell = false;
@@ -127,7 +139,8 @@ impl Exchange {
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
             if step.shadow {
-                let would = if reached { self.would(policy, budget, &step.action, reach) } else { None };
+                let would =
+                    if reached { self.would(policy, budget, &step.action, reach, serving) } else { None };
                 if let Some(would) = would {
                     climb.shadow = climb.shadow.max(step.action.decision());
                     climb.would = std::mem::take(&mut climb.would).and(would);
@@ -158,12 +171,13 @@ impl Exchange {
                 }
                 Action::Clamp { bound, effort } => {
                     let serve = climb.serve.as_ref().map(|serve| serve.model.as_str());
+                    let serve = serving.last.or(serve).or(serving.now);
                     match self.shorter(budget, (*bound, *effort), reach, serve) {
                         Ok(clamp) => climb.clamp = climb.clamp.and(clamp),
                         Err(why) => fell = self.skip(&mut climb, budget, &why),
                     }
                 }
-                Action::Downgrade { list } => match self.cheaper(policy, *list) {
+                Action::Downgrade { list } => match self.cheaper(policy, *list, serving) {
                     // What is cheaper as it is stays as it is.
                     Ok(Some(serve)) => match self.stays_served(&serve.model) {
                         Some(why) => climb.skipped = Some(format!("{}: {why}", budget.name)),
@@ -177,7 +191,10 @@ impl Exchange {
                     Ok(()) => climb.confirm = Some(confirm),
                     Err(why) => fell = self.skip(&mut climb, budget, &why),
                 },
-                Action::Deny { .. } => climb.deny = Some(&step.action),
+                Action::Deny { .. } => {
+                    climb.deny = Some(&step.action);
+                    climb.denies_beyond = if reached { step.at } else { budget.limit };
+                }
                 Action::Alert => {}
             }
         }
@@ -186,17 +203,24 @@ impl Exchange {
     }
 
     /// What a step would change; `None` if it would do nothing.
-    fn would(&self, policy: &Policy, budget: &Budget, action: &Action, reach: Reach) -> Option<Would> {
+    fn would(
+        &self,
+        policy: &Policy,
+        budget: &Budget,
+        action: &Action,
+        reach: Reach,
+        serving: Serving<'_>,
+    ) -> Option<Would> {
         match action {
             Action::Clamp { bound, effort } => {
-                let clamp = self.shorter(budget, (*bound, *effort), reach, None);
+                let clamp = self.shorter(budget, (*bound, *effort), reach, serving.now);
                 clamp
                     .ok()
                     .filter(|clamp| clamp.is_some())
                     .map(|clamp| Would { model: None, bound: clamp.bound })
             }
             Action::Downgrade { list } => {
-                let serve = self.cheaper(policy, *list).ok().flatten();
+                let serve = self.cheaper(policy, *list, serving).ok().flatten();
                 let serve = serve.filter(|serve| self.stays_served(&serve.model).is_none())?;
                 Some(Would { model: Some(serve.model), bound: None })
             }
@@ -263,15 +287,14 @@ impl Exchange {
     }
 
     /// The model that a downgrade list puts in place; `Ok(None)` if the call has it already.
-    fn cheaper(&self, policy: &Policy, list: usize) -> Result<Option<Serve>, String> {
+    fn cheaper(&self, policy: &Policy, list: usize, serving: Serving<'_>) -> Result<Option<Serve>, String> {
         self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
-        match list.cheaper(self.served_model()) {
+        let serves = serving.now.unwrap_or_else(|| self.served_model());
+        match list.cheaper(serves) {
             Cheaper::Use(rule) => self.serve(rule).map(Some),
             Cheaper::Already => Ok(None),
-            Cheaper::Unlisted => {
-                Err(format!("`{}` names nothing cheaper than `{}`", list.name, self.served_model()))
-            }
+            Cheaper::Unlisted => Err(format!("`{}` names nothing cheaper than `{serves}`", list.name)),
         }
     }
 

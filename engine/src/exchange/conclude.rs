@@ -1,16 +1,15 @@
 //! From what stands in the ledger to a decision: what every ladder says, the strictest outcome.
 
-use super::climb::{Climb, Delay, Reach, Serve};
+use super::climb::{Climb, Delay, Reach, Serve, Serving};
 use super::plan::{Planned, held};
 use super::shadowed::Would;
-use super::telling::{overage_told, refusal, until};
+use super::telling::{overage_told, until};
 use super::{Decision, Exchange, Next, State};
 use crate::alert::Owed;
 use crate::ledger::{Denied, Level, WindowRule};
-use crate::policy::{Action, Bound, Budget, Effort, HoldRule, Policy, Step};
+use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, is_english};
-use crate::units::{Amount, EpochMs, Meter};
-use crate::usage::Usage;
+use crate::units::{Amount, EpochMs};
 
 /// What was decided and why.
 #[derive(Debug, Default)]
@@ -151,47 +150,22 @@ impl Exchange {
         planned.hold.cap.is_some_and(|cap| level.total().saturating_add(least) <= cap)
     }
 
-    /// A hold that was refused, once more with less: with the bound that the ladder would put in place, if that fits.
-    pub(super) fn shorten(&mut self, denied: Denied, now: EpochMs) -> Option<Next> {
-        let policy = self.policy.clone();
-        let planned = self.plan.get(denied.index)?;
-        let budget = policy.budgets.get(planned.budget)?;
-        if !budget.shortens() {
-            return None;
-        }
-        if self.prompt_bound.is_some() {
-            return Some(Next::Count);
-        }
-        let before = denied.level?.total();
-        let reach = Reach { before, after: before.saturating_add(planned.expected), held: before };
-        let bound = self.climb(&policy, budget, planned, reach).clamp.bound?;
-        let (cap, amount) = (planned.hold.cap?, planned.hold.amount);
-        let shortened = self.shortened.replace((bound, planned.budget));
-        let usage = self.held_usage(self.expected_usage());
-        let less = held(budget.meter, usage, self.asked_quote().price.cost(usage));
-        if less >= amount || before.saturating_add(less) > cap {
-            self.shortened = shortened;
-            return None;
-        }
-        self.plan(now);
-        Some(Next::Reserve)
-    }
-
-    /// All holds are taken: climbs each ladder; the first that refuses decides.
+    /// All holds are taken: climbs each ladder. Of those that refuse, the one that lasts longest decides.
     pub(super) fn conclude(&mut self, now: EpochMs) -> Next {
         let policy = self.policy.clone();
+        let last = self.will_serve(&policy);
         let plan = std::mem::take(&mut self.plan);
-        let mut asked = None;
-        let refused = plan.iter().enumerate().find_map(|(index, planned)| {
-            let refusal = self.weigh(&policy, index, planned, now)?;
-            if refusal.kind != RefusalKind::Confirm {
-                return Some(refusal);
-            }
-            // Nobody is asked to confirm what is refused then.
-            asked.get_or_insert(refusal);
-            None
-        });
-        let refused = refused.or(asked);
+        let mut refusals = Vec::new();
+        for (index, planned) in plan.iter().enumerate() {
+            let refusal = self.weigh(&policy, index, planned, last.as_deref(), now);
+            refusals.extend(refusal.map(|refusal| (index, refusal)));
+        }
+        // Nobody is asked to confirm what is refused then.
+        let rank = |(index, refusal): &(usize, Refusal)| {
+            let place = self.order.iter().position(|place| place == index);
+            (refusal.kind == RefusalKind::Confirm, place)
+        };
+        let refused = refusals.into_iter().min_by_key(rank).map(|(_, refusal)| refusal);
         self.plan = plan;
         if let Some(refusal) = refused {
             self.give_back();
@@ -214,19 +188,30 @@ impl Exchange {
     }
 
     /// What one budget says of the call: a refusal, or what is noted in the outcome.
-    fn weigh(&mut self, policy: &Policy, index: usize, planned: &Planned, now: EpochMs) -> Option<Refusal> {
+    /// `last`: the model that will serve by what all of them say, where a bound depends on it.
+    fn weigh(
+        &mut self,
+        policy: &Policy,
+        index: usize,
+        planned: &Planned,
+        last: Option<&str>,
+        now: EpochMs,
+    ) -> Option<Refusal> {
         let budget = policy.budgets.get(planned.budget)?;
         let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
         let before = reserved.before.total();
-        let held = before.saturating_add(planned.hold.amount);
-        let reach = Reach { before, after: before.saturating_add(planned.expected), held };
-        let mut climb = self.climb(policy, budget, planned, reach);
-        if let Some((bound, _)) = self.shortened.filter(|(_, by)| *by == planned.budget) {
-            // No more was held: what others gave back meanwhile does not lengthen the answer.
-            climb.clamp.bound = Some(climb.clamp.bound.map_or(bound, |other| other.min(bound)));
-            climb.decide();
-        }
+        let with_hold = before.saturating_add(planned.hold.amount);
+        let reach = Reach { before, after: before.saturating_add(planned.expected), held: with_hold };
+        let serving = Serving { now: self.outcome.served_model.as_deref(), last };
+        let mut climb = self.climb(policy, budget, planned, reach, serving);
+        self.reduced.keep(&mut climb, planned.budget);
         if budget.shadow || self.exempt {
+            // Enforced, it would hold by what its ladder puts in place.
+            let needs = self.needs_by(planned, budget.meter, &climb).filter(|_| climb.deny.is_some());
+            if let Some(needs) = needs {
+                let reach = Reach { held: before.saturating_add(needs), ..reach };
+                climb = self.climb(policy, budget, planned, reach, serving);
+            }
             let decision = climb.decision.max(climb.shadow);
             let model = climb.serve.map(|serve| serve.model);
             let would = Would { model, bound: climb.clamp.bound }.and(climb.would);
@@ -236,27 +221,33 @@ impl Exchange {
         self.note_shadow(budget, climb.shadow, std::mem::take(&mut climb.would));
         self.outcome.skipped.extend(climb.skipped.clone());
         if let Some(deny) = climb.deny {
-            let told = self.told(budget, planned.hold.amount, now);
+            let needed = planned.hold.amount.max(planned.expected);
+            let needed = self.least_needed(planned, budget, needed);
+            let told = self.told(budget, needed, now);
             let alert = self.alert_of_refusal(&told, planned, reserved.before);
-            let refusal = refusal(&told, planned, reserved.before, deny);
+            let refusal = self.refusal(&told, planned, reserved.before, deny, climb.denies_beyond);
             self.owed.extend(alert);
             return Some(refusal);
         }
         if let Some(confirm) = climb.confirm {
-            let missing = held.saturating_sub(budget.limit).max(0);
+            let missing = with_hold.saturating_sub(budget.limit).max(0);
             let state = BudgetState::new(budget, &planned.open, before, (missing, reserved.before), now);
-            let mut says = state.message(&confirm.message, &self.told(budget, planned.expected, now));
+            let comes_to = self.comes_to(&climb, planned.budget);
+            let needed = held(budget.meter, comes_to.0, comes_to.1);
+            let mut says = state.message(&confirm.message, &self.told(budget, needed, now));
             if is_english(&says.1) {
                 let priced = climb.overage.map(|(at, overage)| overage_told(budget.meter, at, overage));
                 let serves = climb.serve.map(|serve| format!("{} answers", serve.model));
-                for told in priced.into_iter().chain(serves) {
+                let ends = climb.clamp.bound.map(|bound| format!("Answers end at {bound} tokens"));
+                for told in priced.into_iter().chain(serves).chain(ends) {
                     says.0 += &format!(" {told}.");
                 }
             }
-            return Some(Refusal { budget: Some(state), ..self.ask(&budget.name, confirm, says, now) });
+            let asked = self.ask(&budget.name, confirm, says, comes_to, now);
+            return Some(Refusal { budget: Some(state), ..asked });
         }
-        let missing = held.saturating_sub(budget.limit).max(0);
-        let state = BudgetState::new(budget, &planned.open, held, (missing, reserved.before), now);
+        let missing = with_hold.saturating_sub(budget.limit).max(0);
+        let state = BudgetState::new(budget, &planned.open, with_hold, (missing, reserved.before), now);
         let state = state.until_refused(budget.cap());
         if let Some(delay) = climb.delay.filter(|d| self.outcome.delay.is_none_or(|other| d.ms > other.ms)) {
             self.outcome.delay = Some(delay);
@@ -368,31 +359,25 @@ impl Exchange {
 
     /// What sentences say of this call.
     pub(super) fn told<'c>(&'c self, budget: &'c Budget, needed: Amount, now: EpochMs) -> Told<'c> {
-        let prompt = match budget.meter {
-            Meter::Tokens | Meter::InputTokens | Meter::Usd => {
-                let usage = Usage { input: self.prompt_tokens, ..Usage::default() };
-                held(budget.meter, usage, self.asked_quote().price.cost(usage))
-            }
-            Meter::OutputTokens | Meter::Requests | Meter::RequestsInFlight => 0,
-        };
         Told {
             budget,
             needed,
-            prompt,
             model: self.asked_model(),
             accepted: &self.accepted,
-            whole: self.policy.hold == HoldRule::WorstCase && !budget.shortens(),
             unread: self.replies_unread,
             now,
         }
     }
 
-    /// Operators are told of a budget's refusals: those may begin before so much is used, for a call that needs more
-    /// than is left is refused. Not of a call that never fits: it says nothing of what is used, and whoever sends one
-    /// could silence what is told of the window later.
+    /// Operators are told of a budget's refusals: those begin before all is used, for a call that needs more than is left
+    /// is refused. Not while more than a tenth is left: who asks for very much at once says nothing of what is used, and
+    /// would silence what is told of the window later.
     pub(super) fn alert_of_refusal(&self, told: &Told<'_>, planned: &Planned, level: Level) -> Option<Owed> {
-        let deny = told.budget.deny().filter(|deny| deny.alert.is_some() && told.prompt <= deny.at)?;
-        self.alerted(planned, level, deny.at)
+        let deny = told.budget.deny().filter(|deny| deny.alert.is_some())?;
+        let nearly = deny.at.saturating_sub(told.budget.limit / 10);
+        // What counts calls is as little as a call can be.
+        let is_told = told.budget.meter.counts_calls() || level.total() >= nearly;
+        is_told.then(|| self.alerted(planned, level, deny.at)).flatten()
     }
 
     /// The store refused a hold.
@@ -413,8 +398,10 @@ impl Exchange {
         let (Some(level), Some(deny)) = (denied.level, deny) else {
             return self.table_is_full(now);
         };
-        let told = self.told(budget, planned.hold.amount, now);
-        let refusal = refusal(&told, planned, level, &deny.action);
+        let needed = self.least_needed(planned, budget, planned.hold.amount);
+        let told = self.told(budget, needed, now);
+        let cap = planned.hold.cap.unwrap_or(budget.limit);
+        let refusal = self.refusal(&told, planned, level, &deny.action, cap);
         let alert = self.alert_of_refusal(&told, planned, level);
         self.owed.extend(alert);
         self.refuse(&refusal, now)

@@ -12,6 +12,7 @@ use crate::policy::{Confirm, Confirmations, Header, OpenWindow, duration_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, rfc3339};
 use crate::secret::is_same;
 use crate::units::{EpochMs, NanoUsd};
+use crate::usage::Usage;
 use serde_json::{Map, Value};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
@@ -151,12 +152,14 @@ impl Exchange {
         Some(if self.plan.is_empty() { self.forward() } else { Next::Reserve })
     }
 
-    /// The question: what the call needs, and how to confirm it. `says`: what of it, in words.
+    /// The question: what the call needs, and how to confirm it. `says`: what of it, in words. `comes_to`: what it is
+    /// expected to use, and its cost.
     pub(super) fn ask(
         &self,
         rule: &str,
         confirm: &Confirm,
         (says, language): (String, String),
+        comes_to: (Usage, NanoUsd),
         now: EpochMs,
     ) -> Refusal {
         let within_ms = self.policy.confirmations.as_ref().map_or(0, |confirmations| confirmations.within_ms);
@@ -168,12 +171,11 @@ impl Exchange {
              in its header `{header}`."
         );
         let message = if is_english(&language) { says + &how } else { says };
-        let usage = self.expected_usage();
-        let NanoUsd(cost) = self.asked_quote().price.cost(usage);
+        let (usage, cost) = comes_to;
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
         put("estimated_tokens", usage.total().into());
-        put("estimated_usd", NanoUsd(cost).to_string().replace(['$', ','], "").into());
+        put("estimated_usd", cost.to_string().replace(['$', ','], "").into());
         put("confirm_header", header.clone().into());
         put("confirm_token", self.sign(expires).map(Token::text).into());
         put("confirm_until", rfc3339(expires).into());

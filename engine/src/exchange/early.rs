@@ -3,7 +3,6 @@
 //! bit, how long to wait depends on what a call needs: there it says when the least could go through.
 
 use super::plan::Planned;
-use super::telling::refusal;
 use super::{Exchange, Next};
 use crate::alert::Owed;
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
@@ -63,14 +62,14 @@ impl Exchange {
             let is_spent =
                 level.total().saturating_add(amount) > cap && level.total() >= budget.limit.min(cap);
             let planned = Planned { budget: index, open, hold, expected: amount, reserved: None };
-            is_spent.then_some((budget, planned, level, amount))
+            is_spent.then_some((budget, planned, level, amount, cap))
         });
         // Where it cannot say so yet, none that is over sooner speaks for it.
-        let (budget, planned, level, amount) = spent?;
+        let (budget, planned, level, amount, cap) = spent?;
         let deny = sayable(budget)?;
         let told = self.told(budget, amount, now);
         let alert = self.alert_of_refusal(&told, &planned, level);
-        Some((refusal(&told, &planned, level, deny), alert))
+        Some((self.refusal(&told, &planned, level, deny, cap), alert))
     }
 }
 

@@ -44,7 +44,7 @@ impl Exchange {
             (State::Reserving, Err(denied)) if self.may_fit(denied) => Next::Count,
             (State::Reserving, Err(denied)) if self.holds_the_rest(denied) => Next::Reserve,
             (State::Reserving, Err(denied)) => {
-                self.shorten(denied, now).unwrap_or_else(|| self.denied(denied, now))
+                self.reduce(denied, now).unwrap_or_else(|| self.denied(denied, now))
             }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.

@@ -1,5 +1,8 @@
-//! How far budgets are used, for the routes that ask: looked up before anything is chosen, and nothing is held by it.
+//! How far budgets are used, without holding anything: for the routes that ask, before anything is chosen, and for ladders
+//! that make a call need less, when a hold was refused.
 
+use super::plan::Planned;
+use super::reducing::Reducing;
 use super::{Exchange, Next, State};
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
 use crate::policy::{Budget, Standing, Standings};
@@ -52,6 +55,14 @@ impl Exchange {
         Some(Next::Look)
     }
 
+    /// What stands in each budget of the plan is asked: a hold was refused.
+    pub(super) fn look_at_plan(&mut self) {
+        let look =
+            |planned: &Planned| Look { hold: planned.hold, budget: planned.budget, declared: planned.budget };
+        self.looks = self.plan.iter().map(look).collect();
+        self.state = State::Looking;
+    }
+
     /// What is asked of the store, without changing it: [`crate::ledger::Page::level`] of each.
     #[must_use]
     pub fn looks(&self) -> &[Look] {
@@ -64,6 +75,10 @@ impl Exchange {
             return Next::Nothing;
         }
         self.state = State::Reading;
+        if let Reducing::Asking(denied) = self.reducing {
+            self.looks.clear();
+            return self.reduce_by(denied, levels, now);
+        }
         for (place, look) in std::mem::take(&mut self.looks).iter().enumerate() {
             let budget = self.policy.budgets.get(look.budget);
             let level = levels.get(place).copied().flatten();

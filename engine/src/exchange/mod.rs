@@ -26,6 +26,7 @@ mod looking;
 mod plan;
 mod prefix;
 mod record;
+mod reducing;
 mod retries;
 mod routing;
 mod rules;
@@ -159,8 +160,10 @@ pub struct Exchange {
     kind: Option<(u64, u64)>,
     /// The output that was expected of it when it was recorded.
     recorded_output: Option<u64>,
-    /// Only an answer of so many tokens fits into this budget, by its place in the policy: that much is held.
-    shortened: Option<(u64, usize)>,
+    /// What ladders put in place of what was asked for, so that it fits: that much is held.
+    reduced: reducing::Reduced,
+    /// How far that is.
+    reducing: reducing::Reducing,
     outcome: conclude::Outcome,
     /// What went wrong in us, if something did.
     failure: Option<String>,
@@ -217,7 +220,8 @@ impl Exchange {
             learned: None,
             kind: None,
             recorded_output: None,
-            shortened: None,
+            reduced: reducing::Reduced::default(),
+            reducing: reducing::Reducing::Untried,
             outcome: conclude::Outcome::default(),
             failure: None,
             answer: None,

@@ -37,13 +37,14 @@ impl Exchange {
         let holding = self.held_usage(expected);
         let holding = Usage { input: holding.input.saturating_add(self.unseen_tokens()), ..holding };
         let quote = self.asked_quote();
+        let cost = self.with_held_quote(|quote| quote.price.cost(holding));
         let subject = self.subject();
         let planned = |(index, budget): (usize, &Budget)| {
             let open = self.memo.borrow_mut().windows.open(index, budget, now);
             let hold = Hold {
                 key: self.policy.slot_key(budget, &subject),
                 window: open.rule,
-                amount: held(budget.meter, holding, quote.price.cost(holding)),
+                amount: held(budget.meter, holding, cost),
                 cap: budget.cap().filter(|_| !self.exempt),
                 warns: if budget.shadow || self.exempt {
                     [NO_WARNING; WARNINGS_MAX]
@@ -176,17 +177,12 @@ impl Exchange {
 
     /// Who serves, as the price book names it.
     pub(super) fn provider(&self) -> Option<&str> {
-        self.policy.provider.as_deref().or(self.route.provider)
+        self.policy.serves(&self.route)
     }
 
     /// The prompt as counted or estimated; of output what the policy expects.
     pub(super) fn expected_usage(&self) -> Usage {
         self.usage_with(self.prompt_tokens)
-    }
-
-    /// What is held of an expected usage: no more output than the bound that will be put in place.
-    pub(super) fn held_usage(&self, expected: Usage) -> Usage {
-        self.shortened.map_or(expected, |(bound, _)| self.ending_at(expected, bound))
     }
 
     /// The same with answers that end at so many tokens, each of them.

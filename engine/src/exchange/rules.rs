@@ -30,6 +30,10 @@ impl Exchange {
         };
         let blocks = policy.blocks.iter().filter(|block| !block.shadow);
         let block = blocks.into_iter().find(|block| stops(block, &call, now))?;
+        // What it says is known when the body was read.
+        if call.model_may_come && block.message.say("model") {
+            return None;
+        }
         Some(self.refuse(&blocked(block, &asked, &self.accepted), now))
     }
 
@@ -132,7 +136,7 @@ impl Exchange {
             }
             Over::Confirm(confirm) => {
                 let says = self.limit_text(limit, needed, &confirm.message, "");
-                let mut refusal = self.ask(&limit.name, confirm, says, now);
+                let mut refusal = self.ask(&limit.name, confirm, says, self.asked_to(), now);
                 if let Some(rule) = &mut refusal.rule {
                     rule.fields.extend(self.fields(limit, needed));
                 }

@@ -3,7 +3,6 @@
 
 use super::climb::output_for;
 use super::plan::used;
-use super::telling::refusal;
 use super::{Decision, Exchange, Settlement};
 use crate::dialect::Events;
 use crate::ledger::Level;
@@ -172,7 +171,8 @@ impl Exchange {
         let (before, cap) = (planned.reserved?.before, planned.hold.cap?);
         let used = before.used.saturating_add(cap.saturating_sub(before.total()).max(0));
         let told = self.told(budget, planned.hold.amount, now);
-        let refusal = refusal(&told, planned, Level { used, ..before }, &budget.deny()?.action);
+        let level = Level { used, ..before };
+        let refusal = self.refusal(&told, planned, level, &budget.deny()?.action, cap);
         let body = (self.route.dialect.refusal)(&refusal, now).body;
         let number = self.tail.border.as_ref().map_or(0, Border::events);
         self.route.dialect.events.error(&body, number)

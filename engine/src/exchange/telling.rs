@@ -54,42 +54,73 @@ impl Exchange {
     }
 }
 
-/// The refusal of a budget with `level` used by others.
-pub(super) fn refusal(told: &Told<'_>, planned: &Planned, level: Level, deny: &Action) -> Refusal {
-    let (budget, needed, before) = (told.budget, told.needed, level.total());
-    let cap = planned.hold.cap.unwrap_or(budget.limit);
-    let missing = before.saturating_add(needed).saturating_sub(cap);
-    let state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
-    let mut state = state.until_refused(Some(cap));
-    let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
-    let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
-        return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
-    };
-    state.upgrade_url.clone_from(upgrade_url);
-    let template = if state.remaining() == 0 { exhausted } else { short };
-    let (message, language) = if told.unread { Default::default() } else { state.message(template, told) };
-    // Where calls are counted there is no shorter one, and where nothing is left there will be something.
-    // Of a window's quota the prompt alone decides, where an answer may end where the rest does.
-    let never = match kind {
-        RefusalKind::Rate => needed > cap && budget.meter != Meter::RequestsInFlight,
-        _ => (told.prompt > cap || (told.whole && needed > cap)) && state.remaining() > 0,
-    };
-    if never {
-        return never_fits(state, needed, cap);
+impl Exchange {
+    /// The refusal of a budget with `level` used by others, of a call that may not come to more than `cap` with it.
+    pub(super) fn refusal(
+        &self,
+        told: &Told<'_>,
+        planned: &Planned,
+        level: Level,
+        deny: &Action,
+        cap: Amount,
+    ) -> Refusal {
+        let (budget, needed, before) = (told.budget, told.needed, level.total());
+        let missing = before.saturating_add(needed).saturating_sub(cap);
+        let state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
+        let mut state = state.until_refused(Some(cap));
+        let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
+        let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
+            return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
+        };
+        state.upgrade_url.clone_from(upgrade_url);
+        let sooner = self.sooner(planned, level, needed, told.now);
+        // It ends, or has another limit then, whatever the window says.
+        let sooner = sooner.filter(|at| state.resets_at.is_none_or(|resets| *at < resets));
+        if let Some(at) = sooner {
+            state.resets_at = Some(at);
+        }
+        // It holds by what the ladder puts in place already: there is no less of it. Where nothing is left there will be
+        // something, for less than that.
+        let never = needed > cap && (kind == RefusalKind::Rate || state.remaining() > 0);
+        if sooner.is_none() && (never || budget.meter.count(cap) == 0) {
+            return never_fits(state, needed, cap);
+        }
+        let template = if state.remaining() == 0 { exhausted } else { short };
+        let (message, language) =
+            if told.unread { Default::default() } else { state.message(template, told) };
+        Refusal { language, budget: Some(state), ..Refusal::other(kind, message) }
     }
-    Refusal { language, budget: Some(state), ..Refusal::other(kind, message) }
+
+    /// When the call fits because the budget is over then, or an exception from its limit is.
+    fn sooner(&self, planned: &Planned, level: Level, needed: Amount, now: EpochMs) -> Option<EpochMs> {
+        let budget = self.policy.budgets.get(planned.budget)?;
+        let ends = budget.term.until;
+        let other =
+            self.policy.limit_after(planned.budget, &self.identity, now).and_then(|(until, other)| {
+                let Some(cap) = other.cap() else { return Some(until) };
+                let missing = level.total().saturating_add(needed).saturating_sub(cap);
+                if missing <= 0 {
+                    return Some(until);
+                }
+                let fits = planned.open.free_at(missing, level, now).filter(|_| needed <= cap)?;
+                Some(fits.max(until))
+            });
+        ends.into_iter().chain(other).min()
+    }
 }
 
 /// More than a full bucket or a whole window holds: waiting does not help, so no time is named and no retry asked for.
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
-    let message = format!(
-        "This request needs about {}{} at once, and `{}` allows {}. Shorten it, or lower its output bound.",
-        state.meter.display(needed),
-        state.meter.unit_text(),
-        state.rule,
-        state.meter.display(cap)
-    );
+    let (rule, unit) = (&state.rule, state.meter.unit_text());
+    let message = if state.meter.count(cap) == 0 {
+        format!("`{rule}` allows none of this: waiting does not change that.")
+    } else {
+        let (needed, cap) = (state.meter.display(needed), state.meter.display(cap));
+        format!(
+            "This request needs about {needed}{unit} at once, and `{rule}` allows {cap}. Shorten it, or lower its output bound."
+        )
+    };
     Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 

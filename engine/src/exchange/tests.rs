@@ -12,6 +12,7 @@ use std::collections::HashMap;
 mod budgets;
 mod ladder;
 mod looks;
+mod reducing;
 mod rules;
 mod tails;
 

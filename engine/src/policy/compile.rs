@@ -63,7 +63,7 @@ impl Compiler<'_> {
             self.errors
                 .add("version", format!("unknown version `{}`; this release reads 1", document.version));
         }
-        if document.name.is_empty() || document.name.len() > 64 {
+        if document.name.is_empty() || document.name.chars().count() > 64 {
             self.errors.add(
                 "name",
                 "a name of 1 to 64 characters is needed: it keeps budgets of two policies apart",

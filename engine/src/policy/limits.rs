@@ -38,6 +38,25 @@ impl Policy {
         self.exempt.iter().any(|exempt| lasts(exempt.until, now) && identity.meets(&exempt.who))
     }
 
+    /// When a budget, by its place among all, has another limit than now for this caller, if that is to come: then, and
+    /// the budget with that limit.
+    #[must_use]
+    pub fn limit_after(
+        &self,
+        budget: usize,
+        identity: &Identity,
+        now: EpochMs,
+    ) -> Option<(EpochMs, &Budget)> {
+        let declared = self
+            .declared()
+            .iter()
+            .find(|declared| declared.alternatives.iter().any(|other| other.budget == budget))?;
+        let is_met = |other: &&Alternative| lasts(other.until, now) && identity.meets(&other.who);
+        let until = declared.alternatives.iter().find(is_met)?.until?;
+        let then = self.alternative(declared, identity, until).map_or(declared, |(_, other)| other);
+        Some((until, then))
+    }
+
     pub(super) fn alternative<'p>(
         &'p self,
         budget: &Budget,

@@ -45,6 +45,7 @@ pub use window::{CalendarUnit, OpenWindow, Window};
 pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
+use crate::dialect::Route;
 use crate::json::Pointer;
 use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
 use crate::price::Prices;
@@ -249,6 +250,18 @@ impl Policy {
     /// Everything that is wrong with it, at once, each with its JSON path.
     pub fn parse(json: &[u8]) -> Result<Self, PolicyErrors> {
         compile::compile(json)
+    }
+
+    /// Who serves a call, as the price book names it: the policy's own word, but for an API that this provider is known
+    /// not to speak. OpenAI and Azure's OpenAI speak OpenAI's alone.
+    #[must_use]
+    pub fn serves<'a>(&'a self, route: &'a Route) -> Option<&'a str> {
+        let own = self.provider.as_deref();
+        let speaks_openai = ["openai", "azure"].iter().any(|name| route.dialect.name.starts_with(name));
+        match own {
+            Some("openai" | "azure") if !speaks_openai => route.provider.or(own),
+            _ => own.or(route.provider),
+        }
     }
 
     /// Whether some step of some budget changes requests.

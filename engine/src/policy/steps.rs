@@ -3,7 +3,7 @@
 //! Called by [`super::compile`], and for the arithmetic of overage by the exchange.
 
 use super::compile::Compiler;
-use super::{Action, Budget, Step, amounts, wire};
+use super::{Action, Step, amounts, wire};
 use crate::units::{Amount, Meter, NanoUsd};
 
 /// OpenAI's Responses take no lower bound:
@@ -76,13 +76,6 @@ const fn price_key(meter: Meter) -> Option<&'static str> {
         Meter::Requests => Some("usd_per_request"),
         Meter::Usd => Some("usd_per_usd"),
         Meter::RequestsInFlight => None,
-    }
-}
-
-impl Budget {
-    /// Whether answers may be shortened to what is left.
-    pub(crate) fn shortens(&self) -> bool {
-        self.enforced().any(|step| matches!(step.action, Action::Clamp { bound: Some(_), .. }))
     }
 }
 

@@ -190,8 +190,13 @@ fn days_follow_the_zone_and_its_clock_changes() {
         let open = window.open(0, at(now));
         assert_eq!((open.rule, open.seconds), (WindowRule::Until(at(end)), seconds), "{now}");
     }
-    let open = window.open(0, at("2026-11-22T12:00:00Z"));
-    assert_eq!(open.resets_at_text(Some(EpochMs(0)), EpochMs(0)), "at midnight PST");
+    let now = at("2026-11-22T12:00:00Z");
+    let open = window.open(0, now);
+    assert_eq!(open.resets_at_text(open.end(), now), "at midnight PST");
+    // Something else ends before the window does.
+    assert_eq!(open.resets_at_text(Some(at("2026-11-22T21:30:00Z")), now), "at 13:30 PST");
+    let late = at("2026-11-22T07:30:00Z");
+    assert_eq!(open.resets_at_text(Some(at("2026-11-22T08:00:00Z")), late), "on November 22 at midnight PST");
 }
 
 #[test]

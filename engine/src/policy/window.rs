@@ -151,6 +151,16 @@ impl OpenWindow {
     /// `at midnight PST`, `on December 1 at midnight PST`, `in 12 seconds`, or `when a request ends`.
     #[must_use]
     pub fn resets_at_text(&self, at: Option<EpochMs>, now: EpochMs) -> String {
+        // Something else than the window ends first: a budget's last day, an exception.
+        let sooner = at.filter(|at| self.end().is_some_and(|end| *at < end));
+        if let (Some((end, _)), Some(at)) = (&self.ends, sooner)
+            && let (Some(at), Some(now)) = (zoned(at, end.time_zone()), zoned(now, end.time_zone()))
+        {
+            let clock = format!("at {} {}", clock_text(&at), at.strftime("%Z"));
+            let day =
+                if at.date() == now.date() { String::new() } else { at.strftime("on %B %-d ").to_string() };
+            return day + &clock;
+        }
         let Some((end, unit)) = &self.ends else {
             let in_time = |at| format!("in {}", duration_text(now.seconds_until(at)));
             return at.map_or_else(|| "when a request ends".to_owned(), in_time);
@@ -293,6 +303,10 @@ fn hour(at: &Zoned) -> Option<(i64, Zoned)> {
     let change = at.time_zone().following(at.timestamp()).next().map(|change| change.timestamp());
     let end = change.map_or(end, |change| change.min(end));
     Some((start, end.to_zoned(at.time_zone().clone())))
+}
+
+fn zoned(at: EpochMs, zone: &TimeZone) -> Option<Zoned> {
+    Some(Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone.clone()))
 }
 
 fn clock_text(at: &Zoned) -> String {

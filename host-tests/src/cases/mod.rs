@@ -13,6 +13,7 @@ mod expect;
 pub mod filter;
 mod format;
 mod matcher;
+mod names;
 mod native;
 mod real;
 mod scripted;

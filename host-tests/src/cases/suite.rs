@@ -3,6 +3,7 @@
 use super::body::expand;
 use super::expect::{Difference, differences};
 use super::format::{Case, File, ScriptedAnswer, Step};
+use super::names;
 use super::{Exchange, Run, Runner, Seen};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -81,8 +82,15 @@ impl Suite {
     fn add(&mut self, text: &str) -> Result<(), String> {
         let file: File = serde_json::from_str(text).map_err(|error| {
             let is_object = text.trim_start().starts_with('{');
-            if is_object { error.to_string() } else { "a scenario file is an object with `cases`".to_owned() }
+            if is_object {
+                names::hinted(&error)
+            } else {
+                "a scenario file is an object with `cases`".to_owned()
+            }
         })?;
+        if let Some(wrong) = file.cases.iter().find_map(names::no_runner) {
+            return Err(wrong);
+        }
         self.policies.extend(file.policies);
         self.bodies.extend(file.bodies);
         self.answers.extend(file.answers);
@@ -104,14 +112,21 @@ impl Suite {
         self.cases.iter().map(|case| case.name.as_str())
     }
 
-    /// Whether some step of the case at this place says what must happen.
+    /// Why the case at this place tests nothing, if no step of it says what must happen.
     #[must_use]
-    pub fn expects(&self, case: usize) -> bool {
-        let says = |value: Option<&Value>| {
-            value.is_some_and(|value| value.as_object().is_some_and(|all| !all.is_empty()))
-        };
-        let steps = self.cases.get(case).into_iter().flat_map(|case| &case.steps);
-        steps.into_iter().any(|step| says(step.get("expect")) || says(step.get("on")))
+    pub fn tests_nothing(&self, case: usize) -> Option<String> {
+        let steps = &self.cases.get(case)?.steps;
+        if steps.iter().any(names::says) {
+            return None;
+        }
+        let misspelt = steps.iter().enumerate().find_map(|(i, step)| {
+            let why = self.step(step, &[]).err()?;
+            Some(format!("step {}: {why}", i + 1))
+        });
+        Some(
+            misspelt
+                .unwrap_or_else(|| "a scenario says what must happen: give a step an `expect`".to_owned()),
+        )
     }
 
     /// The policy of the case at this place.
@@ -236,7 +251,9 @@ impl Suite {
 
     fn policy(&self, case: &Case) -> Result<Value, String> {
         let mut policy = match &case.policy {
-            Value::Null if self.policy.is_null() => return Err("no policy".to_owned()),
+            Value::Null if self.policy.is_null() => {
+                return Err("no policy: put it beside, as `NAME.json` of `NAME.test.json`, or give the case one as `policy`".to_owned());
+            }
             Value::Null => self.policy.clone(),
             Value::String(name) => self.policies.get(name).cloned().ok_or(format!("no policy `{name}`"))?,
             inline => inline.clone(),
@@ -247,6 +264,7 @@ impl Suite {
 
     /// A step as this runner takes it: names replaced by what they stand for, `on` merged.
     fn step(&self, step: &Value, tags: &[&str]) -> Result<Step, String> {
+        let written = step;
         let mut step = step.clone();
         let fields = step.as_object_mut().ok_or("a step is an object")?;
         let on = fields.remove("on").unwrap_or_default();
@@ -263,7 +281,8 @@ impl Suite {
         named(fields.get_mut("answer"), &self.answers)?;
         named(fields.get_mut("call").and_then(|call| call.get_mut("body")), &self.bodies)?;
         expand(&mut step);
-        serde_json::from_value(step).map_err(|error| error.to_string())
+        let step = serde_json::from_value(step).map_err(|error| names::hinted(&error))?;
+        names::looks_at_nothing(&step, written).map_or(Ok(step), Err)
     }
 }
 

@@ -13,18 +13,55 @@ use tokenstile_engine::price::providers;
 /// Copies that are put right before the rest is left for the next time.
 const REPAIRS_MAX: usize = 12;
 
+/// What is wrong, and what is left of the policy without it.
+pub(super) struct Mistakes {
+    /// Everything that the engine says, at its place.
+    pub(super) findings: Vec<Finding>,
+    /// The copy that was put right, if the engine takes it.
+    pub(super) mended: Option<Mended>,
+}
+
+/// A policy whose wrong shapes were put right.
+pub(super) struct Mended {
+    /// The copy.
+    pub(super) copy: Value,
+    /// Where it is not as it was written.
+    repaired: Vec<String>,
+}
+
+impl Mended {
+    /// Whether what was put right is the whole policy's, or what models cost: then little can be said of its rules.
+    pub(super) fn is_vague(&self) -> bool {
+        let decides = ["prices", "provider", "identity"];
+        self.repaired.iter().any(|path| decides.iter().any(|key| meet(key, path)))
+    }
+
+    /// Whether this place stands in a rule of which something was put right.
+    pub(super) fn concerns(&self, path: &str) -> bool {
+        let rule = |path: &str| path.split_inclusive(']').next().unwrap_or_default().to_owned();
+        self.repaired.iter().any(|repaired| meet(&rule(repaired), path))
+    }
+}
+
 /// Everything that the engine says is wrong, at its place.
-pub(super) fn find(source: &Source) -> Vec<Finding> {
+pub(super) fn find(source: &Source) -> Mistakes {
     let document = serde_json::from_str(&source.strict).unwrap_or_default();
-    errors(source).into_iter().map(|error| finding(source, &document, error)).collect()
+    let (errors, mended) = read(source);
+    let findings = errors.into_iter().map(|error| finding(source, &document, error)).collect();
+    Mistakes { findings, mended }
 }
 
 /// Everything that the engine says is wrong.
 pub(super) fn errors(source: &Source) -> Vec<PolicyError> {
+    read(source).0
+}
+
+fn read(source: &Source) -> (Vec<PolicyError>, Option<Mended>) {
     let mut copy: Value = match serde_json::from_str(&source.strict) {
         Ok(copy) => copy,
         Err(error) => {
-            return vec![PolicyError { path: String::new(), message: format!("not valid JSON: {error}") }];
+            let message = format!("not valid JSON: {error}");
+            return (vec![PolicyError { path: String::new(), message }], None);
         }
     };
     let mut told: Vec<PolicyError> = Vec::new();
@@ -38,7 +75,7 @@ pub(super) fn errors(source: &Source) -> Vec<PolicyError> {
         };
         let new: Vec<PolicyError> = errors.iter().filter(|error| fresh(error)).cloned().collect();
         let before = repaired.len();
-        repaired.extend(errors.iter().filter_map(|error| repair(&mut copy, error)));
+        repaired.extend(errors.iter().filter_map(|error| repair(&mut copy, error)).flatten());
         told.extend(new);
         if repaired.len() == before {
             break;
@@ -48,7 +85,8 @@ pub(super) fn errors(source: &Source) -> Vec<PolicyError> {
     if !repaired.is_empty() {
         told.extend(twice(&source.root, "").into_iter().filter(|error| !text_errors.contains(error)));
     }
-    told
+    let mended = errors.is_empty().then_some(Mended { copy, repaired });
+    (told, mended)
 }
 
 /// Keys that stand twice, which a copy does not show.
@@ -84,19 +122,24 @@ fn meet(a: &str, b: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || short.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Puts a wrong shape right, somehow, so that what lies beside it is read. Gives the place.
-fn repair(copy: &mut Value, error: &PolicyError) -> Option<String> {
+/// Puts a wrong shape right, somehow, so that what lies beside it is read. Gives the places that are not as written.
+fn repair(copy: &mut Value, error: &PolicyError) -> Option<Vec<String>> {
     let quoted = |text: &str| error.message.strip_prefix(text)?.split('`').nth(1).map(str::to_owned);
     let within =
         |key: &str| if error.path.is_empty() { key.to_owned() } else { format!("{}.{key}", error.path) };
     if let Some(key) = quoted("unknown field ") {
-        at(copy, &error.path)?.as_object_mut()?.remove(&key)?;
-        return Some(within(&key));
+        let fields = at(copy, &error.path)?.as_object_mut()?;
+        let value = fields.remove(&key)?;
+        let meant = key_meant(&error.message).filter(|meant| !fields.contains_key(meant));
+        if let Some(meant) = &meant {
+            fields.insert(meant.clone(), value);
+        }
+        return Some([Some(key), meant].iter().flatten().map(|key| within(key)).collect());
     }
     if let Some(key) = quoted("missing field ") {
         // Of some kind or other: the next reading says which.
         at(copy, &error.path)?.as_object_mut()?.insert(key.clone(), json!("x"));
-        return Some(within(&key));
+        return Some(vec![within(&key)]);
     }
     let expected = error.message.split_once("expected ").map(|(_, rest)| rest)?;
     let right = if error.message.starts_with("unknown value ") {
@@ -113,7 +156,7 @@ fn repair(copy: &mut Value, error: &PolicyError) -> Option<String> {
         return None;
     };
     *at(copy, &error.path)? = right;
-    Some(error.path.clone())
+    Some(vec![error.path.clone()])
 }
 
 /// The value at a path of the engine's.
@@ -153,7 +196,9 @@ fn finding(Source { root, strict }: &Source, document: &Value, error: PolicyErro
         Some((what, known)) => {
             let (what, meant) = what.trim_end_matches(": ").split_once(": ").unwrap_or((what, ""));
             let what = what.trim_end_matches([' ', ':']).to_owned();
-            (what, Some(format!("{meant}known here: {known}")))
+            let near = key_meant(&message).filter(|_| meant.is_empty());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            (what, Some(format!("{near}{meant}known here: {known}")))
         }
         None => (message, help),
     };
@@ -170,6 +215,16 @@ fn in_quotes(node: &Node, strict: &str, message: &str) -> Option<String> {
     };
     number.parse::<f64>().ok().filter(|number| *number >= 0.0)?;
     Some(format!("write it as text: \"{number}\""))
+}
+
+/// The key or word that was probably meant, of those that the engine knows; it sees no letters that changed places.
+fn key_meant(message: &str) -> Option<String> {
+    let (what, known) = message.split_once("expected one of ")?;
+    if let Some((_, meant)) = what.split_once("did you mean `") {
+        return meant.split('`').next().map(str::to_owned);
+    }
+    let name = what.split('`').nth(1)?;
+    nearest(name, known.split('`').skip(1).step_by(2)).map(str::to_owned)
 }
 
 /// What was probably meant by a name that the engine does not know.
@@ -201,7 +256,7 @@ fn nearest_name(document: &Value, message: &str) -> Option<String> {
 }
 
 /// The known name that is so near that it was probably meant.
-pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
     let name = plain(name);
     let far = |known: &str| strsim::damerau_levenshtein(&name, &plain(known));

@@ -10,7 +10,8 @@ mod sentences;
 mod text;
 mod warnings;
 
-pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics};
+pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics, not_known};
+pub(crate) use mistakes::nearest;
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
 pub use text::{text, unmarked};
@@ -46,7 +47,7 @@ pub struct Finding {
 }
 
 /// The kinds of warnings: [`Finding::code`].
-pub const WARNINGS: [&str; 13] = [
+pub const WARNINGS: [&str; 15] = [
     "dead-rule",
     "dead-source",
     "forbidden-model",
@@ -55,12 +56,29 @@ pub const WARNINGS: [&str; 13] = [
     "lost-capability",
     "no-stop",
     "no-worst-case",
+    "other-api",
     "shadowed-rule",
     "shared-conversation",
     "shorter-context",
     "unknown-model",
+    "unpriced-tier",
     "useless-downgrade",
 ];
+
+/// The warnings of [`WARNINGS`] that weigh one rule against others. Where a mistake stands among these, nobody knows.
+const OF_SEVERAL_RULES: [&str; 5] =
+    ["dead-rule", "forbidden-model", "no-stop", "no-worst-case", "shadowed-rule"];
+
+/// Which warnings were looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// All.
+    All,
+    /// Those that concern one rule, in rules without a mistake.
+    RuleByRule,
+    /// None: what the policy says is not clear enough.
+    None,
+}
 
 /// A policy that was looked at.
 #[derive(Debug)]
@@ -69,6 +87,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// The policy, if nothing is wrong.
     pub policy: Option<Sound>,
+    /// Which warnings are among the findings.
+    pub judged: Judged,
 }
 
 impl Checked {
@@ -77,7 +97,7 @@ impl Checked {
     pub fn no_json(span: Range<usize>, message: String, help: Option<String>) -> Self {
         let (severity, path) = (Severity::Error, String::new());
         let finding = Finding { severity, code: "not-json", path, span, message, help };
-        Self { findings: vec![finding], policy: None }
+        Self { findings: vec![finding], policy: None, judged: Judged::None }
     }
 }
 
@@ -137,19 +157,41 @@ pub fn check(text: &str, now: EpochMs) -> Checked {
             return Checked::no_json(span, lower(&message), help);
         }
     };
-    let mut findings = mistakes::find(&source);
-    let policy = Policy::parse(source.strict.as_bytes()).ok();
-    let policy = policy.filter(|_| findings.is_empty()).map(|policy| Sound {
-        policy,
-        document: serde_json::from_str(&source.strict).unwrap_or_default(),
-        declared: source.root.member("budgets").map_or(0, |budgets| budgets.value.items().len()),
-        strict: source.strict.clone(),
-    });
-    if let Some(sound) = &policy {
+    let mistakes::Mistakes { mut findings, mended } = mistakes::find(&source);
+    let declared = source.root.member("budgets").map_or(0, |budgets| budgets.value.items().len());
+    let policy = Some(&source.strict).filter(|_| findings.is_empty());
+    let policy = policy.and_then(|strict| Sound::read(strict.clone(), declared));
+    let judged = if let Some(sound) = &policy {
         findings.extend(warnings::find(&source.root, sound, now));
-    }
+        Judged::All
+    } else if let Some(warnings) = mended.and_then(|mended| beside(&source.root, &mended, declared, now)) {
+        findings.extend(warnings);
+        Judged::RuleByRule
+    } else {
+        Judged::None
+    };
     findings.sort_by_key(|finding| (finding.severity, finding.span.start));
-    Checked { findings, policy }
+    Checked { findings, policy, judged }
+}
+
+/// What is to be warned of beside mistakes, if they leave enough of the policy.
+fn beside(
+    root: &jsonc::Node,
+    mended: &mistakes::Mended,
+    declared: usize,
+    now: EpochMs,
+) -> Option<Vec<Finding>> {
+    let sound = Sound::read(mended.copy.to_string(), declared).filter(|_| !mended.is_vague())?;
+    let mut found = warnings::find(root, &sound, now);
+    found.retain(|one| !OF_SEVERAL_RULES.contains(&one.code) && !mended.concerns(&one.path));
+    Some(found)
+}
+
+impl Sound {
+    fn read(strict: String, declared: usize) -> Option<Self> {
+        let policy = Policy::parse(strict.as_bytes()).ok()?;
+        Some(Self { policy, document: serde_json::from_str(&strict).unwrap_or_default(), declared, strict })
+    }
 }
 
 fn lower(text: &str) -> String {

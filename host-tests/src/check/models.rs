@@ -7,11 +7,16 @@ use tokenstile_engine::usage::Usage;
 
 /// What a call to this model costs under the policy.
 pub(super) fn quote(policy: &Policy, model: &str, now: EpochMs) -> Quote {
+    quote_in(policy, model, ServiceTier::Standard, now)
+}
+
+/// The same in a service tier.
+pub(super) fn quote_in(policy: &Policy, model: &str, tier: ServiceTier, now: EpochMs) -> Quote {
     policy.prices.quote(&PriceQuery {
         provider: policy.provider.as_deref(),
         requested: model,
         answered: "",
-        tier: ServiceTier::named("standard"),
+        tier,
         place: "",
         at: now,
     })

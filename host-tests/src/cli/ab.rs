@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     if builder.without_subject > 0 {
         let (calls, subject) = (builder.without_subject, &args.subject);
-        eprintln!("tokenstile: {calls} records of the experiment have no `{subject}` and are left out");
+        tell!("tokenstile: {calls} records of the experiment have no `{subject}` and are left out");
     }
     let experiment = builder.finish(&weights)?;
     super::report::write(args.html.as_deref(), || html::ab::page(&args.experiment, &experiment))?;

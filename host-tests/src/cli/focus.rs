@@ -37,6 +37,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if builder.without_time == 0 {
         return Ok(status);
     }
-    eprintln!("tokenstile: {} records have no time and are in no row", builder.without_time);
+    tell!("tokenstile: {} records have no time and are in no row", builder.without_time);
     Ok(ExitCode::from(1))
 }

@@ -49,6 +49,6 @@ pub(crate) fn man(args: &ManArgs, command: clap::Command) -> Result<ExitCode, Fa
     };
     let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     written.map_err(|error| format!("cannot write to `{}`: {error}", folder.display()))?;
-    eprintln!("tokenstile: the pages are in `{}`", folder.display());
+    tell!("tokenstile: the pages are in `{}`", folder.display());
     Ok(ExitCode::SUCCESS)
 }

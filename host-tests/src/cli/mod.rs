@@ -111,6 +111,13 @@ pub(crate) fn say(text: &str) -> Result<(), String> {
     }
 }
 
+/// Puts a line of talk on standard error. Names and lines that are quoted there may be anybody's: they steer no terminal; and
+/// nobody who listens no longer is a failure.
+pub(crate) fn talk(line: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(out, "{}", printable(line));
+}
+
 /// Reads a file; `-` is standard input.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     if file == Path::new("-") {
@@ -131,6 +138,12 @@ pub(crate) fn time(text: &str) -> Result<EpochMs, String> {
     };
     let wrong = "a day is written as 2026-11-30, a time as 2026-11-30T12:00:00Z";
     at.map(|at| EpochMs(at.as_millisecond())).map_err(|_| wrong.to_owned())
+}
+
+/// A path on the command line. Without its slash it would be of no API, and pass unmetered.
+pub(crate) fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/');
+    is_path.then(|| text.to_owned()).ok_or_else(|| format!("a path begins with `/`, such as `/{text}`"))
 }
 
 /// How many workers, on the command line.

@@ -78,7 +78,7 @@ fn replay(args: &Args) -> Result<Report, Failure> {
 fn tell(args: &Args, report: &Report) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.html {
         write_whole(path, html::page(report).as_bytes())?;
-        eprintln!("tokenstile: wrote {}", path.display());
+        tell!("tokenstile: wrote {}", path.display());
     }
     let text = if args.json {
         let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 pub(crate) fn write(path: Option<&Path>, page: impl FnOnce() -> String) -> Result<(), String> {
     let Some(path) = path else { return Ok(()) };
     super::replay::write_whole(path, page().as_bytes())?;
-    eprintln!("tokenstile: wrote {}", path.display());
+    tell!("tokenstile: wrote {}", path.display());
     Ok(())
 }
 
@@ -79,13 +79,13 @@ pub(crate) fn write(path: Option<&Path>, page: impl FnOnce() -> String) -> Resul
 pub(crate) fn tell(seen: &Seen) -> ExitCode {
     const SHOWN: usize = 5;
     if seen.duplicates > 0 {
-        eprintln!("tokenstile: {} records came more than once and are counted once", seen.duplicates);
+        tell!("tokenstile: {} records came more than once and are counted once", seen.duplicates);
     }
     for bad in seen.bad.iter().take(SHOWN) {
-        eprintln!("tokenstile: {}: {}", bad.place, bad.why);
+        tell!("tokenstile: {}: {}", bad.place, bad.why);
     }
     if seen.bad.len() > SHOWN {
-        eprintln!("tokenstile: and {} more lines that cannot be read", seen.bad.len() - SHOWN);
+        tell!("tokenstile: and {} more lines that cannot be read", seen.bad.len() - SHOWN);
     }
     ExitCode::from(u8::from(!seen.bad.is_empty()))
 }

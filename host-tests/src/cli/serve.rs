@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let threads = if args.workers > 1 { format!(" with {} workers", args.workers) } else { String::new() };
     println!("tokenstile listens on {}{threads}; Ctrl-C ends it", server.url());
     super::until_interrupted()?;
-    eprintln!("tokenstile: ending; what is in flight gets {} seconds", GRACE.as_secs());
+    tell!("tokenstile: ending; what is in flight gets {} seconds", GRACE.as_secs());
     server.stop(GRACE);
     Ok(ExitCode::SUCCESS)
 }
@@ -116,11 +116,11 @@ fn show(line: &LogLine, records: Option<&Mutex<File>>) {
             // A full disk must not stop traffic; the record still goes somewhere.
             let written = file.lock().map(|mut file| writeln!(file, "{record}"));
             if !matches!(written, Ok(Ok(()))) {
-                eprintln!("{text}");
+                tell!("{text}");
             }
         }
-        (Some(_), None) => eprintln!("{text}"),
-        (None, _) => eprintln!("{}: {text}", format!("{:?}", line.level).to_lowercase()),
+        (Some(_), None) => tell!("{text}"),
+        (None, _) => tell!("{}: {text}", format!("{:?}", line.level).to_lowercase()),
     }
 }
 

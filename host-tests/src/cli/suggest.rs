@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         None => say(&text)?,
         Some(path) => {
             write_whole(path, text.as_bytes())?;
-            eprintln!("tokenstile: wrote {}", path.display());
+            tell!("tokenstile: wrote {}", path.display());
         }
     }
     Ok(ExitCode::SUCCESS)

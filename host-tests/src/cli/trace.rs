@@ -146,11 +146,11 @@ impl Bar {
 /// Tells what could not be read, on standard error.
 pub(crate) fn tell_bad(read: &Ordered) {
     for bad in &read.bad {
-        eprintln!("tokenstile: {}: {}", bad.place, bad.why);
+        tell!("tokenstile: {}: {}", bad.place, bad.why);
     }
     let more = read.bad_count.saturating_sub(read.bad.len() as u64);
     if more > 0 {
-        eprintln!("tokenstile: and {more} more lines that cannot be read");
+        tell!("tokenstile: and {more} more lines that cannot be read");
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn steps(policy: &Policy, request: &Request, now: EpochMs) -> Vec<Ste
             said(format!("{method} {path} is none that is known; the policy's `unknown` {rule}"))
         }
         Recognised::Metered(route) => {
-            let provider = policy.provider.as_deref().or(route.provider).unwrap_or("unknown");
+            let provider = policy.serves(&route).unwrap_or("unknown");
             let mut steps =
                 said(format!("{method} {path} speaks `{}`; the provider is {provider}", route.dialect.name));
             let (length, max) = (request.body.len(), policy.max_body_bytes);
@@ -88,7 +88,7 @@ fn cost(policy: &Policy, route: &Route, facts: &Facts, request: &Request, now: E
     let stated = if facts.fast { "fast" } else { &facts.service_tier };
     let tier = ServiceTier::named(stated);
     let quote = policy.prices.quote(&PriceQuery {
-        provider: policy.provider.as_deref().or(route.provider),
+        provider: policy.serves(route),
         requested: &facts.model,
         answered: "",
         tier,

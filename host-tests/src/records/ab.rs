@@ -9,37 +9,14 @@
 
 use super::Record;
 use super::dimension::Dimension;
+use super::measure::MEASURES;
 use serde_json::{Value, json};
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 use tokenstile_engine::policy::HOLDOUT;
 
-/// What is measured of a call.
-type Measure = fn(&Record) -> f64;
-
-/// What is compared by call.
-pub const MEASURES: [(&str, Measure); 7] = [
-    ("cost_nano_usd", |record| float(record.cost_nano_usd)),
-    ("output_tokens", |record| record.usage.output as f64),
-    ("duration_ms", |record| float(record.duration_ms)),
-    ("errors", |record| flag(record.ending == "error")),
-    ("refusals", |record| flag(record.ending == "refused")),
-    // A call that is tried again comes once more: of the calls, those that are such.
-    ("retries", |record| flag(record.retry_count > 0)),
-    ("hang_ups", |record| flag(record.ending == "cut")),
-];
-
 /// Below this, the shares of subjects are not those of the split.
 pub const MISMATCH_P: f64 = 0.001;
-
-#[expect(clippy::cast_precision_loss, reason = "statistics")]
-fn float(number: i64) -> f64 {
-    number as f64
-}
-
-fn flag(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
 
 /// Calls of one subject, and the sums of what is measured.
 #[derive(Debug, Clone, Default)]
@@ -124,8 +101,8 @@ impl Builder {
         }
         let subject = self.arms.entry(arm.clone()).or_default().entry(name).or_default();
         subject.calls += 1.0;
-        for (sum, (_, measure)) in subject.sums.iter_mut().zip(MEASURES) {
-            *sum += measure(record);
+        for (sum, measure) in subject.sums.iter_mut().zip(MEASURES) {
+            *sum += (measure.of)(record);
         }
     }
 
@@ -210,13 +187,15 @@ impl Experiment {
     pub fn sentences(&self) -> Vec<String> {
         let Some(first) = self.arms.first() else { return Vec::new() };
         let sentence = |arm: &Arm| {
-            let differs = MEASURES.iter().enumerate().filter_map(|(measure, (name, _))| {
-                let difference = self.difference(arm, measure).filter(Difference::is_certain)?;
-                let of_first = first.means.get(measure).map(|mean| mean.0).filter(|mean| *mean > 0.0);
-                let more = if difference.of > 0.0 { "more" } else { "less" };
+            let differs = MEASURES.iter().enumerate().filter_map(|(i, measure)| {
+                let difference = self.difference(arm, i).filter(Difference::is_certain)?;
+                let of_first = first.means.get(i).map(|mean| mean.0).filter(|mean| *mean > 0.0);
+                let more = if difference.of > 0.0 { "higher" } else { "lower" };
                 Some(match of_first {
-                    Some(mean) => format!("{:.1}% {more} {name}", difference.of.abs() / mean * 100.0),
-                    None => format!("{more} {name}"),
+                    Some(mean) => {
+                        format!("{} {:.1}% {more}", measure.label, difference.of.abs() / mean * 100.0)
+                    }
+                    None => format!("{} {more}", measure.label),
                 })
             });
             let differs: Vec<String> = differs.collect();
@@ -231,9 +210,12 @@ impl Experiment {
     #[must_use]
     pub fn json(&self) -> Value {
         let arm = |arm: &Arm| {
-            let measures = MEASURES.iter().enumerate().map(|(i, (name, _))| {
+            let measures = MEASURES.iter().enumerate().map(|(i, measure)| {
                 let difference = self.difference(arm, i).map(|d| json!({"of": d.of, "margin": d.margin}));
-                ((*name).to_owned(), json!({"mean": arm.means.get(i).map(|m| m.0), "difference": difference}))
+                (
+                    measure.name.to_owned(),
+                    json!({"mean": arm.means.get(i).map(|m| m.0), "difference": difference}),
+                )
             });
             let measures: serde_json::Map<String, Value> = measures.collect();
             json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures})
@@ -255,14 +237,15 @@ impl Experiment {
         }
         for arm in &self.arms {
             text += &format!("{}: {} subjects, {} requests\n", arm.name, arm.subjects, arm.calls);
-            for (i, (name, _)) in MEASURES.iter().enumerate() {
+            for (i, measure) in MEASURES.iter().enumerate() {
                 let mean = arm.means.get(i).map_or(0.0, |mean| mean.0);
-                text += &format!("  {name} by request: {mean:.4}");
+                text += &format!("  {} by request: {}", measure.label, measure.unit.mean(mean));
                 if let Some(d) =
                     self.difference(arm, i).filter(|_| self.arms.first().is_some_and(|f| f.name != arm.name))
                 {
                     let sure = if d.is_certain() { "a difference" } else { "no certain difference" };
-                    text += &format!(", {:+.4} ± {:.4}: {sure}", d.of, d.margin);
+                    let (of, margin) = measure.unit.difference(d.of, d.margin);
+                    text += &format!(", {of} {margin}: {sure}");
                 }
                 text.push('\n');
             }

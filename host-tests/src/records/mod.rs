@@ -12,6 +12,7 @@ pub mod dimension;
 pub mod focus;
 pub mod forecast;
 pub mod html;
+pub mod measure;
 pub mod money;
 mod plots;
 pub mod reconcile;

@@ -1,7 +1,9 @@
 //! The cost record as it is read back. It owns the fields that exports need, and what a record's time is; the type
 //! that writes them is the engine's. Fields that a record has and this type does not know are left alone.
 
-use serde::Deserialize;
+use crate::replay::trace::plausible;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use tokenstile_engine::price::{Price, PriceQuery, Prices, Quote, ServiceTier, Unit};
 use tokenstile_engine::units::EpochMs;
@@ -67,12 +69,15 @@ pub struct Record {
     /// `complete`, `cut`, `stopped`, `error`, `refused` or `abandoned`.
     pub ending: String,
     /// What was used.
+    #[serde(deserialize_with = "counted")]
     pub usage: Usage,
     /// What stood before the conversation.
     pub prompt_prefix: Option<PromptPrefix>,
     /// What it cost.
+    #[serde(deserialize_with = "owed")]
     pub cost_nano_usd: i64,
     /// What it would have cost by the price book, where the policy's own price is another.
+    #[serde(default, deserialize_with = "owed_if_said")]
     pub list_cost_nano_usd: Option<i64>,
     /// What the model asked for would have cost more.
     #[serde(default)]
@@ -112,7 +117,30 @@ pub struct Overage {
     /// The budget.
     pub rule: String,
     /// What is charged for it.
+    #[serde(deserialize_with = "owed")]
     pub charge_nano_usd: i64,
+}
+
+/// An amount that is owed. The filter writes none below 0: one that is would lower a sum and be seen by nobody.
+fn owed<'de, D: Deserializer<'de>>(number: D) -> Result<i64, D::Error> {
+    let nano = i64::deserialize(number)?;
+    if nano < 0 {
+        return Err(D::Error::custom(format!(
+            "an amount of {nano} billionths of a dollar is below 0, and no call costs that"
+        )));
+    }
+    Ok(nano)
+}
+
+fn owed_if_said<'de, D: Deserializer<'de>>(number: D) -> Result<Option<i64>, D::Error> {
+    owed(number).map(Some)
+}
+
+/// A usage that a call can have.
+fn counted<'de, D: Deserializer<'de>>(usage: D) -> Result<Usage, D::Error> {
+    let usage = Usage::deserialize(usage)?;
+    plausible(&(&usage).into()).map_err(D::Error::custom)?;
+    Ok(usage)
 }
 
 /// Tokens: totals include their parts.

@@ -84,13 +84,13 @@ impl Compare {
         }
         let change = self.changed.entry((from, to)).or_default();
         change.calls += 1;
-        change.cost += more;
+        change.cost = change.cost.saturating_add(more);
         let value = against.identity.get(self.whose_place).map_or("", String::as_str);
         if self.whose.len() < VALUES || self.whose.contains_key(value) {
             let whose = self.whose.entry(value.to_owned()).or_default();
             whose.stricter += u64::from(to > from);
             whose.milder += u64::from(to < from);
-            whose.cost_more_nano_usd += more;
+            whose.cost_more_nano_usd = whose.cost_more_nano_usd.saturating_add(more);
         }
     }
 

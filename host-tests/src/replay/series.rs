@@ -62,8 +62,9 @@ impl Series {
         let pair = |pair: &[Step]| {
             let mut sum = Step::default();
             for step in pair {
-                sum.cost_without_nano_usd += step.cost_without_nano_usd;
-                sum.cost_with_nano_usd += step.cost_with_nano_usd;
+                sum.cost_without_nano_usd =
+                    sum.cost_without_nano_usd.saturating_add(step.cost_without_nano_usd);
+                sum.cost_with_nano_usd = sum.cost_with_nano_usd.saturating_add(step.cost_with_nano_usd);
                 for (decision, count) in &step.decisions {
                     *sum.decisions.entry(decision).or_default() += count;
                 }

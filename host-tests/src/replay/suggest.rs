@@ -147,11 +147,13 @@ impl Windows {
         let value =
             |place: Option<usize>| place.and_then(|at| outcome.identity.get(at)).cloned().unwrap_or_default();
         let cost = outcome.cost.0.unsigned_abs();
-        self.all += cost;
-        *self.features.entry(value(places.feature)).or_default() += cost;
+        self.all = self.all.saturating_add(cost);
+        let of_feature = self.features.entry(value(places.feature)).or_default();
+        *of_feature = of_feature.saturating_add(cost);
         let key = (value(places.tier), value(places.user));
         if self.users.len() < PAYERS || self.users.contains_key(&key) {
-            *self.users.entry(key).or_default() += outcome.used.total();
+            let of_user = self.users.entry(key).or_default();
+            *of_user = of_user.saturating_add(outcome.used.total());
         }
     }
 
@@ -194,7 +196,7 @@ impl Usage {
         self.first.get_or_insert(now);
         self.last = now;
         self.calls += 1;
-        self.cost += outcome.cost.0;
+        self.cost = self.cost.saturating_add(outcome.cost.0);
         self.hours.take(&outcome, self.places);
         self.days.take(&outcome, self.places);
     }

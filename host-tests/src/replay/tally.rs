@@ -229,7 +229,7 @@ impl Tally {
         for lever in &outcome.levers {
             let sum = report.levers.entry(lever.name).or_default();
             sum.calls += 1;
-            sum.saved_nano_usd += lever.saved.0;
+            sum.saved_nano_usd = sum.saved_nano_usd.saturating_add(lever.saved.0);
         }
         // What a rule on single requests says is all that it is known to have met.
         let budgets = self.policy.declared().len();
@@ -282,7 +282,8 @@ impl Tally {
         self.report.alerts += landed.alerts;
         for charge in &landed.charged {
             self.report.overage.calls += 1;
-            self.report.overage.charged_nano_usd += charge.0;
+            self.report.overage.charged_nano_usd =
+                self.report.overage.charged_nano_usd.saturating_add(charge.0);
         }
     }
 
@@ -327,15 +328,15 @@ impl Share {
     fn take(&mut self, outcome: &Outcome) {
         self.calls += 1;
         self.restricted += u64::from(restricts(outcome.strictest()));
-        self.cost_without_nano_usd += outcome.cost_asked.0;
-        self.cost_with_nano_usd += outcome.cost.0;
+        self.cost_without_nano_usd = self.cost_without_nano_usd.saturating_add(outcome.cost_asked.0);
+        self.cost_with_nano_usd = self.cost_with_nano_usd.saturating_add(outcome.cost.0);
     }
 
     fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.restricted += other.restricted;
-        self.cost_without_nano_usd += other.cost_without_nano_usd;
-        self.cost_with_nano_usd += other.cost_with_nano_usd;
+        self.cost_without_nano_usd = self.cost_without_nano_usd.saturating_add(other.cost_without_nano_usd);
+        self.cost_with_nano_usd = self.cost_with_nano_usd.saturating_add(other.cost_with_nano_usd);
     }
 }
 

@@ -25,6 +25,35 @@ fn tiers(steps: &str, more: &str) -> String {
 const WARN: &str = "{\"at\": \"100%\", \"warn\": {}}";
 const DOWN: &str = "{\"at\": \"100%\", \"downgrade\": \"e\"}";
 
+/// A slip in what is assumed would be counted in silence.
+#[test]
+fn what_is_assumed_and_not_known_is_told() {
+    let policy = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("assumed.json");
+    let tiers =
+        FINE.replace("\"per\": [\"user\"]", "\"per\": [\"user\"], \"tiers\": {\"pro\": {\"tokens\": 900}}");
+    let text = with(&tiers).replace("\"header:x-tier\"", "\"header:x-tier\", \"value:free\"");
+    std::fs::write(&policy, text).unwrap();
+    let told = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenstile"));
+        let output = command.arg("check").arg("-q").arg(&policy).args(args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(told(&["--model", "gpt-4o", "--users", "free=9,pro=3"]), (0, String::new()));
+    for (args, status, says) in [
+        (
+            ["--model", "gpt-4oo"],
+            0,
+            "no price is known for `gpt-4oo`, and a ceiling is counted; did you mean `gpt-4o`?",
+        ),
+        (["--users", "frea=9"], 0, "no rule names the tier `frea`; did you mean `free`?"),
+        (["--users", "free=9,free=3"], 2, "`--users` says the tier `free` twice"),
+        (["--users", "9,3"], 2, "`--users` says how many there are twice"),
+    ] {
+        let (code, said) = told(&args);
+        assert!(code == status && said.contains(says), "{args:?}: {code}: {said}");
+    }
+}
+
 #[test]
 fn a_budget_that_is_over_stops_nobody() {
     let over = with(&FINE.replace("\"per\"", "\"until\": \"2026-01-01\", \"per\""));

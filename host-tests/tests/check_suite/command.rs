@@ -63,6 +63,16 @@ fn every_mistake_is_told_at_once_and_at_its_place() {
     assert!(shown.ends_with("<stdin>: 7 errors\n"), "{shown}");
 }
 
+/// Letters that changed places are the commonest slip, and the engine's own hint misses them.
+#[test]
+fn keys_whose_letters_changed_places_are_known() {
+    let all = found(&with(&FINE.replace("\"per\"", "\"pre\"")));
+    assert!(
+        all.iter().any(|one| one.3.starts_with("unknown field `pre` | did you mean `per`? known here: ")),
+        "{all:?}"
+    );
+}
+
 #[test]
 fn what_is_no_json_is_told_with_its_place() {
     let all = found("{\"version\": 1,\n \"name\" \"t\"}");
@@ -157,6 +167,13 @@ fn what_was_probably_not_meant_is_warned_of() {
             "never met: `x` before it",
         ),
         (
+            more(
+                "\"request_limits\": [{\"name\": \"x\", \"limit\": {\"usd\": \"2\"}, \"over\": {\"deny\": {}}}, {\"name\": \"y\", \"match\": {\"tier\": \"a\"}, \"limit\": {\"usd\": \"3\"}, \"over\": {\"deny\": {}}}]",
+            ),
+            "dead-rule",
+            "never met: `x` before it",
+        ),
+        (
             more("\"blocks\": [{\"name\": \"x\", \"match\": {\"tier\": \"a\"}, \"until\": \"2026-11-21\"}]"),
             "dead-rule",
             "over: it stops nothing",
@@ -165,6 +182,23 @@ fn what_was_probably_not_meant_is_warned_of() {
             more("\"blocks\": [{\"name\": \"x\", \"match\": {\"model\": \"gpt-4oo\"}}]"),
             "unknown-model",
             "no price is known for `gpt-4oo` | did you mean `gpt-4o`?",
+        ),
+        (
+            more(
+                "\"blocks\": [{\"name\": \"x\", \"match\": {\"tier\": \"a\"}}, {\"name\": \"y\", \"match\": {\"tier\": \"a\", \"user\": \"b\"}}]",
+            ),
+            "shadowed-rule",
+            "never met: `x` before it stops all these calls | put it first",
+        ),
+        (
+            more("\"alerts\": {\"finops\": {\"log\": {}}}"),
+            "dead-rule",
+            "nobody is told: no step of a ladder names this sink | write `\"alert\": \"finops\"` in a step",
+        ),
+        (
+            downgrade("gpt-4o", "claude-haiku-4-5"),
+            "other-api",
+            "never served: `claude-haiku-4-5` (anthropic) speaks another API than `gpt-4o` (openai)",
         ),
         (
             more("\"prices\": {\"aliases\": {\"chat\": \"gpt-4oo\"}}"),
@@ -184,6 +218,104 @@ fn what_was_probably_not_meant_is_warned_of() {
         ),
     ];
     warned(&policies);
+}
+
+/// A tighter budget that ends, is to come, or is in shadow leaves the other something to refuse.
+#[test]
+fn budgets_beside_one_that_is_not_always_there_are_not_warned_of() {
+    let budgets = |change: &str| {
+        let one = FINE.trim_start_matches("\"budgets\": [").trim_end_matches(']').to_owned();
+        let wide = one.replace("\"b\"", "\"c\"").replace("500", "900");
+        let tight = one.replace("\"per\"", &format!("{change}\"per\""));
+        found(&with(&format!("\"budgets\": [{tight}, {wide}]")))
+    };
+    assert_eq!(budgets("").len(), 1);
+    for change in ["\"until\": \"2027-01-01\", ", "\"since\": \"2027-01-01\", ", "\"mode\": \"shadow\", "] {
+        assert_eq!(budgets(change), [], "{change}");
+    }
+}
+
+/// Who confirms comes to the next limit, and one without a bound to a clamp.
+#[test]
+fn limits_behind_one_that_leaves_something_are_not_warned_of() {
+    let limits = |measure: &str, first: (&str, &str), second: (&str, &str)| {
+        let one = |name: &str, (limit, over): (&str, &str)| {
+            format!(
+                "{{\"name\": \"{name}\", \"limit\": {{\"{measure}\": {limit}}}, \"over\": {{\"{over}\": {{}}}}}}"
+            )
+        };
+        let all = [one("x", first), one("y", second)].join(", ");
+        let secret = "\"confirm\": {\"secret\": \"0123456789abcdef\"}";
+        found(&with(&format!("{FINE},\n{secret},\n\"request_limits\": [{all}]")))
+    };
+    let usd = |first, second| limits("usd", ("\"2\"", first), ("\"9\"", second)).len();
+    assert_eq!((usd("deny", "deny"), usd("deny", "confirm"), usd("confirm", "confirm")), (1, 1, 1));
+    assert_eq!(usd("confirm", "deny"), 0, "ask above $2, and refuse above $9");
+    assert_eq!(limits("output_tokens", ("500", "deny"), ("900", "clamp")), []);
+    assert_eq!(limits("output_tokens", ("500", "clamp"), ("900", "deny")), []);
+}
+
+/// A block that is narrower, ends, is in shadow or switched off leaves something to the next; a sink that a step names tells.
+#[test]
+fn blocks_and_sinks_that_do_something_are_not_warned_of() {
+    let blocks = |change: (&str, &str)| {
+        let first = "{\"name\": \"x\", \"match\": {\"tier\": \"a\"}}".replace(change.0, change.1);
+        with(&format!("{FINE},\n\"blocks\": [{first}, {{\"name\": \"y\", \"match\": {{\"tier\": \"a\"}}}}]"))
+    };
+    assert_eq!(found(&blocks(("", "")))[0].0, "shadowed-rule");
+    for change in [
+        ("\"tier\": \"a\"", "\"tier\": \"a\", \"stream\": true"),
+        ("\"tier\": \"a\"", "\"tier\": \"b\""),
+        ("\"match\"", "\"until\": \"2027-01-01\", \"match\""),
+        ("\"match\"", "\"since\": \"2027-01-01\", \"match\""),
+        ("\"match\"", "\"mode\": \"shadow\", \"match\""),
+        ("\"match\"", "\"enabled\": false, \"match\""),
+    ] {
+        assert_eq!(found(&blocks(change)), [], "{change:?}");
+    }
+    let told = FINE.replace("\"deny\": {}", "\"deny\": {}, \"alert\": \"finops\"");
+    assert_eq!(found(&with(&format!("\"alerts\": {{\"finops\": {{\"log\": {{}}}}}},\n{told}"))), []);
+}
+
+/// Warnings stand beside errors where these leave no doubt of what is warned of.
+#[test]
+fn errors_do_not_hide_what_is_to_be_warned_of() {
+    let ladder = "{\"at\": \"100%\", \"warn\": {}}, {\"at\": \"100%\", \"deny\": {}}";
+    let warned = with(&FINE.replace("{\"at\": \"100%\", \"deny\": {}}", ladder));
+    let policy = |from: &str, to: &str| warned.replacen(from, to, 1);
+    let codes = |policy: &str| found(policy).into_iter().map(|one| one.0).collect::<Vec<_>>();
+    let some = "Warnings that weigh rules against each other are told when the errors are mended.\n";
+    let none = "Warnings are told when the errors are mended.\n";
+    let says = |policy: &str, what: &str| check(&[], policy).1.contains(&format!("\n{what}"));
+    assert_eq!(codes(&warned), ["hidden-step"]);
+    assert!(!says(&warned, some) && !says(&warned, none));
+    // A misspelt key, of which it is clear what it means, and a block that has a mistake of its own.
+    for (from, to) in [
+        ("\"version\"", "\"modes\": \"shadow\", \"version\""),
+        ("\"version\"", "\"on_error\": \"alow\", \"version\""),
+        ("\"budgets\"", "\"blocks\": [{\"name\": \"x\", \"mach\": {}}], \"budgets\""),
+    ] {
+        let wrong = policy(from, to);
+        assert_eq!(codes(&wrong), ["invalid", "hidden-step"], "{to}");
+        assert!(says(&wrong, some), "{to}");
+        let (_, out) = check(&["--format", "json"], &wrong);
+        let report: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(report["policies"][0]["warnings_judged"], "rule by rule", "{to}");
+    }
+    // A rule with a mistake is not judged, nor is any where the policy has no meaning, or prices are in doubt.
+    let in_rule = policy("\"per\": [\"user\"]", "\"per\": [\"user\"], \"mach\": {}");
+    assert_eq!(codes(&in_rule), ["invalid"]);
+    for (from, to) in [
+        ("\"day\"", "\"day\", \"timezone\": \"Europe/Berln\""),
+        ("\"version\"", "\"prices\": {\"aliass\": {}}, \"version\""),
+    ] {
+        let wrong = policy(from, to);
+        assert_eq!(codes(&wrong), ["invalid"], "{to}");
+        assert!(says(&wrong, none), "{to}");
+    }
+    // What another rule's mistake may be the reason of is not told.
+    let alone = with("\"budgets\": []").replace("\"version\"", "\"on_error\": \"alow\", \"version\"");
+    assert_eq!(codes(&alone), ["invalid"]);
 }
 
 /// The names in `can` are those of the warning.

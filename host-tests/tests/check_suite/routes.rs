@@ -162,6 +162,84 @@ fn models_that_are_unknown_or_not_worth_it_are_warned_of() {
     assert!(shown.contains("routes[0].split.arms[1].set.model"), "{shown}");
 }
 
+/// Requests are not translated: a model of another API serves only where somebody gives both by one.
+#[test]
+fn models_of_another_api_are_warned_of() {
+    let set = |matches: &str, to: &str| {
+        routes(&format!("{{\"name\": \"a\", \"match\": {{{matches}}}, \"set\": {{{to}}}}}"))
+    };
+    let (sonnet, mini) = ("\"model\": \"claude-sonnet-4-5\"", "\"model\": \"gpt-4o-mini\"");
+    warned(&[
+        (
+            set(sonnet, mini),
+            "other-api",
+            "never served: `gpt-4o-mini` (openai) speaks another API than `claude-sonnet-4-5` (anthropic), and requests are not translated",
+        ),
+        (
+            set("\"model\": \"gemini-2.5-*\"", mini),
+            "other-api",
+            "never served: `gpt-4o-mini` (openai) speaks another API than `gemini-2.5-",
+        ),
+        (
+            split(
+                "{\"name\": \"c\", \"weight\": 500}, {\"name\": \"d\", \"weight\": 500, \"set\": {\"model\": \"claude-haiku-4-5\"}}",
+            ),
+            "other-api",
+            "never served: `claude-haiku-4-5` (anthropic)",
+        ),
+    ]);
+    let is_told = |policy: &str| found(policy).iter().any(|one| one.0 == "other-api");
+    for fine in [
+        // One API for both, somebody who is named, a model among others, the proxy's own routing, a gateway's name.
+        set("\"model\": \"gpt-4o\"", "\"model\": \"deepseek-chat\""),
+        set("\"model\": \"gpt-4o\", \"provider\": \"openrouter\"", "\"model\": \"claude-haiku-4-5\""),
+        set("\"model\": \"*\"", mini),
+        set(sonnet, "\"model\": \"gpt-4o-mini\", \"headers\": {\"x-pool\": \"openai\"}"),
+        set("\"model\": \"gpt-4o\"", "\"model\": \"anthropic/claude-haiku-4.5\""),
+        set(sonnet, mini).replacen("\"version\"", "\"provider\": \"openrouter\", \"version\"", 1),
+        set("\"model\": \"large\"", mini).replacen(
+            "\"version\"",
+            "\"prices\": {\"aliases\": {\"large\": \"claude-sonnet-4-5\"}}, \"version\"",
+            1,
+        ),
+    ] {
+        assert!(!is_told(&fine), "{fine}");
+    }
+}
+
+#[test]
+fn a_service_tier_that_has_no_price_is_warned_of() {
+    let tier = |model: &str, more: &str, tier: &str| {
+        routes(&format!(
+            "{{\"name\": \"a\", \"match\": {{\"model\": \"{model}\"}}, \"set\": {{{more}\"service_tier\": \"{tier}\"}}}}"
+        ))
+    };
+    warned(&[
+        (
+            tier("gpt-4o", "", "flex"),
+            "unpriced-tier",
+            "no price of the tier `flex` is known for `gpt-4o`: budgets and records take the standard one",
+        ),
+        (
+            tier("gpt-4o", "\"model\": \"gpt-4o-mini\", ", "flex"),
+            "unpriced-tier",
+            "no price of the tier `flex` is known for `gpt-4o-mini`",
+        ),
+    ]);
+    let all = found(&tier("claude-*", "", "flex"));
+    assert!(all.len() == 1 && all[0].0 == "unpriced-tier", "{all:?}");
+    let own = "\"prices\": {\"overrides\": [{\"model\": \"gpt-4o\", \"usd\": {\"input\": \"1\", \"output\": \"5\"}}]}, \"version\"";
+    for fine in [
+        tier("gpt-5", "", "flex"),
+        // Some of them have it.
+        tier("gpt-*", "", "flex"),
+        tier("gpt-4o", "", "default"),
+        tier("gpt-4o", "", "flex").replacen("\"version\"", own, 1),
+    ] {
+        assert_eq!(found(&fine), [], "{fine}");
+    }
+}
+
 #[test]
 fn experiments_that_try_nothing_are_warned_of() {
     let mini = |name: &str, weight: u32| {

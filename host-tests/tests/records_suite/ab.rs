@@ -28,7 +28,16 @@ fn arms_are_compared_by_subject() {
     let margin = cost["difference"]["margin"].as_f64().unwrap();
     assert!((margin - 37.8729).abs() < 0.001, "{margin}");
     let text = says(&ab[..3].iter().copied().chain(["-"]).collect::<Vec<_>>(), &log(&records()), 0);
-    assert!(text.contains("+1000.0000 ± 37.87"), "{text}");
+    for line in [
+        "  cost by request: $0.000006095, +$0.000001000 ± $0.000000038: a difference\n",
+        "  output by request: 100.0 tokens, +0.0 ± 0.0 tokens: no certain difference\n",
+        "  hang-ups by request: 0.00%, +0.00 ± 0.00 points: no certain difference\n",
+        "By request, “b” has compared with “a”: cost 19.6% higher.\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Names are for programs.
+    assert!(!text.contains('_'), "{text}");
 }
 
 /// Ten of the forty calls of `b` were tried before, each once or more.

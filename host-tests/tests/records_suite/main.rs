@@ -5,6 +5,7 @@
 mod ab;
 mod focus;
 mod lines;
+mod odd_numbers;
 mod page;
 #[path = "../page_support/mod.rs"]
 mod page_support;

@@ -58,9 +58,16 @@ fn the_pages_stand_alone_and_say_in_words_what_they_draw() {
     assert!(report.contains("&lt;b&gt;u0&lt;/b&gt;") && !report.contains("<b>u"));
     let (_, ab) = page("ab-alone", &["ab", "--experiment", "cheap", "-"], &text);
     assert_eq!(stands_alone(&ab), 1);
-    for part in
-        ["20 subjects", "% more cost_nano_usd", "no certain difference", "95% intervals clustered by subject"]
-    {
+    assert!(!ab.contains("cost_nano_usd") && !ab.contains("hang_ups"), "names are for programs");
+    for part in [
+        "20 subjects",
+        "“control” has compared with “cheap”: cost ",
+        "% higher",
+        "no certain difference",
+        "95% intervals clustered by subject",
+        ">0.00%<",
+        " points<",
+    ] {
         assert!(ab.contains(part), "`{part}`");
     }
     let (_, week) = page("week-alone", &["report", "--by", "feature,model", WEEK], "");

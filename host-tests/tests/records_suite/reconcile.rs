@@ -111,6 +111,36 @@ fn a_bill_of_what_was_recorded_agrees_to_the_nano_dollar() {
     assert_eq!(said["total"]["recorded_nano_usd"], sum);
 }
 
+/// A call that is refused by its headers is of no model: it is no sum of all.
+#[test]
+fn refused_calls_without_a_model_are_called_so() {
+    let bill = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("refused.csv");
+    std::fs::write(&bill, "Day,Model,USD\n2026-11-20,gpt-4o,0.0035\n").unwrap();
+    let of_none = |id: &str, more: Value| {
+        let mut one = record(
+            id,
+            &json!({"model_requested": "", "model_served": "", "model_answered": "", "price": "", "priced": false}),
+        );
+        more.as_object().unwrap().iter().for_each(|(key, value)| one[key] = value.clone());
+        one
+    };
+    let refused = of_none("2", json!({"ending": "refused", "cost_nano_usd": 0, "usage": {"source": "none"}}));
+    let unread = of_none("3", json!({"unread": "compressed"}));
+    let args = ["reconcile", "--columns", "date=Day,model=Model,cost=USD", "-", bill.to_str().unwrap()];
+    let text = says(&args, &log(&[record("1", &json!({})), refused.clone()]), 0);
+    assert!(text.contains("\n no model (refused)") && !text.contains("\n all "), "{text}");
+    let text = says(&args, &log(&[record("1", &json!({})), refused, unread]), 1);
+    assert!(
+        text.contains("\n no model named") && text.contains("Calls that name no model ($0.0035) fit no line"),
+        "{text}"
+    );
+    // A bill that names no models has one sum.
+    std::fs::write(&bill, "Day,USD\n2026-11-20,0.0035\n").unwrap();
+    let args = ["reconcile", "--columns", "date=Day,cost=USD", "-", bill.to_str().unwrap()];
+    let text = says(&args, &log(&[record("1", &json!({}))]), 0);
+    assert!(text.contains("\n all "), "{text}");
+}
+
 /// Each of these faults is found, and nothing else is said.
 #[test]
 fn every_fault_is_explained_and_only_then() {

@@ -81,7 +81,7 @@ fn what_begins_like_a_formula_is_written_as_a_text() {
     let call = |id: &str, value: &str| {
         record(
             id,
-            &json!({"identity": {"user": value}, "model_served": value, "price": "", "cost_nano_usd": -5}),
+            &json!({"identity": {"user": value}, "model_served": value, "price": "", "savings_nano_usd": -5}),
         )
     };
     let values = [formula, "+1", "-1", "@sum", "\tx", "plain-1"];
@@ -101,9 +101,13 @@ fn what_begins_like_a_formula_is_written_as_a_text() {
     assert_eq!(column(&["report", "--by", "user", "--format", "csv", "-"], "user"), expected);
     assert_eq!(column(&["focus", "-"], "ServiceName"), expected);
     // Numbers stay numbers.
-    let cost = column(&["report", "--by", "user", "--format", "csv", "-"], "cost_usd");
-    assert!(cost.iter().all(|cost| cost.parse::<f64>().is_ok()), "{cost:?}");
-    assert!(column(&["focus", "-"], "BilledCost").iter().all(|cost| cost.starts_with("-0.")));
+    let saved = column(&["report", "--by", "user", "--format", "csv", "-"], "savings_usd");
+    assert!(saved.iter().all(|saved| saved.starts_with('-') && saved.parse::<f64>().is_ok()), "{saved:?}");
+    assert!(
+        column(&["focus", "-"], "x_SavingsCost")
+            .iter()
+            .all(|saved| saved == "0.000000000" || saved.starts_with("-0."))
+    );
 }
 
 #[test]

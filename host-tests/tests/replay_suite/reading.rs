@@ -39,6 +39,41 @@ fn cost_records_are_read_from_a_log_and_alone_and_other_lines_are_counted() {
     assert!(bad.place.ends_with("replay-log:4"), "{bad:?}");
 }
 
+/// A sink delivers at least once: what came twice has happened once.
+#[test]
+fn a_record_that_came_twice_is_one_call() {
+    let with = |id: &str| RECORD.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
+    let text = [with("a"), with("b"), with("a"), RECORD.to_owned(), RECORD.to_owned()].join("\n");
+    let (calls, read) = calls("twice", text.as_bytes(), &Setting::default());
+    assert_eq!((calls.len(), read.bad_count), (4, 0));
+    assert_eq!(read.left.iter().collect::<Vec<_>>(), [(&"cost records that came twice", &1)]);
+}
+
+/// One slip would be the whole of every sum, and two of them more than is counted to.
+#[test]
+fn more_tokens_than_a_call_has_are_no_call() {
+    let record = RECORD.replace("\"input\":1000", &format!("\"input\":{}", u64::MAX));
+    let held = RECORD.replace("\"hold_tokens\":1500", "\"hold_tokens\":1000000001");
+    let records = format!("{record}\n{record}\n{held}\n{RECORD}\n");
+    let counts =
+        "input_tokens,output_tokens\n1,1000000001\n1000000001,1\n1,1000000001\n1,1000000000\n".to_owned();
+    let one = |tokens: u64| {
+        format!(
+            "{{\"model\":\"gpt-4o\",\"path\":\"/v1/chat/completions\",\"status\":200,\"input_tokens\":{tokens},\"output_tokens\":1}}\n"
+        )
+    };
+    let access = [one(2_000_000_000), one(2_000_000_000), one(1_000_000_001), one(7)].concat();
+    for (name, text) in [("odd.log", records), ("odd.csv", counts), ("odd-access.json", access)] {
+        let (calls, read) = calls(name, text.as_bytes(), &Setting::default());
+        assert_eq!((calls.len(), read.bad_count), (1, 3), "{name}: {:?}", read.bad);
+        assert!(
+            read.bad.iter().all(|bad| bad.why.ends_with("tokens are more than a call has")),
+            "{:?}",
+            read.bad
+        );
+    }
+}
+
 #[test]
 fn packed_traces_are_unpacked() {
     let text = format!("tokenstile-record {RECORD}\n");

@@ -269,6 +269,22 @@ fn a_clamped_answer_to_a_call_without_a_model_costs_what_its_model_costs() {
     assert_eq!(all.levers["clamp"].saved_nano_usd, 400 * 10_000);
 }
 
+/// What is to be known of the numbers is told of both policies, where they are told.
+#[test]
+fn the_page_has_the_notes_of_the_other_policy_too() {
+    let streams = DAILY.replace("\"deny\": {}", "\"deny\": {\"streams\": \"stop\"}");
+    let text = trace(&[("ann", "gpt-4o", 0, 400, 100, 10), ("ann", "gpt-4o", 1, 400, 900, 10)]);
+    let report = replayed("notes-against", &text, &[&policy(DAILY), &policy(&streams)]);
+    assert!(report.policy.may_stop == 0 && report.against.as_ref().unwrap().may_stop == 1, "{report:?}");
+    let page = report::html::page(&report);
+    let (ours, theirs) = page.split_once("<h2>Under “").unwrap();
+    let note = "1 calls used more than a budget that stops streams had left";
+    assert!(
+        !ours.contains(note) && theirs.contains("id=\"against-notes\"") && theirs.contains(note),
+        "{page}"
+    );
+}
+
 #[test]
 fn how_much_of_the_cost_is_a_ceiling_is_told() {
     let text = trace(&[
@@ -286,6 +302,17 @@ fn how_much_of_the_cost_is_a_ceiling_is_told() {
     for told in [report::text::report(&report), report::html::page(&report)] {
         assert!(told.contains("The price of 2 calls is not known: their cost is a ceiling, $"), "{told}");
     }
+    // Of two policies that one is told of to which it matters: the other has a price, and refuses nothing.
+    let priced = policy(
+        "\"prices\": {\"overrides\": [{\"model\": \"*\", \"usd\": {\"input\": \"1\", \"output\": \"2\"}}]}",
+    );
+    let report = replayed("ceiling-against", &text, &[&priced, &policy(DAILY)]);
+    let page = report::html::page(&report);
+    let (ours, theirs) = page.split_once("<h2>Under “").unwrap();
+    assert!(
+        !ours.contains("their cost is a ceiling") && theirs.contains("The price of 2 calls is not known"),
+        "{page}"
+    );
     let fine = replayed("no-ceiling", &trace(&[("ann", "gpt-4o", 0, 400, 100, 10)]), &[&policy(DAILY)]);
     assert!(!report::text::report(&fine).contains("ceiling"));
 }

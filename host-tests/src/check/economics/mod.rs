@@ -6,9 +6,11 @@
 //! own. What calls in flight use beyond their holds comes on top: ARCHITECTURE.md says how much that is.
 
 mod accounts;
+mod assumed;
 mod request;
 
 pub use accounts::AccountCost;
+pub use assumed::not_known;
 pub use request::PerRequest;
 
 use super::{Sound, models};

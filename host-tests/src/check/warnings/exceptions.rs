@@ -1,6 +1,7 @@
 //! Rules that are over, or come after another that is met first. Called by `mod.rs`.
 
 use super::Warnings;
+use super::routes::{covers, is_on, matches, name};
 use serde_json::Value;
 use tokenstile_engine::policy::Over;
 
@@ -8,15 +9,21 @@ impl Warnings<'_> {
     /// Limits on single requests behind one that is met first, and blocks and budgets that are over.
     pub(super) fn requests(&mut self) {
         let policy = &self.sound.policy;
-        let written = |i: usize| self.sound.document.pointer(&format!("/request_limits/{i}/match")).cloned();
+        let written = self.sound.document.get("request_limits").and_then(Value::as_array);
+        let concerns = |i: usize| written.and_then(|all| all.get(i)).map(matches).unwrap_or_default();
         let mut found = Vec::new();
         for (i, limit) in policy.request_limits.iter().enumerate() {
             let first = policy.request_limits.iter().enumerate().take(i).find(|(j, before)| {
-                let decides = !before.shadow && !matches!(before.over, Over::Clamp);
+                // A confirmed call comes to what lies behind, and a clamp also bounds who has said nothing.
+                let decides = match (&before.over, &limit.over) {
+                    (_, Over::Clamp) | (Over::Clamp, _) => false,
+                    (Over::Deny { .. }, _) | (Over::Confirm(_), Over::Confirm(_)) => !before.shadow,
+                    (Over::Confirm(_), Over::Deny { .. }) => false,
+                };
                 decides
                     && before.measure == limit.measure
                     && before.limit <= limit.limit
-                    && written(*j) == written(i)
+                    && covers(&concerns(*j), &concerns(i))
             });
             if let Some((_, before)) = first {
                 let message = format!(
@@ -39,6 +46,21 @@ impl Warnings<'_> {
         }
         for (path, message, help) in found {
             self.add("dead-rule", path, message, help);
+        }
+    }
+
+    /// Blocks behind one that stops all the same calls.
+    pub(super) fn blocks(&mut self) {
+        let blocks = self.sound.document.get("blocks").and_then(Value::as_array).cloned().unwrap_or_default();
+        for (i, block) in blocks.iter().enumerate().filter(|(_, block)| is_on(block)) {
+            let stops_all = |before: &&Value| {
+                self.is_always_in_force(before) && covers(&matches(before), &matches(block))
+            };
+            if let Some(before) = blocks.iter().take(i).find(stops_all) {
+                let message = format!("never met: `{}` before it stops all these calls", name(before));
+                let help = "put it first, or let the other match less".to_owned();
+                self.add("shadowed-rule", format!("blocks[{i}].name"), message, Some(help));
+            }
         }
     }
 

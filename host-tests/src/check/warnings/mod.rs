@@ -1,6 +1,7 @@
 //! Owns what is right in a policy and was probably not meant: rules that nothing meets, steps that nobody sees,
 //! routes that choose nothing, downgrades that save nothing, spending without a bound. Called by `mod.rs`.
 
+mod apis;
 mod bounds;
 mod exceptions;
 mod experiments;
@@ -23,6 +24,8 @@ pub(super) fn find(root: &Node, sound: &Sound, now: EpochMs) -> Vec<Finding> {
     warnings.ladders();
     warnings.binding();
     warnings.requests();
+    warnings.blocks();
+    warnings.sinks();
     warnings.routes();
     warnings.experiments();
     warnings.forbidden();
@@ -61,6 +64,19 @@ impl Warnings<'_> {
         for path in dead {
             let message = "this source is never asked: the `value:` before it always yields".to_owned();
             self.add("dead-source", path, message, Some("put `value:` last".to_owned()));
+        }
+    }
+
+    /// Sinks that no step names.
+    fn sinks(&mut self) {
+        let steps = self.sound.policy.budgets.iter().flat_map(|budget| &budget.ladder);
+        let used: Vec<usize> = steps.filter_map(|step| step.alert).collect();
+        let sinks = self.sound.policy.sinks.iter().enumerate().filter(|(i, _)| !used.contains(i));
+        let unused: Vec<String> = sinks.map(|(_, sink)| sink.name.clone()).collect();
+        for name in unused {
+            let message = "nobody is told: no step of a ladder names this sink".to_owned();
+            let help = format!("write `\"alert\": \"{name}\"` in a step, or leave the sink out");
+            self.add("dead-rule", format!("alerts.{name}"), message, Some(help));
         }
     }
 
@@ -157,7 +173,9 @@ impl Warnings<'_> {
                     (Some(theirs), Some(ours)) => theirs < ours || (theirs == ours && *j < i),
                     _ => false,
                 };
-                *j != i && comparable && less && alike(i, *j)
+                // One that ends, or is to come, leaves the other its time.
+                let stands = other.term.until.is_none() && other.term.lasts(self.now);
+                *j != i && comparable && less && stands && alike(i, *j)
             });
             found.extend(stricter.map(|(_, other)| (i, other.name.clone())));
         }

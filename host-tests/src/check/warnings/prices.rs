@@ -69,6 +69,9 @@ impl Warnings<'_> {
                 self.add("unknown-model", format!("{path}.{key}"), message, help);
             }
         }
+        if self.other_api(&format!("{path}.to"), (from, to)) {
+            return;
+        }
         let can = rule.get("can").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let lost = "calls that use it fall to the next step";
         self.worth(&format!("{path}.to"), (from, to), can, lost);

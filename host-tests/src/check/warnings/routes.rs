@@ -23,6 +23,7 @@ impl Warnings<'_> {
                 self.shadowed(&routes, i, &choice);
                 self.worthless(route, &choice);
                 self.headers_too_late(&choice);
+                self.unpriced_tier(route.pointer("/match/model").and_then(Value::as_str), &choice);
             }
         }
     }
@@ -114,7 +115,7 @@ impl Warnings<'_> {
             if asked.eq_ignore_ascii_case(to) {
                 let message = format!("changes nothing: `{to}` is the model that these calls ask for");
                 self.add("dead-rule", path, message, None);
-            } else if self.knows(to) {
+            } else if self.knows(to) && !(stays(route, choice) && self.other_api(&path, (asked, to))) {
                 let lost = "calls that use it keep their model";
                 self.worth(&path, (asked, to), &[], lost);
             }
@@ -138,6 +139,12 @@ impl Warnings<'_> {
             self.add("headers-too-late", format!("{}.headers", choice.path), message.to_owned(), Some(help));
         }
     }
+}
+
+/// Whether nothing but the model says to whom such calls go.
+fn stays(route: &Value, choice: &Choice<'_>) -> bool {
+    let names = |key: &str| route.pointer(key).is_some();
+    !names("/match/provider") && !names("/match/dialect") && choice.set.get("headers").is_none()
 }
 
 /// What a route chooses: for all its calls, or in each arm.

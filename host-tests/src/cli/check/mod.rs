@@ -106,7 +106,18 @@ impl Looked {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (policies, left_out) = files::policies(&args.policies)?;
     for what in left_out {
-        eprintln!("tokenstile: {what}");
+        tell!("tokenstile: {what}");
+    }
+    let tiers = args.gate.users.iter().map(|(tier, _)| tier);
+    if let Some(twice) =
+        tiers.clone().enumerate().find(|(i, tier)| tiers.clone().take(*i).any(|other| other == *tier))
+    {
+        let whose = if twice.1.is_empty() {
+            "how many there are".to_owned()
+        } else {
+            format!("the tier `{}`", twice.1)
+        };
+        return Err(Failure::Call(format!("`--users` says {whose} twice")));
     }
     let looked = policies.iter().map(|file| look(file, args)).collect::<Result<Vec<_>, _>>()?;
     let right = looked.iter().all(|one| one.is_right(args.deny_warnings));
@@ -144,6 +155,9 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     };
     checked.findings.retain(|finding| !is_meant(finding));
     let assumed = Assumed { models: args.gate.model.clone(), users: args.gate.users.clone() };
+    for said in checked.policy.iter().flat_map(|sound| check::not_known(sound, &assumed, now)) {
+        tell!("tokenstile: {name}: {said}");
+    }
     let in_force = checked.policy.as_ref().filter(|_| args.enforce).and_then(|sound| in_force(sound, now));
     let counted = in_force.as_ref().or(checked.policy.as_ref());
     let economics = counted.map(|sound| check::economics(sound, &assumed, now));

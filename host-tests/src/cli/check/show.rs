@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use tokenstile_engine::units::NanoUsd;
-use tokenstile_host::check::{AccountCost, Finding, Severity, sentences};
+use tokenstile_host::check::{AccountCost, Finding, Judged, Severity, sentences};
 use tokenstile_host::records::money;
 
 /// As a compiler shows it; then the policy in sentences and its worst case.
@@ -15,6 +15,9 @@ pub(super) fn human(looked: &[Looked], quiet: bool) -> String {
     for one in looked {
         for finding in &one.checked.findings {
             let _ = writeln!(out, "{}\n", Renderer::styled().render(&report(one, finding)));
+        }
+        if let Some(unjudged) = unjudged(one) {
+            let _ = writeln!(out, "{unjudged}\n");
         }
         if let Some(sound) = one.checked.policy.as_ref().filter(|_| !quiet) {
             let _ = writeln!(out, "{} says:", one.file);
@@ -40,6 +43,17 @@ fn verdict(one: &Looked) -> String {
         (0, warnings) => format!("ok, with {}", plural(warnings, "warning")),
         (errors, 0) => plural(errors, "error"),
         (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}
+
+/// What is not told yet.
+const fn unjudged(one: &Looked) -> Option<&'static str> {
+    match one.checked.judged {
+        Judged::All => None,
+        Judged::RuleByRule => {
+            Some("Warnings that weigh rules against each other are told when the errors are mended.")
+        }
+        Judged::None => Some("Warnings are told when the errors are mended."),
     }
 }
 
@@ -182,6 +196,11 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
         });
         json!({
             "file": one.file, "ok": one.is_right(deny_warnings), "findings": findings, "exceeded": one.exceeded,
+            "warnings_judged": match one.checked.judged {
+                Judged::All => "all",
+                Judged::RuleByRule => "rule by rule",
+                Judged::None => "none",
+            },
             "says": one.checked.policy.as_ref().map(sentences), "worst_case": worst_case,
         })
     };

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long)]
     method: Option<String>,
     /// Its path; without it the request's own, else /v1/chat/completions
-    #[arg(long)]
+    #[arg(long, value_parser = super::path)]
     path: Option<String>,
     /// The host that it goes to
     #[arg(long)]
@@ -131,8 +131,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn amount(policy: &Policy, (name, text): &(String, String)) -> Result<(String, i64), String> {
     let budget = policy.budgets.iter().find(|budget| budget.name == *name);
     let budget = budget.ok_or_else(|| {
-        let names: Vec<String> = policy.budgets.iter().map(|budget| format!("`{}`", budget.name)).collect();
-        format!("no budget `{name}`; there are {}", names.join(", "))
+        // Limits of tiers and accounts are budgets of the same names.
+        let names: Vec<String> =
+            policy.declared().iter().map(|budget| format!("`{}`", budget.name)).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!("no budget `{name}`; there is {known}")
     })?;
     let amount = match budget.meter {
         Meter::Usd => NanoUsd::parse(text).map(|NanoUsd(nano)| nano),

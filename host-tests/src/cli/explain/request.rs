@@ -22,7 +22,11 @@ struct Parts {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Request, String> {
-    if let Ok(parts) = serde_json::from_slice::<Parts>(bytes) {
+    let parts = serde_json::from_slice::<Parts>(bytes);
+    if let (Err(why), true) = (&parts, is_meant_whole(bytes)) {
+        return Err(format!("the request has `path` and `headers` or `body`, and is none: {why}"));
+    }
+    if let Ok(parts) = parts {
         let body = match parts.body {
             Value::Null => Vec::new(),
             Value::String(text) => text.into_bytes(),
@@ -49,6 +53,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Request, String> {
         body: bytes.to_vec(),
         ..Request::default()
     })
+}
+
+/// Whether JSON that is no request was meant as one: it says where it goes, as no body of an API does.
+fn is_meant_whole(bytes: &[u8]) -> bool {
+    let json: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    json.get("path").is_some() && ["headers", "body", "method"].iter().any(|key| json.get(key).is_some())
 }
 
 /// An HTTP/1.1 message; `None` if it does not begin like one.

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         super::say(&format!("{}\n", path.display()))?;
     }
     let folder = args.folder.display();
-    eprintln!(
+    tell!(
         "tokenstile: what next?\n  tokenstile check --enforce {folder}/policy.json\n  tokenstile test {folder} --native --coverage\n\
          It is in shadow mode: put it into the proxy, look at the records, and enforce it then."
     );
@@ -81,10 +81,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let named = || args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name =
-        args.name.clone().or_else(named).filter(|name| name != ".").unwrap_or_else(|| "acme".to_owned());
-    if name.is_empty() || name.len() > 64 {
+    // Two policies of one name share their budgets: the folder's own name, also where it is `.`.
+    let folder = std::path::absolute(&args.folder).unwrap_or_else(|_| args.folder.clone());
+    let named = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = args.name.clone().or_else(named).unwrap_or_else(|| "acme".to_owned());
+    if name.is_empty() || name.chars().count() > 64 {
         let why =
             format!("`{name}` is no name for a policy: it has 1 to 64 characters; give it one by `--name`");
         return Err(Failure::Call(why));

@@ -25,6 +25,9 @@ Examples:
 Exit status: 0 if there is a price, 1 if the model is unknown or the request cannot be read, 2 for a mistake in
 the call or a file that cannot be read.";
 
+/// Where the price book has a surcharge.
+const PLACES: [&str; 2] = ["regional", "us"];
+
 /// What is asked.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
     /// Where the request goes
-    #[arg(long, requires = "request", value_name = "PATH")]
+    #[arg(long, requires = "request", value_name = "PATH", value_parser = super::path)]
     path: Option<String>,
     /// The host that it goes to
     #[arg(long, requires = "request", value_name = "HOST")]
@@ -54,8 +57,8 @@ pub(crate) struct Args {
     #[arg(long, value_parser = ["standard", "batch", "flex", "priority", "fast"])]
     tier: Option<String>,
     /// Where it must be served, if that costs more: `us` (Anthropic), `regional` (Claude on Vertex AI)
-    #[arg(long, default_value = "")]
-    place: String,
+    #[arg(long, value_parser = PLACES)]
+    place: Option<String>,
     #[command(flatten)]
     tokens: Tokens,
     /// How to say it
@@ -126,7 +129,7 @@ fn answer(args: &Args) -> Result<Answer, String> {
     let asked = Asked {
         provider: args.provider.as_deref().or(policy.provider.as_deref()),
         tier: args.tier.as_deref().map(ServiceTier::named),
-        place: &args.place,
+        place: args.place.as_deref().unwrap_or_default(),
         at: args.at.unwrap_or_else(super::now),
         usage: args.tokens.usage(),
         policy: &policy,

@@ -20,6 +20,10 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
 
     let mut text = format!("{}\n", found(model, &quote, asked));
     text += &unknown(&quote, &near, asked);
+    if let Some(place) = without_surcharge(model, &quote, asked, tier) {
+        text +=
+            &format!("Served at `{place}` it costs the same: the price book has no surcharge for that.\n");
+    }
     if !refused {
         text += &format!("\n{}", prices(&tiers));
     }
@@ -55,6 +59,18 @@ pub(super) fn quote(model: &str, asked: &Asked<'_>, tier: ServiceTier) -> Quote 
         place: asked.place,
         at: asked.at,
     })
+}
+
+/// The place that was asked for, if it changes no price.
+fn without_surcharge<'a>(
+    model: &str,
+    quote: &Quote,
+    asked: &Asked<'a>,
+    tier: ServiceTier,
+) -> Option<&'a str> {
+    let place = Some(asked.place).filter(|place| !place.is_empty() && quote.known)?;
+    let anywhere = self::quote(model, &Asked { place: "", ..*asked }, tier);
+    (anywhere.price == quote.price).then_some(place)
 }
 
 /// Which entry it is and why, in a sentence.

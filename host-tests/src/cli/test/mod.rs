@@ -121,14 +121,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     super::say(&text)?;
     if updated > 0 {
-        eprintln!("tokenstile: {updated} expectations were rewritten; look at them before you keep them");
+        tell!("tokenstile: {updated} expectations were rewritten; look at them before you keep them");
     }
     if !left.is_empty() {
         let count = left.len();
-        eprintln!(
-            "tokenstile: {count} expectations were left and still fail; they are a person's to change:"
-        );
-        left.iter().for_each(|one| eprintln!("  {one}"));
+        tell!("tokenstile: {count} expectations were left and still fail; they are a person's to change:");
+        left.iter().for_each(|one| tell!("  {one}"));
     }
     verdict(args, &ran, &coverage)
 }
@@ -237,13 +235,9 @@ fn case_of(
         failure: None,
     };
     let policy = one.suite.policy_of(case).unwrap_or_default();
-    ran.failure = if one.suite.expects(case) {
-        judge(one, case, &policy, module, args, covered, missed, &mut ran.skipped).err()
-    } else {
-        Some((
-            "it expects nothing".to_owned(),
-            "a scenario says what must happen: give a step an `expect`".to_owned(),
-        ))
+    ran.failure = match one.suite.tests_nothing(case) {
+        Some(why) => Some(("it expects nothing".to_owned(), why)),
+        None => judge(one, case, &policy, module, args, covered, missed, &mut ran.skipped).err(),
     };
     ran.seconds = begun.elapsed().as_secs_f64();
     ran

@@ -1,7 +1,8 @@
 //! The page of `tokenstile ab`.
 
 use crate::page::{cards, document, figure, section, table};
-use crate::records::ab::{Arm, Experiment, MEASURES};
+use crate::records::ab::{Arm, Experiment};
+use crate::records::measure::MEASURES;
 use crate::records::plots::{self, Interval};
 use maud::{Markup, html};
 
@@ -49,20 +50,17 @@ fn differences(experiment: &Experiment) -> Markup {
     let Some(first) = experiment.arms.first() else { return html! {} };
     let (mut intervals, mut numbers) = (Vec::new(), Vec::new());
     for arm in others(experiment) {
-        for (measure, (name, _)) in MEASURES.iter().enumerate() {
-            let Some(difference) = experiment.difference(arm, measure) else { continue };
-            let of_first = first.means.get(measure).map_or(0.0, |mean| mean.0);
+        for (i, measure) in MEASURES.iter().enumerate() {
+            let Some(difference) = experiment.difference(arm, i) else { continue };
+            let of_first = first.means.get(i).map_or(0.0, |mean| mean.0);
             let sure = if difference.is_certain() { "a difference" } else { "no certain difference" };
-            numbers.push(vec![
-                format!("{}: {name}", arm.name),
-                format!("{:+.4}", difference.of),
-                format!("± {:.4}", difference.margin),
-                sure.to_owned(),
-            ]);
+            let name = format!("{}: {}", arm.name, measure.label);
+            let (of, margin) = measure.unit.difference(difference.of, difference.margin);
+            numbers.push(vec![name.clone(), of, margin, sure.to_owned()]);
             // A share of nothing is none.
             if of_first > 0.0 {
                 intervals.push(Interval {
-                    name: format!("{}: {name}", arm.name),
+                    name,
                     at: difference.of / of_first,
                     margin: difference.margin / of_first,
                     is_certain: difference.is_certain(),
@@ -82,11 +80,11 @@ fn differences(experiment: &Experiment) -> Markup {
 
 fn means(experiment: &Experiment) -> Markup {
     let row = |arm: &Arm| {
-        let means = arm.means.iter().map(|(mean, _)| format!("{mean:.4}"));
+        let means = arm.means.iter().zip(MEASURES).map(|((mean, _), measure)| measure.unit.mean(*mean));
         [arm.name.clone(), arm.subjects.to_string(), arm.calls.to_string()].into_iter().chain(means).collect()
     };
     let rows: Vec<Vec<String>> = experiment.arms.iter().map(row).collect();
-    let measures = MEASURES.iter().map(|(name, _)| *name);
+    let measures = MEASURES.iter().map(|measure| measure.label);
     let header: Vec<&str> = ["arm", "subjects", "requests"].into_iter().chain(measures).collect();
     section("arms", "Each arm, by request", &table(&header, 1, &rows))
 }
@@ -97,6 +95,7 @@ fn notes(experiment: &Experiment) -> Markup {
     });
     let inner = html! { ul {
         @if !p.is_empty() { li { (p) } }
+        li { "Errors, refusals, retries and hang-ups are shares of the requests; their differences are points of a per cent." }
         li { "Subjects were assigned, and not requests: intervals are clustered by subject." }
         li { "Of twenty differences that are none, one will look like one." }
     } };

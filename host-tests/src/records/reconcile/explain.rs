@@ -233,9 +233,15 @@ fn models(result: &Reconciliation) -> Vec<Explanation> {
         }
         if sums.lines == 0 && sums.recorded.cost > 0 {
             let cost = dollars(sums.recorded.cost);
-            let text = format!(
-                "`{model}` ({cost}) is not in the bill: it is on another account's, or under another name."
-            );
+            let text = if model.is_empty() {
+                format!(
+                    "Calls that name no model ({cost}) fit no line of the bill: their bodies were not read."
+                )
+            } else {
+                format!(
+                    "`{model}` ({cost}) is not in the bill: it is on another account's, or under another name."
+                )
+            };
             found.push(Explanation::of_model(Cause::NotBilled, model, text));
         }
     }

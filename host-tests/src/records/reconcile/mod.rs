@@ -29,6 +29,8 @@ pub struct Options {
 pub struct Recorded {
     /// Calls.
     pub calls: u64,
+    /// Of these, refused.
+    pub refused: u64,
     /// What they cost.
     pub cost: Nano,
     /// Calls of which the price is not known, and their ceiling.
@@ -47,6 +49,7 @@ impl Recorded {
     fn add(&mut self, record: &Record) {
         let cost = Nano::from(record.cost_nano_usd);
         self.calls += 1;
+        self.refused += u64::from(record.ending == "refused");
         self.cost += cost;
         self.repriced += repriced(record).unwrap_or(cost);
         let is_known = !matches!(record.usage.source.as_str(), "counted" | "estimated");
@@ -72,6 +75,7 @@ impl Recorded {
     fn merge(&mut self, other: &Self) {
         let add = |to: &mut (u64, Nano), from: (u64, Nano)| *to = (to.0 + from.0, to.1 + from.1);
         self.calls += other.calls;
+        self.refused += other.refused;
         self.cost += other.cost;
         self.repriced += other.repriced;
         add(&mut self.unpriced, other.unpriced);
@@ -235,6 +239,7 @@ impl<'b> Builder<'b> {
     pub fn finish(self, seen: &Seen) -> Reconciliation {
         let mut result = Reconciliation {
             form: self.bill.form.name,
+            names_models: self.bill.names_models(),
             tolerance: self.options.tolerance,
             rows: Vec::new(),
             models: BTreeMap::new(),
@@ -273,6 +278,8 @@ pub struct Row {
 pub struct Reconciliation {
     /// The bill's form.
     pub form: &'static str,
+    /// Whether the bill says of which model a cost is.
+    pub names_models: bool,
     /// What is no difference, as a share of the bill.
     pub tolerance: f64,
     /// By day and model.
@@ -301,6 +308,19 @@ impl Reconciliation {
     pub fn is_beyond(&self) -> bool {
         let all = self.models.values().chain([&self.total]);
         all.into_iter().any(|sums| sums.is_beyond(self.tolerance))
+    }
+
+    /// A model as people read it, by the sums of its calls: those of a refused call may be of none.
+    #[must_use]
+    pub fn name<'n>(&self, model: &'n str, sums: &Sums) -> &'n str {
+        match model {
+            "" if !self.names_models => "all",
+            "" if sums.recorded.calls > 0 && sums.recorded.refused == sums.recorded.calls => {
+                "no model (refused)"
+            }
+            "" => "no model named",
+            model => model,
+        }
     }
 
     /// Rows beyond the tolerance.

@@ -62,9 +62,9 @@ impl Reconciliation {
             signed(sums.difference()),
             share(sums)
         );
-        let name = |model: &str| if model.is_empty() { "all".to_owned() } else { model.to_owned() };
+        let name = |model: &str, sums: &Sums| self.name(model, sums).to_owned();
         let models =
-            self.models.iter().map(|(model, sums)| [vec![name(model)], cells(sums).to_vec()].concat());
+            self.models.iter().map(|(model, sums)| [vec![name(model, sums)], cells(sums).to_vec()].concat());
         let total = [vec!["total".to_owned()], cells(sums).to_vec()].concat();
         let head: Vec<&str> = std::iter::once("model").chain(SUMS).collect();
         let _ = writeln!(text, "{}\n", table(&head, 1, models.chain([total])));
@@ -74,7 +74,7 @@ impl Reconciliation {
         if !beyond.is_empty() {
             let row = |row: &&Row| {
                 [
-                    vec![row.day.to_string(), name(&row.model)],
+                    vec![row.day.to_string(), name(&row.model, &row.sums)],
                     cells(&row.sums).to_vec(),
                     vec![self.causes(row)],
                 ]

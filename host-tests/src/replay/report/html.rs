@@ -315,39 +315,51 @@ fn other(against: &Tallied) -> Markup {
         text.replace(&format!("id=\"{id}\""), &format!("id=\"against-{id}\""))
             .replace(&format!("aria-labelledby=\"{id}\""), &format!("aria-labelledby=\"against-{id}\""))
     });
-    html! { hr; h2 { "Under “" (against.policy) "”" } (PreEscaped(text)) }
+    let notes = of_policy(against);
+    html! {
+        hr;
+        h2 { "Under “" (against.policy) "”" }
+        @if let Some(ceiling) = unpriced(&against.unpriced) { p { (ceiling) } }
+        (PreEscaped(text))
+        @if !notes.is_empty() { (section("against-notes", "To know of it before use", &list(&notes))) }
+    }
 }
 
 fn notes(report: &Report) -> Markup {
-    let (trace, tallied) = (&report.trace, &report.policy);
-    let mut notes = Vec::new();
-    let mut note = |number: u64, text: &str| {
-        if number > 0 {
-            notes.push(format!("{} {text}", count(number)));
-        }
-    };
-    note(trace.not_metered, "calls are not metered.");
-    note(trace.bad, "lines could not be read.");
-    for (why, number) in &trace.left_out {
-        note(*number, &format!("left out: {why}."));
-    }
-    note(trace.late, "calls ran later than they had, since they stood out of order.");
-    note(tallied.failed, "calls had failed and used nothing.");
-    note(tallied.assumed, "calls had been refused: they are taken to use what was expected of them.");
-    note(tallied.not_simulated, "calls were changed in a way whose answer is not known.");
-    note(tallied.stopped, "streams are stopped when their budget is used up, and charged up to there.");
-    note(
-        tallied.may_stop,
-        "calls used more than a budget that stops streams had left; whether they streamed, or what would have streamed in \
-         their place, is not known: they go on.",
-    );
-    for (trouble, number) in &tallied.troubles {
-        note(*number, &format!("× {trouble}"));
-    }
-    let inner = html! { ul { @for note in &notes { li { (note) } } } };
+    let trace = &report.trace;
+    let mut notes =
+        vec![note(trace.not_metered, "calls are not metered."), note(trace.bad, "lines could not be read.")];
+    notes.extend(trace.left_out.iter().map(|(why, number)| note(*number, &format!("left out: {why}."))));
+    notes.push(note(trace.late, "calls ran later than they had, since they stood out of order."));
+    let notes: Vec<String> = notes.into_iter().flatten().chain(of_policy(&report.policy)).collect();
     if notes.is_empty() {
         html! {}
     } else {
-        section("notes", "To know before use", &inner)
+        section("notes", "To know before use", &list(&notes))
     }
+}
+
+/// What is to be known of the numbers under one policy.
+fn of_policy(tallied: &Tallied) -> Vec<String> {
+    let mut notes = vec![
+        note(tallied.failed, "calls had failed and used nothing."),
+        note(tallied.assumed, "calls had been refused: they are taken to use what was expected of them."),
+        note(tallied.not_simulated, "calls were changed in a way whose answer is not known."),
+        note(tallied.stopped, "streams are stopped when their budget is used up, and charged up to there."),
+        note(
+            tallied.may_stop,
+            "calls used more than a budget that stops streams had left; whether they streamed, or what would have streamed \
+             in their place, is not known: they go on.",
+        ),
+    ];
+    notes.extend(tallied.troubles.iter().map(|(trouble, number)| note(*number, &format!("× {trouble}"))));
+    notes.into_iter().flatten().collect()
+}
+
+fn note(number: u64, text: &str) -> Option<String> {
+    (number > 0).then(|| format!("{} {text}", count(number)))
+}
+
+fn list(notes: &[String]) -> Markup {
+    html! { ul { @for note in notes { li { (note) } } } }
 }

@@ -66,6 +66,9 @@ fn call(line: &Value, fields: &Fields, names: &mut Names) -> Result<Read, String
             ..Usage::default()
         }),
     };
+    if let Used::Stated(usage) = &used {
+        super::plausible(usage)?;
+    }
     let own = fields.keys().filter(|word| !KNOWN.iter().any(|(known, _)| known == word));
     let own = own.filter_map(|word| Some((names.get(word), names.get(&said(find(word)?)))));
     let dimensions: Dimensions = own.filter(|(_, value)| !value.is_empty()).collect();

@@ -130,6 +130,8 @@ fn call(
     let input = columns.number(row, "input")?.ok_or("there is no count for `input`")?;
     let output = columns.number(row, "output")?.ok_or("there is no count for `output`")?;
     let cached = columns.number(row, "cached")?.unwrap_or(0).min(input);
+    let usage = Usage { input, output, cache_read: cached, ..Usage::default() };
+    super::plausible(&usage)?;
     let own = columns.dimensions.iter().filter_map(|(name, at)| {
         Some((name.clone(), names.get(row.get(*at).map(str::trim).filter(|text| !text.is_empty())?)))
     });
@@ -147,7 +149,7 @@ fn call(
             answered: names.get(""),
             output_bound: columns.number(row, "max_output")?,
             held: None,
-            used: Used::Stated(Usage { input, output, cache_read: cached, ..Usage::default() }),
+            used: Used::Stated(usage),
             streams: None,
             status: 200,
         }),

@@ -110,6 +110,34 @@ pub enum Used {
     Refused(u64),
 }
 
+/// More tokens than any call has: the longest contexts are of some millions.
+const TOKENS_MOST: u64 = 1_000_000_000;
+
+/// Whether a call can have used so much. What is more is a slip of whoever wrote it, and would be the whole of any sum.
+///
+/// # Errors
+/// It cannot.
+pub(crate) fn plausible(usage: &Usage) -> Result<(), String> {
+    let Usage { input, output, web_searches, .. } = *usage;
+    let parts = [
+        usage.cache_read,
+        usage.cache_write,
+        usage.cache_write_1h,
+        usage.input_audio,
+        usage.input_image,
+        usage.input_video,
+        usage.cache_read_audio,
+        usage.cache_read_image,
+        usage.reasoning,
+        usage.output_audio,
+        usage.output_image,
+    ];
+    match parts.into_iter().chain([input, output, web_searches]).find(|count| *count > TOKENS_MOST) {
+        Some(count) => Err(format!("{count} tokens are more than a call has")),
+        None => Ok(()),
+    }
+}
+
 /// A call of which request and answer are known.
 #[derive(Debug, Clone, Default)]
 pub struct Whole {

@@ -5,7 +5,8 @@ use super::{Call, Counted, Read, Used, time};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use tokenstile_engine::usage::Usage;
 
@@ -14,6 +15,8 @@ pub(super) const MARK: &[u8] = b"tokenstile-record {";
 
 #[derive(Deserialize)]
 struct Line<'a> {
+    #[serde(default)]
+    id: Cow<'a, str>,
     time: Option<Cow<'a, str>>,
     #[serde(default)]
     duration_ms: Option<i64>,
@@ -120,12 +123,16 @@ pub fn whole<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
 /// Reads lines of a log; what is no record is another's line.
 pub(super) fn reader() -> impl FnMut(&[u8]) -> Result<Read, String> {
     // Names come again and again: each is kept once.
-    let mut names = Names::default();
+    let (mut names, mut recent) = (Names::default(), Recent::default());
     move |line| {
         let Some(json) = json(line) else { return Ok(Read::Left("other lines of the log")) };
         let mut values = serde_json::Deserializer::from_slice(json).into_iter::<Line<'_>>();
         let line = values.next().ok_or("there is no record")?;
-        call(&line.map_err(|error| format!("no cost record: {error}"))?, &mut names).map(Read::Call)
+        let line = line.map_err(|error| format!("no cost record: {error}"))?;
+        if !recent.is_new(&line.id) {
+            return Ok(Read::Left("cost records that came twice"));
+        }
+        call(&line, &mut names).map(Read::Call)
     }
 }
 
@@ -139,6 +146,8 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
         (_, "none") => Used::Nothing,
         _ => Used::Stated(line.usage.usage()),
     };
+    super::plausible(&line.usage.usage())?;
+    super::plausible(&Usage { input: line.hold_tokens, ..Usage::default() })?;
     let as_asked = line.model_served.is_empty() || line.model_served == line.model_requested;
     let dimensions = line.identity.iter();
     Ok(Call {
@@ -158,6 +167,37 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
             status: line.status,
         }),
     })
+}
+
+/// Records of late, by their ids: a collector may get one twice, within minutes. Older ones are forgotten, so that the
+/// length of a trace does not matter.
+#[derive(Default)]
+struct Recent {
+    ids: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Recent {
+    const MAX: usize = 200_000;
+
+    /// Whether it did not come before. One without an id cannot be told from another.
+    fn is_new(&mut self, id: &str) -> bool {
+        if id.is_empty() {
+            return true;
+        }
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let hash = hasher.finish();
+        if !self.ids.insert(hash) {
+            return false;
+        }
+        self.order.push_back(hash);
+        let oldest = if self.order.len() > Self::MAX { self.order.pop_front() } else { None };
+        if let Some(oldest) = oldest {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
 }
 
 /// Texts that come again, kept once; forgotten when they are too many.

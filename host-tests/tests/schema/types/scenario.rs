@@ -57,6 +57,7 @@ fn rules() -> BTreeMap<&'static str, Value> {
         ("Step", json!({"properties": {"on": on}})),
         ("Step.clock", json!({"examples": ["2026-11-23T08:00:00Z"]})),
         ("Step.answer", or_named("ScriptedAnswer")),
+        ("Step.times", json!({"minimum": 1})),
         ("Step.together", json!({"minimum": 1})),
         ("Step.keep", json!({"additionalProperties": {"type": "string", "pattern": "^(/|$)"}})),
         ("Call.body", or_named("BodyText")),
