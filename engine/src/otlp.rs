@@ -11,19 +11,27 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// Where a value stands in a cost record, and what it is called as an attribute.
-const ATTRIBUTES: [(&str, &str); 12] = [
+const ATTRIBUTES: [(&str, &str); 20] = [
     ("/id", "tokenstile.record.id"),
     ("/policy", "tokenstile.policy"),
     ("/decision", "tokenstile.decision"),
     ("/rule", "tokenstile.rule"),
+    ("/route", "tokenstile.route"),
+    ("/ending", "tokenstile.ending"),
+    ("/duration_ms", "tokenstile.duration_ms"),
     ("/cost_nano_usd", "tokenstile.cost_nano_usd"),
+    ("/savings_nano_usd", "tokenstile.savings_nano_usd"),
+    ("/stream", "gen_ai.request.stream"),
+    ("/max_output_tokens", "gen_ai.request.max_tokens"),
     ("/model_requested", "gen_ai.request.model"),
     ("/model_answered", "gen_ai.response.model"),
+    ("/retry_count", "http.request.resend_count"),
     ("/status", "http.response.status_code"),
     ("/usage/input", "gen_ai.usage.input_tokens"),
     ("/usage/output", "gen_ai.usage.output_tokens"),
     ("/usage/cache_read", "gen_ai.usage.cache_read.input_tokens"),
     ("/usage/cache_write", "gen_ai.usage.cache_creation.input_tokens"),
+    ("/usage/reasoning", "gen_ai.usage.reasoning.output_tokens"),
 ];
 
 /// Providers that the conventions call otherwise than the price book.
@@ -89,8 +97,13 @@ fn log_record(out: &mut String, line: &str) {
     for (place, name) in ATTRIBUTES {
         more(out, name, record.pointer(place).unwrap_or(&Value::Null));
     }
-    for (dimension, value) in record.get("identity").and_then(Value::as_object).into_iter().flatten() {
-        more(out, &["tokenstile.identity.", dimension].concat(), value);
+    if let Some(ms) = record.get("time_to_first_chunk_ms").and_then(Value::as_u64) {
+        more(out, "gen_ai.response.time_to_first_chunk", &seconds(ms));
+    }
+    for (field, prefix) in [("identity", "tokenstile.identity."), ("arms", "tokenstile.arm.")] {
+        for (name, value) in record.get(field).and_then(Value::as_object).into_iter().flatten() {
+            more(out, &[prefix, name].concat(), value);
+        }
     }
     out.push_str("]}");
 }
@@ -98,6 +111,11 @@ fn log_record(out: &mut String, line: &str) {
 fn push_nanoseconds(out: &mut String, ms: i64) {
     out.push_str(&ms.max(0).to_string());
     out.push_str("000000");
+}
+
+/// Milliseconds as a fraction, which the conventions have for times.
+fn seconds(ms: u64) -> Value {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000).parse().unwrap_or_default()
 }
 
 /// What the conventions call what a dialect does; they allow other words where they have none.
@@ -123,10 +141,15 @@ fn more(out: &mut String, name: &str, value: &Value) {
 fn attribute(out: &mut String, name: &str, value: &Value) {
     out.push_str(r#"{"key":"#);
     out.push_str(&Value::from(name).to_string());
-    let number = value.is_number();
-    out.push_str(if number { r#","value":{"intValue":""# } else { r#","value":{"stringValue":"# });
-    out.push_str(&value.to_string());
-    out.push_str(if number { "\"}}" } else { "}}" });
+    let (kind, quote) = match value {
+        Value::Bool(_) => ("bool", ""),
+        Value::Number(number) if number.is_f64() => ("double", ""),
+        Value::Number(_) => ("int", "\""),
+        _ => ("string", ""),
+    };
+    for part in [",\"value\":{\"", kind, "Value\":", quote, &value.to_string(), quote, "}}"] {
+        out.push_str(part);
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +162,9 @@ mod tests {
         let record = json!({"id": "1-2-3", "time": "2026-11-22T12:00:00.250Z", "duration_ms": 750, "policy": "acme",
             "dialect": "bedrock-converse", "provider": "aws", "identity": {"user": "a\"na\n", "team": ""},
             "model_requested": "claude", "model_answered": "", "decision": "allow", "status": 200,
-            "usage": {"input": 10, "output": 5, "cache_read": 4, "source": "reported"}, "cost_nano_usd": 12345});
+            "stream": true, "time_to_first_chunk_ms": 1250, "retry_count": 2, "max_output_tokens": 64, "ending": "cut",
+            "route": "trial", "arms": {"trial": "mini"}, "savings_nano_usd": -7,
+            "usage": {"input": 10, "output": 5, "cache_read": 4, "reasoning": 3, "source": "reported"}, "cost_nano_usd": 12345});
         let line = record.to_string();
         let request: Value = serde_json::from_str(&export_request(&format!("{line}\n{line}\n"))).unwrap();
         let resource = &request["resourceLogs"][0];
@@ -161,6 +186,15 @@ mod tests {
         assert_eq!(value("gen_ai.usage.input_tokens"), Some(json!({"intValue": "10"})));
         assert_eq!(value("gen_ai.usage.cache_read.input_tokens"), Some(json!({"intValue": "4"})));
         assert_eq!(value("tokenstile.cost_nano_usd"), Some(json!({"intValue": "12345"})));
+        assert_eq!(value("tokenstile.savings_nano_usd"), Some(json!({"intValue": "-7"})));
+        assert_eq!(value("tokenstile.duration_ms"), Some(json!({"intValue": "750"})));
+        assert_eq!(value("gen_ai.request.stream"), Some(json!({"boolValue": true})));
+        assert_eq!(value("gen_ai.request.max_tokens"), Some(json!({"intValue": "64"})));
+        assert_eq!(value("gen_ai.response.time_to_first_chunk"), Some(json!({"doubleValue": 1.25})));
+        assert_eq!(value("gen_ai.usage.reasoning.output_tokens"), Some(json!({"intValue": "3"})));
+        assert_eq!(value("http.request.resend_count"), Some(json!({"intValue": "2"})));
+        assert_eq!((value("tokenstile.route"), value("tokenstile.ending")), (text("trial"), text("cut")));
+        assert_eq!(value("tokenstile.arm.trial"), text("mini"));
         for absent in ["gen_ai.response.model", "tokenstile.identity.team", "tokenstile.rule"] {
             assert_eq!(value(absent), None);
         }

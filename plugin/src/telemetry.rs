@@ -122,10 +122,13 @@ impl Metrics {
             self.add("shadow_requests", &labels, 1);
             self.add("shadow_cost_nano_usd", &labels, record.cost_nano_usd.unsigned_abs());
             let saved = record.shadow_savings_nano_usd.get(rule);
-            let saved = saved.map_or(0, |saved| saved.as_i64().unwrap_or(0));
-            self.add("shadow_savings_nano_usd", &labels, u64::try_from(saved).unwrap_or(0));
+            let (saved, extra) = parted(saved.map_or(0, |saved| saved.as_i64().unwrap_or(0)));
+            self.add("shadow_savings_nano_usd", &labels, saved);
+            self.add("shadow_extra_cost_nano_usd", &labels, extra);
         }
-        for (experiment, arm) in &record.arms {
+        // Who has chosen an arm is no subject of it.
+        let assigned = record.arms.iter().filter(|(experiment, _)| !record.arms_chosen.contains(experiment));
+        for (experiment, arm) in assigned {
             let labels = [("experiment", experiment.as_str()), ("arm", arm.as_str().unwrap_or(""))];
             self.add("arm_cost_nano_usd", &labels, record.cost_nano_usd.unsigned_abs());
             let [experiment, arm] = labels;
@@ -153,8 +156,9 @@ impl Metrics {
             self.count("tokens", &[("type", kind), ("model", model)], who, tokens);
         }
         self.count("cost_nano_usd", &[("model", model)], who, record.cost_nano_usd.unsigned_abs());
-        let savings = u64::try_from(record.savings_nano_usd).unwrap_or(0);
+        let (savings, extra) = parted(record.savings_nano_usd);
         self.count("savings_nano_usd", &[("model", model)], who, savings);
+        self.count("extra_cost_nano_usd", &[("model", model)], who, extra);
         let charges = record.overage.iter().filter_map(|line| line.get("charge_nano_usd")?.as_u64());
         self.count("overage_nano_usd", &[], who, charges.fold(0, u64::saturating_add));
     }
@@ -192,6 +196,11 @@ impl Metrics {
         self.add("failures", &[("kind", kind)], 1);
         host::log(Level::Warn, &format!("tokenstile: {kind}: {why}"));
     }
+}
+
+/// What was saved, and what was paid more: a counter does not go down, so each has its own.
+fn parted(savings: i64) -> (u64, u64) {
+    (u64::try_from(savings).unwrap_or(0), u64::try_from(savings.saturating_neg()).unwrap_or(0))
 }
 
 /// Adds `;label=value`, if there is a value. What would end it is replaced.

@@ -2,7 +2,7 @@
 
 use super::{Exchange, PromptPrefix, State};
 use crate::policy::Effort;
-use crate::price::{Quote, ServiceTier};
+use crate::price::{Quote, ServiceTier, Unit};
 use crate::refusal::rfc3339;
 use crate::units::{EpochMs, NanoUsd};
 use crate::usage::Usage;
@@ -64,6 +64,8 @@ impl RecordUsage {
 pub(super) struct Bill {
     pub(super) usage: RecordUsage,
     pub(super) cost: NanoUsd,
+    /// By the price book, where the policy has a price of its own.
+    pub(super) list_cost: Option<NanoUsd>,
     pub(super) savings: NanoUsd,
     pub(super) shadow_savings: Map<String, Value>,
     pub(super) quote: Rc<Quote>,
@@ -107,7 +109,7 @@ pub struct Record {
     /// The budget that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The rule of `routes` that chose for it.
+    /// The first rule of `routes` that changed something of it, or in whose experiment the caller has an arm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// Experiments, and the arm of each that the caller is in.
@@ -172,8 +174,11 @@ pub struct Record {
     /// What stood before the conversation: the system's text and the tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_prefix: Option<PromptPrefix>,
-    /// What it cost by the price book, in billionths of a dollar.
+    /// What it cost by the price book, or by the policy's own price, in billionths of a dollar.
     pub cost_nano_usd: i64,
+    /// What it would have cost by the price book, in billionths of a dollar, where the policy's own price is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list_cost_nano_usd: Option<i64>,
     /// What the same tokens would have cost with the model that was asked for, less what they did cost, in
     /// billionths of a dollar.
     #[serde(skip_serializing_if = "is_zero")]
@@ -185,6 +190,10 @@ pub struct Record {
     /// The service tier whose price it is (`batch`, `flex`, `priority` or `fast`), where that is not the standard one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_tier: Option<&'static str>,
+    /// The rates of a price of the policy's own, as it states them: dollars a million tokens (a thousand requests or
+    /// searches), by kind.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub price_rates: Map<String, Value>,
     /// The day of the price facts.
     pub prices_as_of: &'static str,
 }
@@ -254,12 +263,14 @@ impl Exchange {
             hold_tokens: self.hold_tokens(),
             prompt_prefix: self.prompt_prefix.clone(),
             cost_nano_usd: bill.cost.0,
+            list_cost_nano_usd: bill.list_cost.map(|cost| cost.0),
             savings_nano_usd: bill.savings.0,
             priced: bill.quote.known || usage_is_none(state),
             price: bill.quote.entry.clone(),
             price_tier: Some(bill.quote.tier)
                 .filter(|tier| *tier != ServiceTier::Standard)
                 .map(ServiceTier::name),
+            price_rates: own_rates(&bill.quote),
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }
@@ -268,6 +279,14 @@ impl Exchange {
 /// Whose price it is.
 fn price_of(quote: &Quote) -> &str {
     quote.entry.split_once('/').map_or("", |(provider, _)| provider)
+}
+
+/// What the policy states of its own price.
+fn own_rates(quote: &Quote) -> Map<String, Value> {
+    let units = Unit::ALL.iter().filter(|_| quote.is_own());
+    let rate =
+        |unit: &Unit| Some((unit.name().to_owned(), unit.rate_text(quote.price.rate(*unit, 0)?).into()));
+    units.filter_map(rate).collect()
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {

@@ -7,9 +7,11 @@ use super::shadowed::Would;
 use super::{Decision, Exchange};
 use crate::dialect::{Edits, ModelAt};
 use crate::policy::{
-    Arm, Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, knows_service_tier,
+    Assigned, Cheaper, HOLDOUT, Header, NewModel, Policy, RouteRule, Setting, Split, Subject,
+    knows_service_tier,
 };
 use crate::units::EpochMs;
+use crate::usage::Served;
 use wildmatch::WildMatch;
 
 /// What routes chose for a call.
@@ -17,7 +19,7 @@ use wildmatch::WildMatch;
 pub(super) struct Routing {
     /// It is chosen once.
     is_done: bool,
-    /// The first rule that has something to choose for the call, whether or not it could be put in place.
+    /// The first rule that changed something, or in whose experiment the caller has an arm.
     pub(super) rule: Option<String>,
     /// The model that serves, if it is another.
     pub(super) model: Option<String>,
@@ -116,31 +118,37 @@ impl Exchange {
     fn follow(&mut self, policy: &Policy, route: &RouteRule, now: EpochMs) {
         let arm = route.split.as_ref().map(|split| self.arm_of(policy, split, now));
         let set = match &arm {
-            None => &route.set,
+            None => Some(&route.set),
             Some((name, set)) => {
                 if let Some(name) = name.filter(|_| !route.shadow) {
                     self.routing.arms.push((route.name.clone(), name.to_owned()));
                     let forced = route.split.as_ref().and_then(|split| split.forced(&self.wanted_arm));
                     self.routing.arms_chosen.extend(forced.map(|_| route.name.clone()));
                 }
-                let Some(set) = set else { return };
-                set
+                *set
             }
         };
-        if !route.shadow && (arm.is_some() || !set.is_empty()) {
-            self.routing.rule.get_or_insert_with(|| route.name.clone());
-        }
+        let Some(set) = set else { return };
         if route.shadow {
-            let keeps = self.routing.shadow_kept.as_ref() == Some(&route.name);
-            if keeps || self.would_change(policy, set) {
-                self.outcome.shadow.push((route.name.clone(), Decision::Route));
-                let model = set.model.as_ref().and_then(|model| self.new_model(policy, model).ok()?);
-                let would = Would { model: model.map(|serve| serve.model), bound: set.max_output_tokens };
-                self.outcome.would.push((route.name.clone(), would));
-            }
+            self.follow_in_shadow(policy, route, set);
             return;
         }
-        self.apply_setting(policy, route, set);
+        // An arm that changes nothing, or could not, is one of those that are compared.
+        let chooses = self.apply_setting(policy, route, set) || arm.is_some();
+        if chooses {
+            self.routing.rule.get_or_insert_with(|| route.name.clone());
+        }
+    }
+
+    /// What a route in shadow mode would have changed.
+    fn follow_in_shadow(&mut self, policy: &Policy, route: &RouteRule, set: &Setting) {
+        let keeps = self.routing.shadow_kept.as_ref() == Some(&route.name);
+        if keeps || self.would_change(policy, set) {
+            self.outcome.shadow.push((route.name.clone(), Decision::Route));
+            let model = self.free_model(set).and_then(|model| self.new_model(policy, model).ok()?);
+            let would = Would { model: model.map(|serve| serve.model), bound: set.max_output_tokens };
+            self.outcome.would.push((route.name.clone(), would));
+        }
     }
 
     /// The name of the caller's arm, and what is chosen there.
@@ -150,69 +158,116 @@ impl Exchange {
         split: &'p Split,
         now: EpochMs,
     ) -> (Option<&'p str>, Option<&'p Setting>) {
-        let of = |arm: &'p Arm| (Some(arm.name.as_str()), Some(&arm.set));
-        if let Some(arm) = split.forced(&self.wanted_arm) {
-            return of(arm);
-        }
-        match split.assign(&policy.name, self.identity.value(split.by), now) {
-            Assigned::Arm(arm) => of(arm),
+        let by_subject = || split.assign(&policy.name, self.identity.value(split.by), now);
+        match split.forced(&self.wanted_arm).unwrap_or_else(by_subject) {
+            Assigned::Arm(arm) => (Some(&arm.name), Some(&arm.set)),
             Assigned::HeldOut => (Some(HOLDOUT), None),
             Assigned::Outside => (None, None),
         }
     }
 
+    /// The model that a route chooses, where no earlier one has.
+    fn free_model<'a>(&self, set: &'a Setting) -> Option<&'a NewModel> {
+        set.model.as_ref().filter(|_| self.routing.model.is_none() && !self.routing.stays)
+    }
+
     fn would_change(&self, policy: &Policy, set: &Setting) -> bool {
-        let model = set.model.as_ref().and_then(|model| self.new_model(policy, model).ok().flatten());
+        let model = self.free_model(set).and_then(|model| self.new_model(policy, model).ok().flatten());
         let bound = set.max_output_tokens.and_then(|tokens| self.bound_answer(tokens).ok().flatten());
         let tier = set.service_tier.is_some_and(|tier| self.can_change_tier(tier) == Ok(true));
         model.is_some() || bound.is_some() || tier || !set.headers.is_empty()
     }
 
-    /// What an earlier rule chose stays.
-    fn apply_setting(&mut self, policy: &Policy, route: &RouteRule, set: &Setting) {
+    /// Puts in place what no earlier rule chose; whether that changes anything.
+    fn apply_setting(&mut self, policy: &Policy, route: &RouteRule, set: &Setting) -> bool {
         let rule = route.name.as_str();
-        let mut skipped = Vec::new();
-        let may_choose = self.routing.model.is_none() && !self.routing.stays;
-        if let Some(model) = set.model.as_ref().filter(|_| may_choose) {
-            match self.new_model(policy, model) {
-                Ok(Some(serve)) => self.put_in_place(rule, serve),
-                Ok(None) => {}
-                Err(why) => skipped.push(why),
-            }
-        }
-        if let Some(tokens) = set.max_output_tokens {
-            match self.bound_answer(tokens) {
-                Ok(Some(bound)) => {
-                    self.outcome.clamp(rule, bound);
-                    self.output_limit = self.outcome.output_bound;
-                }
-                Ok(None) => {}
-                Err(why) => skipped.push(why),
-            }
-        }
-        if let Some(tier) = set.service_tier.filter(|_| self.routing.service_tier.is_none()) {
-            match self.can_change_tier(tier) {
-                Ok(true) => {
-                    self.routing.service_tier = Some(tier);
-                    self.routing.told.get_or_insert((rule.to_owned(), String::new()));
-                }
-                Ok(false) => {}
-                Err(why) => skipped.push(why),
-            }
-        }
-        if !set.headers.is_empty() && self.path_editable {
-            let new =
-                |(name, _): &&(String, String)| self.routing.headers.iter().all(|(other, _)| other != name);
-            let new: Vec<_> = set.headers.iter().filter(new).cloned().collect();
-            self.routing.headers.extend(new);
-            self.routing.told.get_or_insert((rule.to_owned(), String::new()));
-        } else if !set.headers.is_empty() {
-            skipped.push(
-                "the headers have left already; `hold_headers` keeps them until the decision".to_owned(),
-            );
-        }
-        self.outcome.skipped.extend(skipped.into_iter().map(|why| format!("{rule}: {why}")));
+        let parts = [
+            self.apply_model(policy, rule, set),
+            self.apply_bound(rule, set),
+            self.apply_tier(rule, set),
+            self.apply_headers(rule, set),
+        ];
         self.tell_of_route();
+        let mut chooses = false;
+        for part in parts {
+            match part {
+                Ok(changes) => chooses |= changes,
+                Err(why) => self.outcome.skipped.push(format!("{rule}: {why}")),
+            }
+        }
+        chooses
+    }
+
+    fn apply_model(&mut self, policy: &Policy, rule: &str, set: &Setting) -> Result<bool, String> {
+        let Some(model) = set.model.as_ref().filter(|_| !self.routing.stays) else { return Ok(false) };
+        if let Some(serving) = &self.routing.model {
+            let wants = self.wanted_model(policy, model);
+            return if wants.is_none_or(|wants| wants == serving) {
+                Ok(false)
+            } else {
+                Err(format!("an earlier route has put `{serving}` in place"))
+            };
+        }
+        let serve = self.new_model(policy, model)?;
+        let changes = serve.is_some();
+        if let Some(serve) = serve {
+            self.put_in_place(rule, serve);
+        }
+        Ok(changes)
+    }
+
+    fn apply_bound(&mut self, rule: &str, set: &Setting) -> Result<bool, String> {
+        let bound = set.max_output_tokens.map_or(Ok(None), |tokens| self.bound_answer(tokens))?;
+        let lower = bound.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other));
+        if let Some(bound) = lower {
+            self.outcome.clamp(rule, bound);
+            self.output_limit = self.outcome.output_bound;
+        }
+        Ok(lower.is_some())
+    }
+
+    fn apply_tier(&mut self, rule: &str, set: &Setting) -> Result<bool, String> {
+        let Some(tier) = set.service_tier else { return Ok(false) };
+        match self.routing.service_tier {
+            Some(other) if other == tier => return Ok(false),
+            Some(other) => return Err(format!("an earlier route has chosen the service tier `{other}`")),
+            None => {}
+        }
+        let changes = self.can_change_tier(tier)?;
+        if changes {
+            self.routing.service_tier = Some(tier);
+            self.routing.told.get_or_insert((rule.to_owned(), String::new()));
+        }
+        Ok(changes)
+    }
+
+    /// Of a header that two routes set, the first one's value stays.
+    fn apply_headers(&mut self, rule: &str, set: &Setting) -> Result<bool, String> {
+        if set.headers.is_empty() {
+            return Ok(false);
+        }
+        if !self.path_editable {
+            let why = "the headers have left already; `hold_headers` keeps them until the decision";
+            return Err(why.to_owned());
+        }
+        let mut changes = false;
+        for (name, value) in &set.headers {
+            match self.routing.headers.iter().find(|(other, _)| other == name) {
+                None => {
+                    self.routing.headers.push((name.clone(), value.clone()));
+                    changes = true;
+                }
+                Some((_, other)) if other == value => {}
+                Some(_) => {
+                    let why = format!("{rule}: an earlier route has set the header `{name}`");
+                    self.outcome.skipped.push(why);
+                }
+            }
+        }
+        if changes {
+            self.routing.told.get_or_insert((rule.to_owned(), String::new()));
+        }
+        Ok(changes)
     }
 
     pub(super) fn tell_of_route(&mut self) {
@@ -235,6 +290,17 @@ impl Exchange {
             return Err(format!("this API has no service tier `{tier}`"));
         }
         Ok(true)
+    }
+
+    /// The model that a route wants to serve this call; `None` if its list has none for it.
+    fn wanted_model<'a>(&self, policy: &'a Policy, model: &'a NewModel) -> Option<&'a str> {
+        match model {
+            NewModel::Named(rule) => Some(&rule.to),
+            NewModel::Listed(list) => match policy.downgrades.get(*list)?.cheaper(self.asked_model()) {
+                Cheaper::Use(rule) => Some(&rule.to),
+                Cheaper::Already | Cheaper::Unlisted => None,
+            },
+        }
     }
 
     /// The model that is to serve; `Ok(None)` if it is the one asked for.
@@ -272,9 +338,11 @@ impl Exchange {
         Err(why_not.to_owned())
     }
 
-    /// Whether no route forbids this model to serve such calls.
+    /// Whether no route forbids this model to serve such calls, whatever spelling of its name either has.
     pub(super) fn is_allowed(&self, model: &str) -> Result<(), String> {
-        if self.routing.forbidden.iter().any(|pattern| pattern.matches(model)) {
+        let priced_as = &self.quote_for(model, &Served::default()).entry;
+        let subject = Subject { asked: model, priced_as, ..self.subject_of_head() };
+        if self.routing.forbidden.iter().any(|pattern| subject.is_of_model(pattern)) {
             return Err(format!("a route forbids `{model}` for such calls"));
         }
         Ok(())

@@ -64,6 +64,8 @@ impl Exchange {
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
+        let list_cost = quote.list.as_ref().filter(|_| source != UsageSource::None);
+        let list_cost = list_cost.map(|price| price.cost(usage)).filter(|list_cost| *list_cost != cost);
         // Before it is noted what would have ended the stream: that is no refusal of the whole.
         let shadow_savings = match source {
             UsageSource::None => Map::new(),
@@ -78,7 +80,8 @@ impl Exchange {
         let savings = self.savings(usage, cost, &served);
         let usage_record = RecordUsage::new(usage, source);
         let model_answered = served.model;
-        let bill = Bill { usage: usage_record, cost, savings, shadow_savings, quote, model_answered };
+        let bill =
+            Bill { usage: usage_record, cost, list_cost, savings, shadow_savings, quote, model_answered };
         let record = self.record(state, complete, bill, now);
         Settlement { record, usage, cost }
     }

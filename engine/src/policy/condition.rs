@@ -143,14 +143,7 @@ impl Subject<'_> {
             Condition::Provider(name) => known(self.provider) == name,
             Condition::Route(name) => self.value(Scope::Route) == name,
             Condition::Dialect(name) => self.dialect == *name,
-            Condition::Model(pattern) => {
-                let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-                // Servers that do not mind what trails a name would serve it all the same.
-                let asked = self.asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-                let asked = known(asked.trim_end_matches('.'));
-                let priced = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
-                [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
-            }
+            Condition::Model(pattern) => self.is_of_model(pattern),
             Condition::Stream(_)
             | Condition::Time(_)
             | Condition::Uses(_)
@@ -158,6 +151,17 @@ impl Subject<'_> {
             | Condition::OutputBound(_)
             | Condition::BudgetUsed(..) => false,
         }
+    }
+
+    /// Whether one of the names that its model goes by is like this: as asked, without what stands before it, or as the
+    /// price book has it.
+    pub(crate) fn is_of_model(&self, pattern: &WildMatch) -> bool {
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        // Servers that do not mind what trails a name would serve it all the same.
+        let asked = self.asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+        let asked = known(asked.trim_end_matches('.'));
+        let priced = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
+        [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
     }
 }
 

@@ -152,14 +152,17 @@ impl Split {
         u32::try_from(grown).unwrap_or(PER_MILLE).min(PER_MILLE)
     }
 
-    /// The arm that a header chooses: its name, a space, and the secret.
+    /// What a header chooses: the name of an arm, or [`HOLDOUT`], a space, and the secret.
     #[must_use]
-    pub fn forced(&self, header: &str) -> Option<&Arm> {
+    pub fn forced(&self, header: &str) -> Option<Assigned<'_>> {
         let (name, secret) = header.trim().split_once(' ')?;
         if !is_same(secret.trim().as_bytes(), self.secret.as_ref()?.as_bytes()) {
             return None;
         }
-        self.arms.iter().find(|arm| arm.name == name)
+        if name == HOLDOUT {
+            return Some(Assigned::HeldOut);
+        }
+        self.arms.iter().find(|arm| arm.name == name).map(Assigned::Arm)
     }
 }
 

@@ -148,8 +148,9 @@ impl Unit {
         }
     }
 
-    /// The wholes that this is a part of.
-    const fn wholes(self) -> &'static [Self] {
+    /// The wholes that this is a part of, the smallest first.
+    #[must_use]
+    pub const fn wholes(self) -> &'static [Self] {
         match self {
             Self::CacheWrite1h => &[Self::CacheWrite, Self::Input],
             Self::CacheReadAudio => &[Self::CacheRead, Self::InputAudio, Self::Input],

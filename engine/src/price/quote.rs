@@ -27,6 +27,8 @@ pub struct PriceQuery<'a> {
 pub struct Quote {
     /// What is charged.
     pub price: Price,
+    /// What the book has for it, where the price is the policy's own and the book knows the model.
+    pub list: Option<Price>,
     /// Whether the model is known; if not, the price is the policy's rule for that.
     pub known: bool,
     /// The entry of the book or of the policy: `openai/gpt-4o`. Empty if unknown.
@@ -38,6 +40,17 @@ pub struct Quote {
     /// The service tier that the book was asked for; the policy's own prices know none.
     pub tier: ServiceTier,
 }
+
+impl Quote {
+    /// Whether it is a price of the policy's own.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.entry.starts_with(OWN)
+    }
+}
+
+/// What stands before the name of a model that the policy itself has a price for.
+const OWN: &str = "policy/";
 
 /// What a model costs that neither the policy nor the book knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,11 +156,13 @@ impl Prices {
     pub fn quote(&self, query: &PriceQuery<'_>) -> Quote {
         let names = names(query, &self.aliases);
         let own = names.iter().find_map(|name| self.own(name, query.provider));
+        let own = own.map(|own| Quote { list: in_book(&names, query).map(|listed| listed.price), ..own });
         own.or_else(|| in_book(&names, query)).unwrap_or_else(|| Quote {
             price: match &self.unknown {
                 UnknownPrice::Price(price) => (**price).clone(),
                 UnknownPrice::Ceiling | UnknownPrice::Deny => ceiling(query.provider),
             },
+            list: None,
             known: false,
             entry: String::new(),
             name: String::new(),
@@ -161,9 +176,10 @@ impl Prices {
             own.model.matches(name) && own.provider.as_deref().is_none_or(|only| Some(only) == provider)
         };
         let own = self.overrides.iter().find(concerns)?;
-        let (entry, name) = (format!("policy/{name}"), name.to_owned());
+        let (entry, name) = ([OWN, name].concat(), name.to_owned());
         Some(Quote {
             price: own.price.clone(),
+            list: None,
             known: true,
             entry,
             name,
@@ -228,7 +244,7 @@ fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote>
     // A tier that this entry has no price for is priced as any call.
     let is_of_tier = has_tier || provider.times(model.id, tier, "").is_some_and(|times| times != 1_000);
     let tier = if is_of_tier { query.tier } else { ServiceTier::Standard };
-    Some(Quote { price, known: true, entry, name: name.to_owned(), capability, tier })
+    Some(Quote { price, list: None, known: true, entry, name: name.to_owned(), capability, tier })
 }
 
 /// In lower case, percent-decoded, without what stands around a name in paths and ARNs.

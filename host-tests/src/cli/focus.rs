@@ -9,7 +9,7 @@ use tokenstile_host::records::{Record, read};
 const EXAMPLES: &str = "\
 Examples:
   tokenstile focus envoy.log > focus.csv
-  tokenstile focus --policy policy.json --billing-account acme-prod records.ndjson > focus.csv
+  tokenstile focus --billing-account acme-prod records.ndjson > focus.csv
 
 One row for each hour (UTC), model in one service tier, kind of token and set of identity dimensions, which are the
 Tags. The sum of BilledCost is the sum of the records' cost_nano_usd.
@@ -27,15 +27,10 @@ pub(crate) struct Args {
     /// The BillingAccountId; else the policy's name
     #[arg(long, value_name = "ID")]
     billing_account: Option<String>,
-    /// The policy, if it has prices of its own: records name them and do not state their rates
-    #[arg(long, value_name = "POLICY")]
-    policy: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let policy = args.policy.as_deref().map(super::policy).transpose()?;
-    let own = policy.map(|policy| policy.prices).unwrap_or_default();
-    let mut builder = Builder::new(args.billing_account.clone(), own);
+    let mut builder = Builder::new(args.billing_account.clone());
     let seen = read(&args.records, |record: Record| builder.add(&record))?;
     super::say(&builder.csv()?)?;
     let status = super::report::tell(&seen);

@@ -11,7 +11,7 @@ use super::{Record, cell};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
-use tokenstile_engine::price::{Prices, ServiceTier};
+use tokenstile_engine::price::ServiceTier;
 
 /// The columns, in the order of the specification's names; ours begin with `x_`, as it asks.
 pub const COLUMNS: [&str; 38] = [
@@ -75,6 +75,7 @@ struct Sums {
     quantity: u64,
     calls: u64,
     cost: Nano,
+    list_cost: Nano,
     savings: Nano,
     overage: Nano,
 }
@@ -84,16 +85,15 @@ struct Sums {
 pub struct Builder {
     rows: BTreeMap<Key, Sums>,
     account: Option<String>,
-    own: Prices,
     /// Records without a time, which belong to no billing period.
     pub without_time: u64,
 }
 
 impl Builder {
-    /// With the billing account's id, else the policy's name stands for it; and the policy's own prices.
+    /// With the billing account's id; else the policy's name stands for it.
     #[must_use]
-    pub fn new(account: Option<String>, own: Prices) -> Self {
-        Self { account, own, ..Self::default() }
+    pub fn new(account: Option<String>) -> Self {
+        Self { account, ..Self::default() }
     }
 
     /// Adds a call, if it cost or used anything.
@@ -113,11 +113,12 @@ impl Builder {
         // What belongs to the whole call stands in its first row, so that sums over rows are sums over calls.
         let mut savings = Nano::from(record.savings_nano_usd);
         let mut overage = record.overage_nano_usd();
-        for item in items(record, &self.own) {
+        for item in items(record) {
             let sums = self.rows.entry(key(record, hour, &item)).or_default();
             sums.quantity += item.quantity;
             sums.calls += 1;
             sums.cost += item.cost;
+            sums.list_cost += item.list_cost;
             sums.savings += std::mem::take(&mut savings);
             sums.overage += std::mem::take(&mut overage);
         }
@@ -171,7 +172,8 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
     let (sku, provider) = (cell::text(&format!("{}/{}", key.provider, key.model)), cell::text(&key.provider));
     let account = cell::text(account);
     let meter = key.meter.replace('_', " ");
-    // Nothing here is on an invoice, and nothing was committed to. All four costs are one: prices of the book are the provider's public ones, and nothing is paid ahead.
+    // Nothing here is on an invoice, and nothing was committed to or paid ahead: three costs are one. Prices of the book are
+    // the provider's public ones, so that one differs where a policy has its own.
     [
         cost.clone(),
         account.clone(),
@@ -190,10 +192,10 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
         quantity.clone(),
         unit.clone(),
         cost.clone(),
-        cost.clone(),
+        cost,
         String::new(),
         provider.clone(),
-        cost,
+        exact(sums.list_cost),
         "Standard".to_owned(),
         quantity,
         unit,

@@ -5,7 +5,7 @@ use crate::replay::trace::plausible;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use tokenstile_engine::price::{PriceQuery, Prices, Quote, ServiceTier};
+use tokenstile_engine::price::{Price, PriceQuery, Prices, Quote, ServiceTier, Unit};
 use tokenstile_engine::units::EpochMs;
 
 /// What one call came to. What every record has is required, but for what older ones had not yet.
@@ -73,9 +73,12 @@ pub struct Record {
     pub usage: Usage,
     /// What stood before the conversation.
     pub prompt_prefix: Option<PromptPrefix>,
-    /// What it cost by the price book.
+    /// What it cost.
     #[serde(deserialize_with = "owed")]
     pub cost_nano_usd: i64,
+    /// What it would have cost by the price book, where the policy's own price is another.
+    #[serde(default, deserialize_with = "owed_if_said")]
+    pub list_cost_nano_usd: Option<i64>,
     /// What the model asked for would have cost more.
     #[serde(default)]
     pub savings_nano_usd: i64,
@@ -84,6 +87,9 @@ pub struct Record {
     /// Whose price it is.
     #[serde(default)]
     pub price: String,
+    /// The rates of a price of the policy's own, by kind.
+    #[serde(default)]
+    pub price_rates: BTreeMap<String, String>,
     /// The service tier whose price it is; empty if that is the standard one.
     #[serde(default)]
     pub price_tier: String,
@@ -124,6 +130,10 @@ fn owed<'de, D: Deserializer<'de>>(number: D) -> Result<i64, D::Error> {
         )));
     }
     Ok(nano)
+}
+
+fn owed_if_said<'de, D: Deserializer<'de>>(number: D) -> Result<Option<i64>, D::Error> {
+    owed(number).map(Some)
 }
 
 /// A usage that a call can have.
@@ -202,6 +212,10 @@ impl Record {
     /// if it does not know it.
     pub(crate) fn quote(&self) -> Option<Quote> {
         let (provider, model) = self.price.split_once('/')?;
+        self.quote_of(provider, model)
+    }
+
+    fn quote_of(&self, provider: &str, model: &str) -> Option<Quote> {
         let quote = Prices::default().quote(&PriceQuery {
             provider: Some(provider),
             requested: model,
@@ -213,18 +227,21 @@ impl Record {
         Some(quote).filter(|quote| quote.known)
     }
 
-    /// The same, where a price of the policy's own is one of these.
-    pub(super) fn quote_with(&self, own: &Prices) -> Option<Quote> {
-        let Some(model) = self.price.strip_prefix("policy/") else { return self.quote() };
-        let quote = own.quote(&PriceQuery {
-            provider: Some(self.provider.as_str()).filter(|name| !name.is_empty()),
-            requested: model,
-            answered: "",
-            tier: self.tier(),
-            place: "",
-            at: EpochMs(self.time.map_or(0, jiff::Timestamp::as_millisecond)),
+    /// What was paid by: the policy's own rates, or those that the price book has in this version.
+    pub(crate) fn paid_price(&self) -> Option<Price> {
+        let own = self.price_rates.iter().filter_map(|(name, rate)| {
+            let unit = Unit::named(name)?;
+            Some((unit, unit.parse_rate(rate)?))
         });
-        Some(quote).filter(|quote| quote.entry == self.price)
+        let own = own.fold(Price::default(), |price, (unit, rate)| price.with(unit, rate));
+        Some(own).filter(Price::is_stated).or_else(|| Some(self.quote()?.price))
+    }
+
+    /// What the price book has in the place of the policy's own price.
+    pub(crate) fn list_price(&self) -> Option<Price> {
+        self.list_cost_nano_usd?;
+        let names = [self.model_answered.as_str(), self.model()];
+        names.iter().find_map(|name| Some(self.quote_of(&self.provider, name)?.price))
     }
 
     /// The model that was paid for.

@@ -65,6 +65,38 @@ fn a_service_tier_has_rates_and_rows_of_its_own() {
     assert_eq!(column("BilledCost"), costs);
 }
 
+/// A contract with 20% off the input of gpt-4o and 10% off its output, which says nothing of the cache: what is read from it
+/// is paid as input. Its list price has 2.50, 10 and, from the cache, 1.25 dollars.
+#[test]
+fn a_price_of_the_policys_own_has_a_row_for_each_kind_and_the_books_as_its_list() {
+    let own = json!({
+        "price": "policy/gpt-4o", "provider": "openai", "model_served": "gpt-4o", "model_answered": "gpt-4o",
+        "price_rates": {"input": "2", "output": "9"},
+        "usage": {"input": 1_000, "cache_read": 400, "output": 100, "source": "reported"},
+        "cost_nano_usd": 2_900_000, "list_cost_nano_usd": 3_000_000,
+    });
+    let alias = json!({
+        "price": "policy/ours", "model_served": "ours", "model_answered": "", "price_rates": {"input": "3", "output": "9"},
+        "usage": {"input": 200, "output": 100, "source": "reported"}, "cost_nano_usd": 1_500_000, "list_cost_nano_usd": 1_000_000,
+    });
+    let free = json!({
+        "price": "policy/own", "model_served": "own", "price_rates": {"input": "0", "output": "0"},
+        "usage": {"input": 200, "output": 100, "source": "reported"}, "cost_nano_usd": 0,
+    });
+    let text = log(&[record("a", &own), record("b", &alias), record("c", &free)]);
+    let rows = rows(&says(&["focus", "-"], &text, 0));
+    let column = |name: &str| rows.iter().map(|row| row[name].as_str()).collect::<Vec<_>>();
+    assert_eq!(column("SkuMeter"), ["input", "output"].repeat(3));
+    assert_eq!(column("ConsumedQuantity")[..2], ["1000.0", "100.0"]);
+    let costs = ["0.002000000", "0.000900000", "0.000600000", "0.000900000", "0.000000000", "0.000000000"];
+    for cost in ["BilledCost", "ContractedCost", "EffectiveCost"] {
+        assert_eq!(column(cost), costs);
+    }
+    // The book does not know the second by its name, so its list cost is split as what was paid.
+    let list = ["0.002000000", "0.001000000", "0.000400000", "0.000600000", "0.000000000", "0.000000000"];
+    assert_eq!(column("ListCost"), list);
+}
+
 #[test]
 fn the_rows_of_a_week_are_as_the_report_has_them_and_the_validator_accepts_them() {
     let csv = says(&["focus", WEEK], "", 0);
@@ -140,24 +172,4 @@ fn python() -> Option<PathBuf> {
     let folders = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()).into_iter().flatten();
     let own = folders.filter_map(Result::ok).map(|folder| folder.path().join("bin/python3"));
     named.into_iter().chain(usual).chain(own).find(new)
-}
-
-/// A record names a price of the policy's own, and does not state its rates: the policy does.
-#[test]
-fn a_price_of_the_policys_own_has_a_row_for_each_kind_of_token() {
-    let policy = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("focus-policy.json");
-    let text = r#"{"version": 1, "name": "p", "prices": {"overrides": [
-        {"model": "house-*", "usd": {"input": "2", "cache_read": "1", "output": "8"}}]}}"#;
-    std::fs::write(&policy, text).unwrap();
-    let more = json!({"price": "policy/house-7b", "model_served": "house-7b", "model_requested": "house-7b", "cost_nano_usd": 2_400_000,
-        "usage": {"input": 1000, "cache_read": 400, "output": 100, "source": "reported"}});
-    let text = log(&[record("a", &more)]);
-    let of = |args: &[&str]| {
-        let rows = rows(&says(args, &text, 0));
-        rows.iter().map(|row| (row["SkuMeter"].clone(), nano(&row["BilledCost"]))).collect::<Vec<_>>()
-    };
-    let with = of(&["focus", "--policy", policy.to_str().unwrap(), "-"]);
-    let expected = [("cache read", 400_000), ("input", 1_200_000), ("output", 800_000)];
-    assert_eq!(with, expected.map(|(meter, nano)| (meter.to_owned(), nano)));
-    assert_eq!(of(&["focus", "-"]), [("tokens".to_owned(), 2_400_000)]);
 }

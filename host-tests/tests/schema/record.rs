@@ -1,10 +1,11 @@
 //! The cost record's JSON Schema: it stands in `docs/record.schema.json`, says what the type says, and accepts what the
 //! filter writes.
 
-use super::types::record::{generate, place};
+use super::types::record::{KNOWN, generate, place};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::path::Path;
+use tokenstile_engine::otlp::export_request;
 use tokenstile_host::cases::{Native, Runner, Suite, Wasmtime, filter};
 use tokenstile_host::demo::{self, Way};
 use tokenstile_host::host::{Module, Profile};
@@ -152,5 +153,26 @@ fn the_document_names_every_field_with_its_unit_and_its_attribute() {
         let said = |key: &str| field[key].as_str().map_or("", |said| said).to_owned();
         assert_eq!(cells[1], said("x-unit"), "the unit of `{name}`");
         assert_eq!(cells[2].trim_matches('`'), said("x-otel"), "the attribute of `{name}`");
+    }
+}
+
+/// A collector gets it by that name, and as what the conventions say it is.
+#[test]
+fn what_the_document_calls_an_attribute_is_sent_as_one() {
+    let schema = generate();
+    for (field, _, name) in KNOWN.into_iter().filter(|(.., name)| !name.is_empty()) {
+        let place = format!("/properties/{}/type", field.replace('.', "/properties/"));
+        let (value, sent) = match schema.pointer(&place).and_then(Value::as_str) {
+            Some("string") => (json!("x"), json!({"stringValue": "x"})),
+            Some("boolean") => (json!(true), json!({"boolValue": true})),
+            _ if name == "gen_ai.response.time_to_first_chunk" => (json!(1500), json!({"doubleValue": 1.5})),
+            _ => (json!(1500), json!({"intValue": "1500"})),
+        };
+        let nested = |value, key: &str| json!({key: value});
+        let record = field.rsplit('.').fold(value, nested);
+        let request: Value = serde_json::from_str(&export_request(&record.to_string())).unwrap();
+        let attributes = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"];
+        let attribute = attributes.as_array().unwrap().iter().find(|one| one["key"] == name);
+        assert_eq!(attribute.map(|one| &one["value"]), Some(&sent), "`{field}` as `{name}`");
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn place() -> std::path::PathBuf {
 }
 
 /// What is known of a field beside its type and its comment: its unit, and its attribute in OpenTelemetry.
-const KNOWN: [(&str, &str, &str); 35] = [
+pub(crate) const KNOWN: [(&str, &str, &str); 36] = [
     ("duration_ms", "ms", ""),
     ("time_to_first_chunk_ms", "ms", "gen_ai.response.time_to_first_chunk"),
     ("provider", "", "gen_ai.provider.name"),
@@ -31,6 +31,7 @@ const KNOWN: [(&str, &str, &str); 35] = [
     ("hold_tokens", "tokens", ""),
     ("prompt_prefix.tokens", "tokens", ""),
     ("cost_nano_usd", "nano-dollars", ""),
+    ("list_cost_nano_usd", "nano-dollars", ""),
     ("savings_nano_usd", "nano-dollars", ""),
     ("shadow_savings_nano_usd", "nano-dollars", ""),
     ("overage.charge_nano_usd", "nano-dollars", ""),
