@@ -153,16 +153,22 @@ impl Subject<'_> {
         }
     }
 
-    /// Whether one of the names that its model goes by is like this: as asked, without what stands before it, or as the
-    /// price book has it.
+    /// Whether its model is like this.
     pub(crate) fn is_of_model(&self, pattern: &WildMatch) -> bool {
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        // Servers that do not mind what trails a name would serve it all the same.
-        let asked = self.asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-        let asked = known(asked.trim_end_matches('.'));
-        let priced = self.priced_as.split_once('/').map_or(self.priced_as, |(_, name)| name);
-        [asked, &last(asked), self.priced_as, priced].iter().any(|name| pattern.matches(name))
+        is_of_model(pattern, self.asked, self.priced_as)
     }
+}
+
+/// Whether one of the names that a model goes by is like this: as asked, without what stands before it, or as the price
+/// book has it.
+#[must_use]
+pub fn is_of_model(pattern: &WildMatch, asked: &str, priced_as: &str) -> bool {
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    // Servers that do not mind what trails a name would serve it all the same.
+    let asked = asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let asked = known(asked.trim_end_matches('.'));
+    let priced = priced_as.split_once('/').map_or(priced_as, |(_, name)| name);
+    [asked, &last(asked), priced_as, priced].iter().any(|name| pattern.matches(name))
 }
 
 /// The names that no dimension may have: each is a condition of its own.

@@ -26,7 +26,7 @@ mod window;
 mod wire;
 
 pub use alerts::{CallOut, Form, Sink};
-pub use condition::{Bounds, Call, Condition};
+pub use condition::{Bounds, Call, Condition, is_of_model};
 pub use confirm::{Confirm, Confirmations};
 pub use downgrade::{Cheaper, Downgrade, DowngradeList};
 pub use effort::Effort;

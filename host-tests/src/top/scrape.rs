@@ -59,6 +59,10 @@ fn series(name: &str, increase: u64, minute: Option<i64>, board: &mut Board) {
             board.savings += Nano::from(increase);
             return;
         }
+        "tokenstile_extra_cost_nano_usd" => {
+            board.savings -= Nano::from(increase);
+            return;
+        }
         "tokenstile_arm_requests" => return arm(Added { requests: increase, ..none }, &label, board),
         "tokenstile_arm_cost_nano_usd" => {
             return arm(Added { cost: Nano::from(increase), ..none }, &label, board);
@@ -93,6 +97,8 @@ mod tests {
         tokenstile_arm_requests{experiment=\"cheap\",arm=\"a\",ending=\"complete\"} 2\n\
         tokenstile_arm_requests{experiment=\"cheap\",arm=\"a\",ending=\"cut\"} 1\n\
         tokenstile_arm_cost_nano_usd{experiment=\"cheap\",arm=\"a\"} 900\n\
+        tokenstile_savings_nano_usd{rule=\"cheap\"} 50\n\
+        tokenstile_extra_cost_nano_usd{rule=\"dear\"} 20\n\
         envoy_cluster_upstream_rq{} 77\n\
         tokenstile_duration_ms_bucket{le=\"0.5\"} 1\n";
 
@@ -114,6 +120,7 @@ mod tests {
         assert_eq!(board.endings["complete"], 3);
         let arm = &board.arms[&("cheap".to_owned(), "a".to_owned())];
         assert_eq!((arm.requests, arm.cost), (3, 900));
+        assert_eq!(board.savings, 30, "what costs more is taken off");
     }
 
     /// Fifteen seconds of a dollar each are 60 dollars a minute, and not three, in the fifth of five minutes.

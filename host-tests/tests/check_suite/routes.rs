@@ -289,6 +289,12 @@ fn what_runs_into_a_forbid_is_warned_of() {
             "never put in place: `eu` forbids `gpt-4o-mini` for all these calls",
         ),
         (
+            both("\"tier\": \"free\"")
+                .replace("\"model\": \"gpt-4o-mini\"", "\"model\": \"openai/gpt-4o-mini\""),
+            "forbidden-model",
+            "never put in place: `eu` forbids `openai/gpt-4o-mini` for all these calls",
+        ),
+        (
             both("\"stream\": true"),
             "forbidden-model",
             "`eu` forbids `gpt-4o-mini`: a call of a streamed answer keeps its model",

@@ -4,6 +4,7 @@ use super::Warnings;
 use super::routes::{are_disjoint, choices, covers, is_on, matches, name};
 use crate::check::sentences::whom;
 use serde_json::{Map, Value};
+use tokenstile_engine::policy::is_of_model;
 use wildmatch::WildMatch;
 
 impl Warnings<'_> {
@@ -38,7 +39,7 @@ impl Warnings<'_> {
 
     /// A model that one route puts in place and another forbids.
     fn runs_into(&mut self, forbidding: &[&Value], calls: &Map<String, Value>, model: &str, path: String) {
-        let meets = |rule: &&&Value| forbids(rule, model) && !are_disjoint(&matches(rule), calls);
+        let meets = |rule: &&&Value| self.forbids(rule, model) && !are_disjoint(&matches(rule), calls);
         let Some(rule) = forbidding.iter().find(meets) else { return };
         let message = if covers(&matches(rule), calls) {
             format!("never put in place: `{}` forbids `{model}` for all these calls", name(rule))
@@ -62,7 +63,7 @@ impl Warnings<'_> {
                 };
                 let meets = |forbid: &&&Value| {
                     let may_come = |user| !are_disjoint(&matches(forbid), &comes(user));
-                    forbids(forbid, text("to")) && users.iter().any(may_come)
+                    self.forbids(forbid, text("to")) && users.iter().any(may_come)
                 };
                 if let Some(forbid) = forbidding.iter().find(meets) {
                     let message = format!(
@@ -92,14 +93,16 @@ impl Warnings<'_> {
         by_route.map(|(_, route)| matches(route)).chain(by_budget.map(matches)).collect()
     }
 
+    /// Whether a route forbids this model to serve, under any of its names.
+    fn forbids(&self, route: &Value, model: &str) -> bool {
+        let entry = crate::check::models::quote(&self.sound.policy, model, self.now).entry;
+        let patterns = route.get("forbid").and_then(Value::as_array).into_iter().flatten();
+        let patterns = patterns.filter_map(Value::as_str).map(WildMatch::new_case_insensitive);
+        patterns.into_iter().any(|pattern| is_of_model(&pattern, model, &entry))
+    }
+
     fn whom(&self, route: &Value) -> String {
         let compiled = self.sound.policy.routes.iter().find(|one| one.name == name(route));
         compiled.map_or_else(String::new, |one| whom(self.sound, "routes", &one.name, &one.matches))
     }
-}
-
-/// Whether a route forbids this model to serve.
-fn forbids(route: &Value, model: &str) -> bool {
-    let patterns = route.get("forbid").and_then(Value::as_array).into_iter().flatten();
-    patterns.filter_map(Value::as_str).any(|pattern| WildMatch::new_case_insensitive(pattern).matches(model))
 }
