@@ -160,8 +160,8 @@ mod tests {
         assert_eq!(Unit::Dollars.mean(6_095.0), "$0.000006095");
         assert_eq!(Unit::Dollars.mean(0.0), "$0.0000");
         assert_eq!(Unit::Tokens.mean(1_234.56), "1234.6 tokens");
-        assert_eq!(Unit::Milliseconds.mean(900.4), "900.4 ms");
-        assert_eq!(Unit::Share.mean(0.025), "2.500%");
+        assert_eq!(Unit::Milliseconds.mean(900.4), "900 ms");
+        assert_eq!(Unit::Share.mean(0.025), "2.50%");
         let text = |(of, margin): (String, String)| format!("{of} {margin}");
         assert_eq!(text(Unit::Dollars.difference(-2_100_000.0, 400_000.0)), "-$0.00210 ± $0.00040");
         assert_eq!(text(Unit::Dollars.difference(0.0, 0.0)), "+$0.0000 ± $0.0000");
