@@ -69,7 +69,7 @@ impl Exchange {
         let state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
         let mut state = state.until_refused(Some(cap));
         let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
-        let Action::Deny { short, exhausted, upgrade_url, .. } = deny else {
+        let Action::Deny { short, exhausted, upgrade_url, has_own_words, .. } = deny else {
             return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
         };
         state.upgrade_url.clone_from(upgrade_url);
@@ -82,7 +82,10 @@ impl Exchange {
         // It holds by what the ladder puts in place already: there is no less of it. Where nothing is left there will be
         // something, for less than that.
         let never = needed > cap && (kind == RefusalKind::Rate || state.remaining() > 0);
-        if sooner.is_none() && (never || budget.meter.count(cap) == 0) {
+        let is_nothing = budget.meter.count(cap) == 0;
+        if sooner.is_none() && is_nothing && *has_own_words {
+            state.resets_at = None;
+        } else if sooner.is_none() && (never || is_nothing) {
             return never_fits(state, needed, cap);
         }
         let template = if state.remaining() == 0 { exhausted } else { short };
@@ -113,7 +116,7 @@ impl Exchange {
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
     let (rule, unit) = (&state.rule, state.meter.unit_text());
-    let message = if state.meter.count(cap) == 0 {
+    let mut message = if state.meter.count(cap) == 0 {
         format!("`{rule}` allows none of this: waiting does not change that.")
     } else {
         let (needed, cap) = (state.meter.display(needed), state.meter.display(cap));
@@ -121,6 +124,9 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
             "This request needs about {needed}{unit} at once, and `{rule}` allows {cap}. Shorten it, or lower its output bound."
         )
     };
+    if let Some(url) = &state.upgrade_url {
+        message += &format!(" Or upgrade: {url}");
+    }
     Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 

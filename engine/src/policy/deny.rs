@@ -57,6 +57,7 @@ impl Compiler<'_> {
         Action::Deny {
             short: exhausted.or_else(wire.message.as_ref(), &short),
             exhausted,
+            has_own_words: wire.message.is_some(),
             upgrade_url: wire.upgrade_url,
             stops_streams,
         }

@@ -217,6 +217,8 @@ pub enum Action {
         short: Messages,
         /// The sentence when nothing is left.
         exhausted: Messages,
+        /// These sentences are the policy's own.
+        has_own_words: bool,
         /// Where more can be bought.
         upgrade_url: Option<String>,
         /// An answer that streams already ends when nothing is left.
