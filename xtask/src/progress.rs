@@ -96,9 +96,14 @@ impl Watch {
         const BARS: [&str; 4] = ["Building [", "Downloading [", "Fetch [", "Updating ["];
         let text = String::from_utf8_lossy(&piece);
         let plain = text.replace("\u{1b}[K", "").replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
-        let is_bar = piece.ends_with(b"\r") && BARS.iter().any(|bar| plain.contains(bar));
+        // `--quiet` leaves the word out.
+        let bare = plain.trim_start().strip_prefix('[').and_then(|rest| rest.split_once("] "));
+        let is_bare = bare.is_some_and(|(drawn, counts)| {
+            drawn.chars().all(|c| "=> ".contains(c)) && counts.starts_with(|c: char| c.is_ascii_digit())
+        });
+        let is_bar = piece.ends_with(b"\r") && (is_bare || BARS.iter().any(|bar| plain.contains(bar)));
         if is_bar {
-            let counts = plain.contains(BARS[0]).then(|| plain.split_once("] ")).flatten();
+            let counts = (is_bare || plain.contains(BARS[0])).then(|| plain.split_once("] ")).flatten();
             self.bar = counts.map(|(_, counts)| counts.trim().to_owned()).or(self.bar.take());
             return None;
         }
@@ -143,6 +148,9 @@ mod tests {
             (None, true),
             "ten seconds later, though nothing moved"
         );
+        let quiet = "                           [====>    ] 59/70: tokenstile-engine    \r";
+        assert_eq!(watch.hear(quiet.into()), None);
+        assert_eq!(watch.due(s(90)).as_deref(), Some("    compiled 59 of 70 in 90 s, now tokenstile-engine"));
         let lines = ["    Finished `dev` profile in 7 s\n", "test a ... ok\r\n", "other [ 50%] Building\r"];
         for line in lines {
             assert_eq!(watch.hear(line.into()).as_deref(), Some(line.as_bytes()));
