@@ -6,7 +6,7 @@
 
 use crate::dialect::percent_decoded;
 use crate::exchange::Decision;
-use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
+use crate::ledger::{Hold, Level};
 use crate::policy::{
     Action, Bound, Budget, CalendarUnit, Cheaper, Condition, Identity, OpenWindow, Policy, Scope, Subject,
     Window,
@@ -116,8 +116,7 @@ impl<'p> Question<'p> {
         let line = |budget: &'p Budget| {
             let open = budget.window.open(budget.limit, now);
             let key = policy.slot_key(budget, &subject);
-            let warns = [NO_WARNING; WARNINGS_MAX];
-            let hold = Hold { key, window: open.rule, amount: 0, cap: None, warns };
+            let hold = Hold::of_nothing(key, open.rule);
             Line { budget, hold: (!budget.per.iter().any(depends)).then_some(hold), open }
         };
         let lines = policy.budgets_of(&subject, now).into_iter().map(line).collect();

@@ -1,11 +1,12 @@
 //! What the headers alone decide, so that nothing is uploaded in vain: a block, and a budget that is spent so far that
-//! no call fits any more. Of the budgets that the headers decide, the answer is the one that the whole request would get. Where tokens or money come back bit by
-//! bit, how long to wait depends on what a call needs: there it says when the least could go through.
+//! no call fits any more. Of the budgets that the headers decide, the answer is the one that the whole request would get.
+//! Where tokens or money come back bit by bit, how long to wait depends on what a call needs: there it says when the least
+//! could go through.
 
 use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::alert::Owed;
-use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
+use crate::ledger::{Hold, Level};
 use crate::policy::{Action, Budget};
 use crate::refusal::Refusal;
 use crate::units::EpochMs;
@@ -56,8 +57,7 @@ impl Exchange {
             // A body may need nothing at all, but each is a request.
             let amount = least(budget);
             let key = policy.slot_key(budget, &subject);
-            let warns = [NO_WARNING; WARNINGS_MAX];
-            let hold = Hold { key, window: open.rule, amount, cap: Some(cap), warns };
+            let hold = Hold { amount, cap: Some(cap), ..Hold::of_nothing(key, open.rule) };
             let level = stands(&hold)?;
             let is_spent =
                 level.total().saturating_add(amount) > cap && level.total() >= budget.limit.min(cap);

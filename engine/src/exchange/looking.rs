@@ -4,9 +4,10 @@
 use super::plan::Planned;
 use super::reducing::Reducing;
 use super::{Exchange, Next, State};
-use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX};
-use crate::policy::{Budget, Standing, Standings};
+use crate::ledger::{Hold, Level};
+use crate::policy::{Budget, RouteRule, Standing, Standings};
 use crate::units::{Amount, EpochMs};
+use std::collections::BTreeSet;
 
 /// One amount that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -15,38 +16,33 @@ pub struct Look {
     pub hold: Hold,
     /// The budget with the limit that the caller has, by its place in the policy.
     pub budget: usize,
-    /// The same budget as the policy names it.
-    declared: usize,
 }
 
 impl Exchange {
     /// What a route that this call may meet asks of budgets, if any does: they are those of the model asked for.
     pub(super) fn look(&mut self, now: EpochMs) -> Option<Next> {
         let policy = self.policy.clone();
-        if policy.budgets_of_routes.is_empty() {
+        if !policy.routes_ask_budgets {
             return None;
         }
         let subject = self.subject();
         let call = self.call_of(subject, now);
-        let mut routes = policy
-            .routes
-            .iter()
-            .filter(|route| route.term.lasts(now) && call.meets(&route.matches) != Some(false));
-        routes.next()?;
+        let may_be_met =
+            |route: &&RouteRule| route.term.lasts(now) && call.meets(&route.matches) != Some(false);
+        let routes = policy.routes.iter().filter(may_be_met);
+        let asked: BTreeSet<usize> = routes.flat_map(RouteRule::budgets).collect();
         let exempt = policy.is_exempt(&self.identity, now);
-        let mut standings = Standings::default();
         let mut looks = Vec::new();
-        for &declared in &policy.budgets_of_routes {
+        let standings = asked.into_iter().map(|declared| {
             let Some((index, budget)) = policy.budget_for(declared, &subject, now).filter(|_| !exempt) else {
-                standings.push((declared, Standing::NotMet));
-                continue;
+                return (declared, Standing::NotMet);
             };
             let open = self.memo.borrow_mut().windows.open(index, budget, now);
             let key = policy.slot_key(budget, &subject);
-            let hold =
-                Hold { key, window: open.rule, amount: 0, cap: None, warns: [NO_WARNING; WARNINGS_MAX] };
-            looks.push(Look { hold, budget: index, declared });
-        }
+            looks.push(Look { hold: Hold::of_nothing(key, open.rule), budget: index });
+            (declared, Standing::Unread)
+        });
+        let standings: Standings = standings.collect();
         (self.standings, self.looks) = (standings, looks);
         if self.looks.is_empty() {
             return None;
@@ -57,8 +53,7 @@ impl Exchange {
 
     /// What stands in each budget of the plan is asked: a hold was refused.
     pub(super) fn look_at_plan(&mut self) {
-        let look =
-            |planned: &Planned| Look { hold: planned.hold, budget: planned.budget, declared: planned.budget };
+        let look = |planned: &Planned| Look { hold: planned.hold, budget: planned.budget };
         self.looks = self.plan.iter().map(look).collect();
         self.state = State::Looking;
     }
@@ -79,18 +74,14 @@ impl Exchange {
             self.looks.clear();
             return self.reduce_by(denied, levels, now);
         }
-        for (place, look) in std::mem::take(&mut self.looks).iter().enumerate() {
-            let budget = self.policy.budgets.get(look.budget);
-            let level = levels.get(place).copied().flatten();
-            let standing = match (budget, level) {
-                (Some(budget), Some(level)) => Standing::Used(share(budget, level.total())),
-                (budget, _) => {
-                    let name = budget.map_or("", |budget| &budget.name);
-                    self.outcome.skipped.push(format!("routes: `{name}` can't be read now"));
-                    Standing::Unread
-                }
-            };
-            self.standings.push((look.declared, standing));
+        let looks = std::mem::take(&mut self.looks);
+        let unread = self.standings.iter_mut().filter(|(_, standing)| *standing == Standing::Unread);
+        for (place, ((_, standing), look)) in unread.zip(&looks).enumerate() {
+            let Some(budget) = self.policy.budgets.get(look.budget) else { continue };
+            match levels.get(place).copied().flatten() {
+                Some(level) => *standing = Standing::Used(share(budget, level.total())),
+                None => self.outcome.skipped.push(format!("routes: `{}` can't be read now", budget.name)),
+            }
         }
         if self.unseen.is_some() { self.meter_unread(now) } else { self.meter(now) }
     }

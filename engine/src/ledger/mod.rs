@@ -59,6 +59,14 @@ pub struct Hold {
     pub warns: [Amount; WARNINGS_MAX],
 }
 
+impl Hold {
+    /// What stands there is asked: of no amount, and never refused.
+    #[must_use]
+    pub const fn of_nothing(key: SlotKey, window: WindowRule) -> Self {
+        Self { key, window, amount: 0, cap: None, warns: [NO_WARNING; WARNINGS_MAX] }
+    }
+}
+
 /// Warnings of one budget that are given once.
 pub const WARNINGS_MAX: usize = 4;
 

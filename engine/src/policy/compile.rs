@@ -1,18 +1,17 @@
 //! From the policy as written to the policy as it runs: every meaning checked, all errors at once.
 
 use super::amounts::{amount_at, per_mille};
-use super::condition::{Asker, Condition, RESERVED};
+use super::condition::{Asker, RESERVED};
 use super::deny::EXHAUSTED;
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
 use super::standing::Asked;
 use super::wire::{self, Document, Mode, Verdict};
-use super::{Action, Budget, Downgrade, DowngradeList, Policy, Scope, Step};
+use super::{Action, Budget, Downgrade, DowngradeList, Policy, RouteRule, Scope, Step};
 use crate::dialect::{Features, Recognised, recognise};
 use crate::ledger::{SLOTS_PER_PAGE, WARNINGS_MAX};
 use crate::units::{Amount, Meter};
-use std::collections::BTreeSet;
 use wildmatch::WildMatch;
 
 const ONE_ACTION: &str = "exactly one of `warn`, `clamp`, `downgrade`, `overage`, `delay`, `confirm` and `deny` is needed, or an `alert`";
@@ -99,12 +98,7 @@ impl Compiler<'_> {
         let blocks = self.blocks(document.blocks, document.mode, &identity);
         let request_limits = self.request_limits(document.request_limits, document.mode, &identity);
         let routes = self.routes(document.routes, document.mode, &identity, &downgrades);
-        let asks_for = |condition: &Condition| match condition {
-            Condition::BudgetUsed(place, _) => Some(*place),
-            _ => None,
-        };
-        let budgets_of_routes: BTreeSet<usize> =
-            routes.iter().flat_map(|route| &route.matches).filter_map(asks_for).collect();
+        let routes_ask_budgets = routes.iter().flat_map(RouteRule::budgets).next().is_some();
         let confirmations = self.confirmations(document.confirm);
         let metric_labels = self.metric_labels(&document.metrics.labels, &identity);
         let learned_output = document.learned_output.map(|wire| self.learned(&wire, &identity));
@@ -137,7 +131,7 @@ impl Compiler<'_> {
             blocks,
             request_limits,
             routes,
-            budgets_of_routes: budgets_of_routes.into_iter().collect(),
+            routes_ask_budgets,
             confirmations,
             budgets,
             declared,

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod amounts;
+mod budget;
 mod compile;
 mod condition;
 mod confirm;
@@ -26,6 +27,7 @@ mod window;
 mod wire;
 
 pub use alerts::{CallOut, Form, Sink};
+pub use budget::{Action, Budget, Step};
 pub use condition::{Bounds, Call, Condition, is_of_model};
 pub use confirm::{Confirm, Confirmations};
 pub use downgrade::{Cheaper, Downgrade, DowngradeList};
@@ -47,9 +49,9 @@ pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::dialect::Route;
 use crate::json::Pointer;
-use crate::ledger::{NO_WARNING, SlotKey, WARNINGS_MAX};
+use crate::ledger::SlotKey;
 use crate::price::Prices;
-use crate::units::{Amount, EpochMs, Meter};
+use crate::units::EpochMs;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -113,8 +115,8 @@ pub struct Policy {
     pub confirmations: Option<Confirmations>,
     /// Rules that choose how calls go on, in the policy's order.
     pub routes: Vec<RouteRule>,
-    /// The budgets of which routes ask how far they are used: their places among those that the policy names.
-    pub budgets_of_routes: Vec<usize>,
+    /// Some of them ask how far budgets are used.
+    pub routes_ask_budgets: bool,
     /// The budgets, in the policy's order; behind them the same with other limits ([`Budget::alternatives`]).
     pub budgets: Vec<Budget>,
     /// How many of them the policy names.
@@ -133,116 +135,6 @@ pub struct Policy {
     pub metric_values_max: usize,
     pages: u32,
     seed: u64,
-}
-
-/// One budget.
-#[derive(Debug, Clone)]
-pub struct Budget {
-    /// Unique in the policy; the `rule` in every answer and record.
-    pub name: String,
-    /// Decides, but is not carried out.
-    pub shadow: bool,
-    /// What happens to a call that meets it when something of ours failed.
-    pub on_error: Verdict,
-    /// Which calls meet it: those that fulfil all of these.
-    pub matches: Vec<Condition>,
-    /// When it is in force. Outside of it, it is as if it were not there.
-    pub term: Term,
-    /// What makes the subject, by its values. None: one subject for all.
-    pub per: Vec<Scope>,
-    /// The kind of window, the meter and the names of `per`: a budget that counts something else than it
-    /// did begins anew.
-    counted: String,
-    /// What is counted.
-    pub meter: Meter,
-    /// 100 %.
-    pub limit: Amount,
-    /// How it is forgotten.
-    pub window: Window,
-    /// From the lowest step to the highest.
-    pub ladder: Vec<Step>,
-    /// Other limits of the same budget; the first that a caller meets is in force.
-    pub alternatives: Vec<Alternative>,
-}
-
-/// One step of a ladder.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// The amount from which it applies.
-    pub at: Amount,
-    /// The same in thousandths of the limit.
-    pub per_mille: u32,
-    /// Recorded, and otherwise as if it were not there.
-    pub shadow: bool,
-    /// What it does.
-    pub action: Action,
-    /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
-    pub alert: Option<usize>,
-}
-
-/// What a step does.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Tell the caller.
-    Warn {
-        /// The sentence.
-        message: Messages,
-        /// Once a window, and not with every answer.
-        once: bool,
-    },
-    /// Shorten the answer.
-    Clamp {
-        /// To how much.
-        bound: Option<Bound>,
-        /// The effort that reasoning is lowered to, where the request states one.
-        effort: Option<Effort>,
-    },
-    /// Serve by a cheaper model.
-    Downgrade {
-        /// The list's place in [`Policy::downgrades`].
-        list: usize,
-    },
-    /// Go on, at a price.
-    Overage(Overage),
-    /// Go on later.
-    Delay {
-        /// The longest, in milliseconds.
-        up_to_ms: i64,
-    },
-    /// Ask first.
-    Confirm(Confirm),
-    /// Refuse.
-    Deny {
-        /// The sentence when something is left, but less than the call needs.
-        short: Messages,
-        /// The sentence when nothing is left.
-        exhausted: Messages,
-        /// These sentences are the policy's own.
-        has_own_words: bool,
-        /// Where more can be bought.
-        upgrade_url: Option<String>,
-        /// An answer that streams already ends when nothing is left.
-        stops_streams: bool,
-    },
-    /// Nothing to the call: operators are told, by [`Step::alert`].
-    Alert,
-}
-
-impl Action {
-    /// The word in the policy's ladders.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Warn { .. } => "warn",
-            Self::Clamp { .. } => "clamp",
-            Self::Downgrade { .. } => "downgrade",
-            Self::Overage(_) => "overage",
-            Self::Delay { .. } => "delay",
-            Self::Confirm(_) => "confirm",
-            Self::Deny { .. } => "deny",
-            Self::Alert => "alert",
-        }
-    }
 }
 
 impl Policy {
@@ -472,55 +364,6 @@ impl Policy {
         let name = || String::from_utf8_lossy(header).to_ascii_lowercase();
         let patterns = &self.strip_request_headers;
         !patterns.is_empty() && Some(name()).is_some_and(|name| patterns.iter().any(|p| p.matches(&name)))
-    }
-}
-
-impl Budget {
-    fn concerns(&self, subject: &Subject<'_>) -> bool {
-        self.matches.iter().all(|condition| subject.meets(condition))
-    }
-
-    /// Whether operators are told of some step.
-    #[must_use]
-    pub fn has_alerts(&self) -> bool {
-        self.ladder.iter().any(|step| step.alert.is_some())
-    }
-
-    /// The thresholds of which callers are warned once, in the ladder's order.
-    #[must_use]
-    pub fn warned_once(&self) -> [Amount; WARNINGS_MAX] {
-        let once = self.enforced().filter(|step| matches!(step.action, Action::Warn { once: true, .. }));
-        let mut thresholds = [NO_WARNING; WARNINGS_MAX];
-        for (to, step) in thresholds.iter_mut().zip(once) {
-            *to = step.at;
-        }
-        thresholds
-    }
-
-    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
-    /// where the overage right before it ends.
-    #[must_use]
-    pub fn cap(&self) -> Option<Amount> {
-        let mut ends = None;
-        for step in self.enforced().filter(|_| !self.shadow) {
-            match &step.action {
-                Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
-                Action::Overage(overage) => ends = overage.end(step.at),
-                _ => ends = None,
-            }
-        }
-        None
-    }
-
-    /// The steps that are carried out where the budget is.
-    pub fn enforced(&self) -> impl Iterator<Item = &Step> {
-        self.ladder.iter().filter(|step| !step.shadow)
-    }
-
-    /// The step that refuses.
-    #[must_use]
-    pub fn deny(&self) -> Option<&Step> {
-        self.enforced().find(|step| matches!(step.action, Action::Deny { .. }))
     }
 }
 

@@ -118,6 +118,14 @@ impl Setting {
 }
 
 impl RouteRule {
+    /// The budgets of which it asks how far they are used: their places among those that the policy names.
+    pub fn budgets(&self) -> impl Iterator<Item = usize> {
+        self.matches.iter().filter_map(|condition| match condition {
+            Condition::BudgetUsed(place, _) => Some(*place),
+            _ => None,
+        })
+    }
+
     /// Whether it may change requests.
     #[must_use]
     pub fn edits(&self) -> bool {

@@ -2,7 +2,7 @@
 //! what was told.
 
 use crate::host::{HeaderMap, Shared};
-use tokenstile_engine::ledger::{Hold, Level, NO_WARNING, Page, WARNINGS_MAX};
+use tokenstile_engine::ledger::{Hold, Level, Page};
 use tokenstile_engine::policy::{Head, Identity, Policy, Subject};
 use tokenstile_engine::units::EpochMs;
 
@@ -35,7 +35,7 @@ impl Books {
             let stored = shared.data().get(b"", name.as_bytes());
             let page = Page::from_bytes(stored.as_ref().map(|(bytes, _)| bytes.as_slice()));
             let window = budget.window.open(budget.limit, now).rule;
-            let hold = Hold { key, window, amount: 0, cap: None, warns: [NO_WARNING; WARNINGS_MAX] };
+            let hold = Hold::of_nothing(key, window);
             let Level { used, held, .. } = page.level(&hold, now);
             (budget.meter.count(used), budget.meter.count(held))
         };

@@ -98,6 +98,10 @@ fn it_is_asked_where_the_body_is_not_read_and_not_where_no_route_can_be_met() {
     assert_eq!(call.unread("too long", Some(2_000_000), true, NOON), Next::Look);
     assert_eq!(call.looked(&[Some(Level::default())], NOON), Next::Reserve);
     assert_eq!(call.decision(), Decision::Route);
-    let other = self::shop("0%", |policy| policy["routes"][0]["match"]["model"] = json!("claude-*"));
+    // Another route that is met asks for nothing.
+    let other = self::shop("0%", |policy| {
+        policy["routes"][0]["match"]["model"] = json!("claude-*");
+        policy["routes"] = json!([policy["routes"][0], {"name": "all", "set": {"max_output_tokens": 64}}]);
+    });
     assert_eq!(other.call().body(body("gpt-4o").as_bytes(), false, NOON), Next::Reserve);
 }
