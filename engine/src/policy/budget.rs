@@ -49,7 +49,7 @@ pub struct Step {
     pub shadow: bool,
     /// What it does.
     pub action: Action,
-    /// Who is told when it is reached: the sink's place in [`Policy::sinks`].
+    /// Who is told when it is reached: the sink's place in [`Policy::sinks`](super::Policy::sinks).
     pub alert: Option<usize>,
 }
 
@@ -72,7 +72,7 @@ pub enum Action {
     },
     /// Serve by a cheaper model.
     Downgrade {
-        /// The list's place in [`Policy::downgrades`].
+        /// The list's place in [`Policy::downgrades`](super::Policy::downgrades).
         list: usize,
     },
     /// Go on, at a price.
