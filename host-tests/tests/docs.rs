@@ -9,7 +9,7 @@ use tokenstile_engine::dialect::DIALECTS;
 use tokenstile_engine::exchange::Decision;
 use tokenstile_engine::policy::Policy;
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -19,6 +19,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/field-failures.md",
     "docs/metrics.md",
     "docs/operating.md",
+    "docs/policy.md",
     "docs/replay.md",
     "docs/routes.md",
     "examples/ci/README.md",
@@ -46,6 +47,34 @@ fn every_path_in_the_documents_exists() {
         }
     }
     assert!(seen >= 10, "the documents name {seen} paths: is the pattern still right?");
+}
+
+/// What headings of a document are linked by.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || "-_ ".contains(*c);
+    let anchor = |line: &str| line.trim_matches(['#', ' ']).chars().filter(kept).collect::<String>();
+    headings.map(|line| anchor(line).to_lowercase().replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut seen = 0;
+    for document in DOCUMENTS {
+        let text = file(document);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.contains(char::is_whitespace)) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(document).parent().unwrap();
+            let target = if path.is_empty() { root.join(document) } else { root.join(folder).join(path) };
+            assert!(target.exists(), "{document} links to `{link}`, which does not exist");
+            let there = || anchors(&std::fs::read_to_string(&target).unwrap());
+            assert!(anchor.is_empty() || there().contains(anchor), "{document}: no heading for `{link}`");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 60, "the documents have {seen} links: is the pattern still right?");
 }
 
 fn file(path: &str) -> String {
@@ -85,11 +114,11 @@ fn keys_of_the_policy() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_names_every_key_of_the_policy_and_no_other() {
+fn the_policys_page_names_every_key_and_no_other() {
     let known = keys_of_the_policy();
     assert!(known.len() > 40 && known.contains("$schema") && known.contains("unknown_price"), "{known:?}");
-    let readme = file("README.md");
-    let table = readme.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let page = file("docs/policy.md");
+    let table = page.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows: Vec<Vec<&str>> = table
         .lines()
         .skip(2)
@@ -103,16 +132,16 @@ fn the_readme_names_every_key_of_the_policy_and_no_other() {
     };
     let first: BTreeSet<String> = rows.iter().flat_map(|row| code(row[0])).collect();
     let wrong: Vec<_> = first.difference(&known).collect();
-    assert!(wrong.is_empty(), "README.md's table has keys that no policy has: {wrong:?}");
+    assert!(wrong.is_empty(), "docs/policy.md has keys that no policy has: {wrong:?}");
     let anywhere: BTreeSet<String> = rows.iter().flat_map(|row| code(&row.join(" "))).collect();
     let missing: Vec<_> = known.difference(&anywhere).collect();
-    assert!(missing.is_empty(), "README.md's table does not say what these keys are: {missing:?}");
+    assert!(missing.is_empty(), "docs/policy.md does not say what these keys are: {missing:?}");
 }
 
 /// What may stand in `limit` and in `calendar`, each with a row that says what it is.
 #[test]
-fn the_readme_says_what_every_meter_and_window_is() {
-    let (readme, wire) = (file("README.md"), file("engine/src/policy/wire.rs"));
+fn the_policys_page_says_what_every_meter_and_window_is() {
+    let (page, wire) = (file("docs/policy.md"), file("engine/src/policy/wire.rs"));
     let body = |head: &str| wire.split(head).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
     let limit = body("struct Limit {");
     let meters = limit.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")?.split(':').next());
@@ -122,16 +151,19 @@ fn the_readme_says_what_every_meter_and_window_is() {
         "BillingMonth" => "billing_month".to_owned(),
         unit => unit.to_ascii_lowercase(),
     });
-    let rows = |head: &str| readme.split(head).nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
+    let rows = |head: &str| page.split(head).nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
     let (of_meters, of_windows) = (rows("| meter | counts |"), rows("| window | is forgotten |"));
     let mut seen = 0;
     for meter in meters {
-        assert!(of_meters.contains(&format!("`{meter}`")), "README.md does not say what `{meter}` counts");
+        assert!(
+            of_meters.contains(&format!("`{meter}`")),
+            "docs/policy.md does not say what `{meter}` counts"
+        );
         seen += 1;
     }
     for unit in units {
         let row = format!("{{\"calendar\": \"{unit}\"");
-        assert!(of_windows.contains(&row), "README.md does not say when `{unit}` ends");
+        assert!(of_windows.contains(&row), "docs/policy.md does not say when `{unit}` ends");
         seen += 1;
     }
     assert_eq!(seen, 11);
@@ -152,9 +184,14 @@ fn the_readme_names_every_dialect() {
 #[test]
 fn policies_in_the_documents_are_right() {
     let mut seen = 0;
-    for document in
-        ["README.md", "prices/README.md", "docs/answers.md", "docs/attribution.md", "docs/routes.md"]
-    {
+    for document in [
+        "README.md",
+        "prices/README.md",
+        "docs/answers.md",
+        "docs/attribution.md",
+        "docs/policy.md",
+        "docs/routes.md",
+    ] {
         for policy in blocks(&file(document), "json").into_iter().filter(|text| text.contains("\"version\""))
         {
             Policy::parse(policy.as_bytes())

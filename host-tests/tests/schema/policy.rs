@@ -63,12 +63,14 @@ fn policies() -> Vec<(String, Value)> {
             found.push((name, serde_json::from_str(&text).unwrap()));
         }
     }
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let blocks = readme.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    for block in blocks.filter(|text| text.contains("\"version\"")) {
-        found.push(("README.md".to_owned(), serde_json::from_str(block).unwrap()));
+    for document in ["README.md", "docs/policy.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        for block in blocks.filter(|text| text.contains("\"version\"")) {
+            found.push((document.to_owned(), serde_json::from_str(block).unwrap()));
+        }
     }
-    assert!(found.len() >= 6, "{found:?}");
+    assert!(found.len() >= 20, "{found:?}");
     found
 }
 

@@ -20,8 +20,8 @@ fn steps_and_meters_go_with_apis_and_windows_as_the_document_says() {
 }
 
 #[test]
-fn each_proxy_carries_out_what_the_readme_says() {
-    assert_says("README.md", &[("proxies", proxies::carried_out())]);
+fn each_proxy_carries_out_what_the_policys_page_says() {
+    assert_says("docs/policy.md", &[("proxies", proxies::carried_out())]);
 }
 
 #[test]

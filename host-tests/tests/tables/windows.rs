@@ -139,12 +139,12 @@ pub(crate) fn meters() -> String {
     format!("{}\nWhat is not accepted ({NOT}), in the compiler's words:\n\n{why}", table(&head, &rows))
 }
 
-/// The README's table of windows calls a refusal what it is.
+/// The table of windows in `docs/policy.md` calls a refusal what it is.
 #[test]
-fn the_readme_says_which_windows_refuse_for_people_and_which_for_clients() {
+fn the_policys_page_says_which_windows_refuse_for_people_and_which_for_clients() {
     let runner = Wasmtime::new(Profile::Envoy, true).unwrap();
-    let readme = read("README.md");
-    let table = readme.split("| window | is forgotten |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let page = read("docs/policy.md");
+    let table = page.split("| window | is forgotten |").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut found = 0;
     for window in windows() {
         let cell = if window == "none" {

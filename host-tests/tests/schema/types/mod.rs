@@ -1,7 +1,7 @@
 //! Owns the JSON Schema of the policy, made from the types that the engine reads it into, as they are written.
 //! Called by `policy.rs`; the scenarios' is made in `scenario.rs`, the cost record's in `record.rs`. Deriving it would put a library into the filter; a table beside the types would age.
 //!
-//! What is said of a key is its comment, else its row in the README's table, else the comment of its type. What a
+//! What is said of a key is its comment, else its row in the table of `docs/policy.md`, else the comment of its type. What a
 //! type does not say, such as that a percentage ends in `%`, stands in `rules.rs`.
 
 pub(crate) mod record;
@@ -40,9 +40,9 @@ fn root() -> PathBuf {
 
 /// The schema, as it must stand in the file.
 pub(crate) fn generate() -> Value {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/policy.md")).unwrap();
     let mut maker =
-        Maker { items: items(), told: told(&readme), definitions: BTreeMap::new(), rules: rules::all() };
+        Maker { items: items(), told: told(&page), definitions: BTreeMap::new(), rules: rules::all() };
     let root = maker.object("wire", "Document", "");
     assert!(maker.rules.is_empty(), "rules for keys that no type has: {:?}", maker.rules.keys());
     let mut schema = Map::new();
@@ -77,9 +77,9 @@ fn items() -> Items {
     items
 }
 
-/// What the README's table says of each key, by path.
-fn told(readme: &str) -> BTreeMap<String, String> {
-    let table = readme.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
+/// What the table of `docs/policy.md` says of each key, by path.
+fn told(page: &str) -> BTreeMap<String, String> {
+    let table = page.split("| key | default |").nth(1).unwrap().split("\n\n").next().unwrap();
     let (mut told, links) = (BTreeMap::new(), regex::Regex::new(r"\[([^\[\]]+)\]\([^()]*\)").unwrap());
     for line in table.lines().skip(2) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
