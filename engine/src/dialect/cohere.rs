@@ -107,6 +107,8 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         (None, Event::Text(piece)) => {
             if let [K::Message, K::Content, K::Item, K::Text | K::Thinking]
             | [K::Delta, K::Message, K::Content, K::Text | K::Thinking]
+            | [K::Delta, K::Message, K::ToolPlan]
+            | [K::Message, K::ToolPlan]
             | [K::Delta, K::Message, K::ToolCalls, K::Function, K::Arguments]
             | [K::Message, K::ToolCalls, K::Item, K::Function, K::Arguments] = path
             {

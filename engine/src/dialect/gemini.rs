@@ -285,7 +285,8 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             answer.push_output(piece);
         }
         (
-            [K::Candidates, K::Item, K::Content, K::Parts, K::Item, K::FunctionCallCamel, K::Args, ..],
+            [K::Candidates, K::Item, K::Content, K::Parts, K::Item, K::FunctionCallCamel, K::Args, ..]
+            | [K::Candidates, K::Item, K::Content, K::Parts, K::Item, K::ExecutableCode, K::Code],
             Event::Text(piece),
         ) => {
             answer.push_output(piece);

@@ -150,7 +150,9 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
                 K::Item,
                 K::Function,
                 K::Name | K::Arguments,
-            ],
+            ]
+            | [K::Choices, K::Item, K::Delta | K::Message, K::FunctionCall, K::Name | K::Arguments]
+            | [K::Choices, K::Item, K::Delta | K::Message, K::Audio, K::Transcript],
             Event::Text(piece),
         ) => answer.push_output(piece),
         _ => {}

@@ -132,8 +132,10 @@ impl Exchange {
             return if complete { (Usage::default(), UsageSource::None) } else { (prompt, counted) };
         };
         if let Some(stated) = reader.stated() {
-            // Anthropic's streams state a token or two when they begin, and how many they were when they end.
-            let seen = if complete || !reader.counts() { 0 } else { reader.counted_output() };
+            // What ends in an error costs what it states; a stream that was cut, or wrote on after its last number, is
+            // counted.
+            let unstated = if complete { reader.wrote_on() && !reader.failed() } else { reader.counts() };
+            let seen = if unstated { reader.counted_output() } else { 0 };
             return if seen > stated.output {
                 (Usage { output: seen, ..stated }, UsageSource::Counted)
             } else {
@@ -152,10 +154,12 @@ impl Exchange {
         }
         let source = if reader.counts() { counted } else { UsageSource::Estimated };
         let (counts, output) = (reader.counts(), reader.counted_output());
-        if output == 0 && !counts && complete {
+        let streams = self.facts.as_ref().is_some_and(|facts| facts.stream);
+        if !counts && (output == 0 && complete || !complete && !streams) {
             // It is made later, and fetched by a call that costs nothing (`background`), or is in a form that
-            // nobody knows: nothing seen is not nothing used.
-            return (self.expected_usage(), UsageSource::Estimated);
+            // nobody knows: nothing seen is not nothing used. And a document that was cut was made whole before.
+            let expected = self.expected_usage();
+            return (Usage { output: output.max(expected.output), ..expected }, UsageSource::Estimated);
         }
         (Usage { output, ..prompt }, source)
     }

@@ -30,6 +30,12 @@ pub struct Answer {
     /// Counts the text of a stream; a JSON answer is only measured in bytes.
     counter: Option<ModelCounter>,
     text_bytes: u64,
+    /// The documents begun: a stream has one an event.
+    documents: u64,
+    /// The last of them in which the model wrote something.
+    wrote_in: u64,
+    /// The last of them that stated output; 0 before.
+    stated_in: u64,
     /// As long as there is less text, its tokens need not be counted again.
     unpassed_bytes: u64,
 }
@@ -77,6 +83,7 @@ impl Answer {
     /// The next piece of text that the model wrote.
     pub(crate) fn push_output(&mut self, piece: &[u8]) {
         self.text_bytes = self.text_bytes.saturating_add(piece.len() as u64);
+        self.wrote_in = self.documents;
         if let Some(counter) = &mut self.counter {
             counter.push(piece);
         }
@@ -85,15 +92,22 @@ impl Answer {
     /// The provider stated this number for one of several parts.
     pub(crate) fn add(&mut self, part: Part, number: Number<'_>) {
         if let Some(count) = number.as_count() {
-            self.stated.set(part, self.stated.or_zero(part).saturating_add(count));
+            self.set(part, self.stated.or_zero(part).saturating_add(count));
         }
     }
 
     /// The provider stated this number.
     pub(crate) fn state(&mut self, part: Part, number: Number<'_>) {
         if let Some(count) = number.as_count() {
-            self.stated.set(part, count);
+            self.set(part, count);
         }
+    }
+
+    fn set(&mut self, part: Part, count: u64) {
+        if matches!(part, Part::Output | Part::OutputBeside) {
+            self.stated_in = self.documents;
+        }
+        self.stated.set(part, count);
     }
 }
 
@@ -151,6 +165,9 @@ impl Visitor for Sink {
     fn event(&mut self, path: &[Key], event: Event<'_>) {
         // An array at the top (Gemini's stream without SSE) is a row of documents.
         let path = path.strip_prefix(&[Key::Item]).unwrap_or(path);
+        if path.is_empty() && matches!(event, Event::Begin(_)) {
+            self.answer.documents = self.answer.documents.saturating_add(1);
+        }
         (self.dialect.observe)(&mut self.answer, path, event);
     }
 }
@@ -173,6 +190,9 @@ impl AnswerReader {
             noted: None,
             counter,
             text_bytes: 0,
+            documents: 0,
+            wrote_in: 0,
+            stated_in: 0,
             unpassed_bytes: 0,
         };
         Self { framing, sink: Sink { dialect, answer } }
@@ -229,6 +249,14 @@ impl AnswerReader {
     #[must_use]
     pub fn stated(&self) -> Option<Usage> {
         (self.sink.dialect.usage)(&self.sink.answer.stated)
+    }
+
+    /// Whether a stream went on after the last event that stated output, or none did: Anthropic's first event states a
+    /// token or two, and Gemini's may state the prompt alone.
+    #[must_use]
+    pub const fn wrote_on(&self) -> bool {
+        let Answer { wrote_in, stated_in, .. } = self.sink.answer;
+        self.counts() && wrote_in > stated_in
     }
 
     /// The bytes of text seen.
