@@ -371,8 +371,11 @@ pub(crate) fn length_text(ms: u64) -> String {
         (90_001, 60_000, "minute"),
         (1, 1_000, "second"),
     ];
-    let fits = |(least, unit, _): &&(u64, u64, &str)| ms >= *least && ms.is_multiple_of(*unit);
-    let (n, unit) = UNITS.iter().find(fits).map_or((ms, "millisecond"), |(_, of, name)| (ms / of, *name));
+    let told = |(least, of, name): &(u64, u64, &'static str)| {
+        let n = ms.checked_div(*of).filter(|_| ms >= *least && ms.is_multiple_of(*of))?;
+        Some((n, *name))
+    };
+    let (n, unit) = UNITS.iter().find_map(told).unwrap_or((ms, "millisecond"));
     format!("{} {unit}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 

@@ -132,8 +132,9 @@ fn headers_tell_budgets_of_less_than_a_cent() {
         ("0", Some(";q=0;qu=\"usd-micros\"")),
     ] {
         let window = json!({"calendar": "day"});
+        let ladder = json!([{"at": "100%", "warn": {}}]);
         let mut shop = shop_of(
-            &json!([{"name": "m", "per": [], "limit": {"usd": limit}, "window": window, "ladder": [{"at": "100%", "warn": {}}]}]),
+            &json!([{"name": "m", "per": [], "limit": {"usd": limit}, "window": window, "ladder": ladder}]),
         );
         let mut call = shop.call();
         call.body(body("gpt-4o").as_bytes(), false, NOON);
