@@ -54,7 +54,7 @@ impl Batches {
         &mut self,
         now: EpochMs,
         send: impl FnMut(&Letter) -> Result<(u32, u32), Failed>,
-    ) -> Vec<Letter> {
+    ) -> Vec<Fate> {
         self.close(now);
         self.outbox.send(now, send)
     }
@@ -88,11 +88,11 @@ mod tests {
 
     fn sent(batches: &mut Batches, now: EpochMs) -> Vec<String> {
         let mut bodies = Vec::new();
-        let given_up = batches.send(now, |letter| {
+        let fates = batches.send(now, |letter| {
             bodies.push(letter.body.clone());
             Ok((u32::try_from(bodies.len()).unwrap(), 1_000))
         });
-        assert!(given_up.is_empty());
+        assert!(fates.is_empty());
         bodies
     }
 

@@ -103,18 +103,16 @@ impl Outbox {
     }
 
     /// Sends what is due: `send` starts a request and gives the host's number of it and its timeout in
-    /// milliseconds. Gives those that are given up.
+    /// milliseconds. Gives what became of those for which none was made, or none was answered in time.
     pub fn send(
         &mut self,
         now: EpochMs,
         mut send: impl FnMut(&Letter) -> Result<(u32, u32), Failed>,
-    ) -> Vec<Letter> {
+    ) -> Vec<Fate> {
         let late = |queued: &Queued| queued.running.is_some_and(|(_, until)| until <= now);
-        let mut given_up = Vec::new();
+        let mut fates = Vec::new();
         while let Some(place) = self.0.iter().position(late) {
-            if let Some(Fate::GivenUp(letter)) = self.failed(place, 0, now) {
-                given_up.push(letter);
-            }
+            fates.extend(self.failed(place, 0, now));
         }
         let mut running = self.0.iter().filter(|queued| queued.running.is_some()).count();
         let mut refused = Vec::new();
@@ -134,18 +132,16 @@ impl Outbox {
                 }
                 Err(Failed::Now) => refused.push(place),
                 Err(Failed::Never) => {
-                    given_up.extend(self.take());
-                    return given_up;
+                    fates.extend(self.take().into_iter().map(Fate::GivenUp));
+                    return fates;
                 }
             }
         }
         // From the last one, for each that is given up moves those behind it.
         for place in refused.into_iter().rev() {
-            if let Some(Fate::GivenUp(letter)) = self.failed(place, 0, now) {
-                given_up.push(letter);
-            }
+            fates.extend(self.failed(place, 0, now));
         }
-        given_up
+        fates
     }
 
     /// A request is over. `status`: that of the answer, if one came; `retry_after`: the seconds that it asks for.

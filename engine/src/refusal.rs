@@ -1,7 +1,7 @@
 //! A refusal: one place for its status, headers and body, whatever refused.
 
 use crate::dialect::Dialect;
-use crate::ledger::Level;
+use crate::ledger::{Level, WindowRule};
 use crate::policy::{
     Budget, MessageFacts, Messages, OpenWindow, duration_text, plain_duration_text, plain_time_text,
 };
@@ -178,7 +178,16 @@ impl BudgetState {
     /// `at midnight PST`.
     #[must_use]
     pub fn resets_text(&self) -> String {
-        self.open.resets_at_text(self.resets_at, self.now)
+        self.open.resets_at_text(self.said_to_reset_at(), self.now)
+    }
+
+    /// When people are told that it resets: of a bucket that has room now, when it is full again.
+    fn said_to_reset_at(&self) -> Option<EpochMs> {
+        let refills = matches!(self.open.rule, WindowRule::Refill { .. });
+        if refills && self.resets_at.is_some_and(|at| at <= self.now) {
+            return self.open.free_at(self.used, Level::default(), self.now);
+        }
+        self.resets_at
     }
 
     /// `today's `.
@@ -204,12 +213,12 @@ impl BudgetState {
     pub(crate) fn message(&self, messages: &Messages, call: &Told<'_>) -> (String, String) {
         let (tag, template) = messages.pick(call.accepted);
         let amount = |amount| self.meter.display(amount);
-        let resets_in = self.resets_at.map_or(SOON_SECONDS, |at| call.now.seconds_until(at));
+        let resets_in = self.said_to_reset_at().map_or(SOON_SECONDS, |at| call.now.seconds_until(at));
         let mut facts = MessageFacts {
-            used: amount(self.used),
+            used: amount(self.meter.said(self.used)),
             limit: amount(self.limit),
-            remaining: amount(self.remaining()),
-            needed: amount(call.needed),
+            remaining: amount(self.meter.said(self.remaining())),
+            needed: amount(self.meter.said_needed(call.needed)),
             percent: format!("{}%", self.percent()),
             unit: self.meter.unit_text().to_owned(),
             period: self.period_text(),
@@ -236,7 +245,7 @@ impl BudgetState {
             facts.unit.clear();
         }
         facts.resets_in = plain_duration_text(resets_in);
-        let at = self.resets_at.and_then(|at| plain_time_text(&budget.window, at));
+        let at = self.said_to_reset_at().and_then(|at| plain_time_text(&budget.window, at));
         facts.resets_at = at.unwrap_or_else(|| facts.resets_in.clone());
     }
 
@@ -272,12 +281,19 @@ impl BudgetState {
         headers
     }
 
-    /// Amounts in headers are integers: tokens, requests, or cents rounded down.
+    /// Amounts in headers are integers: tokens, requests, or millionths of a dollar, rounded down; of no more digits
+    /// than an Integer of Structured Fields has (RFC 9651, section 3.3.1).
     fn header_count(&self, amount: Amount) -> u64 {
-        match self.meter {
-            Meter::Usd => self.meter.count(amount) / 10_000_000,
+        let count = match self.meter {
+            Meter::Usd => self.meter.count(amount) / 1_000,
             _ => self.meter.count(amount),
-        }
+        };
+        count.min(999_999_999_999_999)
+    }
+
+    /// Whether headers can say its limit: one of less than a millionth of a dollar would read as none at all.
+    fn is_told_in_headers(&self) -> bool {
+        self.limit == 0 || self.header_count(self.limit) > 0
     }
 }
 
@@ -306,7 +322,7 @@ const SOON_SECONDS: u64 = 1;
 /// `RateLimit-Policy` and `RateLimit` for these budgets, the tightest first:
 /// draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
 pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'static str, String)> {
-    let mut tightest: Vec<&BudgetState> = states.iter().collect();
+    let mut tightest: Vec<&BudgetState> = states.iter().filter(|state| state.is_told_in_headers()).collect();
     tightest.sort_by_key(|state| std::cmp::Reverse(state.percent()));
     let (mut policy, mut limit) = (String::with_capacity(128), String::with_capacity(64));
     let put = |into: &mut String, parts: &[&str]| parts.iter().for_each(|part| into.push_str(part));
@@ -316,6 +332,9 @@ pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'
             put(into, &[name, &seconds.to_string()]);
         }
     };
+    if tightest.is_empty() {
+        return Vec::new();
+    }
     for state in tightest {
         for list in [&mut policy, &mut limit] {
             put(list, &[if list.is_empty() { "\"" } else { ", \"" }, &state.rule, "\""]);
@@ -325,9 +344,6 @@ pub(crate) fn ratelimit_headers(states: &[BudgetState], now: EpochMs) -> Vec<(&'
         put_time(&mut policy, ";w=", Some(state.window_seconds).filter(|seconds| *seconds > 0));
         put(&mut limit, &[";r=", &remaining.to_string()]);
         put_time(&mut limit, ";t=", state.resets_at.map(|at| now.seconds_until(at)));
-    }
-    if states.is_empty() {
-        return Vec::new();
     }
     vec![("ratelimit-policy", policy), ("ratelimit", limit)]
 }

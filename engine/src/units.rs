@@ -38,6 +38,25 @@ impl NanoUsd {
         let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
         whole.parse::<i64>().ok()?.checked_mul(Self::DOLLAR)?.checked_add(nanos).map(Self)
     }
+
+    /// As sentences say it, rounded down: from a dollar on to hundredths of a cent, below it to four digits.
+    #[must_use]
+    pub fn rounded_down(self) -> Self {
+        Self(self.0.saturating_sub(self.0.checked_rem_euclid(self.said_in()).unwrap_or_default()))
+    }
+
+    /// The same, rounded up.
+    #[must_use]
+    pub fn rounded_up(self) -> Self {
+        let down = self.rounded_down();
+        if down == self { self } else { Self(down.0.saturating_add(self.said_in())) }
+    }
+
+    fn said_in(self) -> i64 {
+        let abs = self.0.unsigned_abs();
+        let digits = if abs >= Self::DOLLAR.unsigned_abs() { 8 } else { abs.checked_ilog10().unwrap_or(0) };
+        10_i64.saturating_pow(digits.saturating_sub(3))
+    }
 }
 
 impl std::fmt::Display for NanoUsd {
@@ -132,12 +151,32 @@ impl Meter {
         }
     }
 
+    /// The amount with its unit, as a person reads it: `45,000 tokens`, `1 request`, `$12.50`.
+    #[must_use]
+    pub fn told(self, amount: Amount) -> String {
+        let shown = self.display(amount);
+        let unit = self.unit_text();
+        if shown == "1" { shown + &of_one(unit) } else { shown + unit }
+    }
+
+    /// What of an amount sentences say, rounded down: of money no billionths.
+    #[must_use]
+    pub fn said(self, amount: Amount) -> Amount {
+        if self == Self::Usd { NanoUsd(amount).rounded_down().0 } else { amount }
+    }
+
+    /// The same of what is needed, rounded up.
+    #[must_use]
+    pub fn said_needed(self, amount: Amount) -> Amount {
+        if self == Self::Usd { NanoUsd(amount).rounded_up().0 } else { amount }
+    }
+
     /// The quota unit of `RateLimit-Policy`. The draft names `requests` and `concurrent-requests`
     /// (draft-ietf-httpapi-ratelimit-headers-10, section 3.1.2); the others are ours.
     #[must_use]
     pub const fn quota_unit(self) -> &'static str {
         match self {
-            Self::Usd => "usd-cents",
+            Self::Usd => "usd-micros",
             Self::RequestsInFlight => "concurrent-requests",
             _ => self.unit(),
         }
@@ -157,6 +196,13 @@ impl Meter {
             _ => grouped(self.count(amount)),
         }
     }
+}
+
+/// The unit behind a single one: ` token` of ` tokens`, ` request in flight` of ` requests in flight`.
+#[must_use]
+pub fn of_one(unit: &str) -> String {
+    let plural = ["tokens", "requests", "answers", "images"].into_iter().find(|plural| unit.contains(plural));
+    plural.map_or_else(|| unit.to_owned(), |plural| unit.replace(plural, plural.trim_end_matches('s')))
 }
 
 /// Digits in groups of three: `45,000`.
@@ -190,6 +236,41 @@ mod tests {
         }
         assert_eq!(NanoUsd(12_500_000_000).to_string(), "$12.50");
         assert_eq!(NanoUsd(1_234_000).to_string(), "$0.001234");
+    }
+
+    #[test]
+    fn sentences_say_money_in_no_more_digits_than_people_read() {
+        for (nano, down, up) in [
+            (0, "$0.00", "$0.00"),
+            (7, "$0.000000007", "$0.000000007"),
+            (37_211, "$0.00003721", "$0.00003722"),
+            (372_000, "$0.000372", "$0.000372"),
+            (999_999_999, "$0.9999", "$1.00"),
+            (1_000_000_001, "$1.00", "$1.0001"),
+            (12_345_678_901, "$12.3456", "$12.3457"),
+            (4_999_999_999, "$4.9999", "$5.00"),
+            (i64::MAX, "$9,223,372,036.8547", "$9,223,372,036.854775807"),
+        ] {
+            let told = (NanoUsd(nano).rounded_down().to_string(), NanoUsd(nano).rounded_up().to_string());
+            assert_eq!(told, (down.to_owned(), up.to_owned()), "{nano}");
+        }
+    }
+
+    #[test]
+    fn one_is_told_as_one() {
+        for (meter, one, two) in [
+            (Meter::Tokens, "1 token", "2 tokens"),
+            (Meter::InputTokens, "1 input token", "2 input tokens"),
+            (Meter::Requests, "1 request", "2 requests"),
+            (Meter::RequestsInFlight, "1 request in flight", "2 requests in flight"),
+        ] {
+            assert_eq!(
+                (meter.told(meter.amount(1)).as_str(), meter.told(meter.amount(2)).as_str()),
+                (one, two)
+            );
+        }
+        assert_eq!(Meter::Usd.told(1_000_000_000), "$1.00");
+        assert_eq!(Meter::Requests.told(0), "0 requests");
     }
 
     #[test]

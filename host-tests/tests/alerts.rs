@@ -141,6 +141,35 @@ fn what_a_sink_does_not_take_is_tried_again_and_then_given_up() {
     assert_eq!(metric(&shared, "alert_deliveries;outcome=sent"), 0);
 }
 
+/// A cluster that the proxy does not have: no request is made, and no answer comes that could be counted.
+#[test]
+fn what_cannot_be_called_counts_as_what_fails() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared);
+    vm.arm(Faults::nth(1, Status::BAD_ARGUMENT, Repeat::Forever).only("proxy_http_call"));
+    call(&mut vm, "ana", 900);
+    pass(&mut vm, 200);
+    assert_eq!(vm.tick_period(), None);
+    let outcome = |outcome: &str| metric(&shared, &format!("alert_deliveries;sink=oncall;outcome={outcome}"));
+    assert_eq!(["retried", "failed", "sent", "dropped"].map(outcome), [7, 1, 0, 0]);
+}
+
+/// Neither a sink that is silent nor a configuration that ends leaves an alert uncounted.
+#[test]
+fn what_is_not_answered_and_what_waits_at_the_end_are_counted() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared);
+    call(&mut vm, "ana", 900);
+    pass(&mut vm, 12);
+    let outcome = |outcome: &str| metric(&shared, &format!("alert_deliveries;sink=oncall;outcome={outcome}"));
+    assert_eq!(outcome("retried"), 1, "after its timeout, and what a host may be late");
+    vm.retire().unwrap();
+    assert_eq!(outcome("dropped"), 1);
+    // Streams go on under a configuration that has ended.
+    call(&mut vm, "ben", 900);
+    assert_eq!(outcome("dropped"), 2);
+}
+
 #[test]
 fn the_queue_is_bounded_and_what_is_dropped_is_counted() {
     let shared = Shared::new();
@@ -168,6 +197,9 @@ fn hosts_that_make_no_requests_from_a_tick_log_alone() {
         assert_eq!((report.client.status, report.error), (Some(200), None), "{profile}");
         assert_eq!(alerts(&shared).len(), 2, "{profile}");
         assert_eq!((vm.http_calls().len(), vm.tick_period()), (0, None), "{profile}");
+        // APISIX has no metrics.
+        let dropped = i64::from(profile == Profile::Wasmx);
+        assert_eq!(metric(&shared, "alert_deliveries;sink=oncall;outcome=dropped"), dropped, "{profile}");
         assert!(!vm.is_dead());
     }
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use sink_support::{answer, metric, pass};
 use std::collections::BTreeSet;
 use tokenstile_host::cases::filter;
-use tokenstile_host::host::{Answer, Driver, HeaderMap, LogLine, Profile, Request, Shared, Vm, VmConfig};
+use tokenstile_host::host::{
+    Answer, Driver, Faults, HeaderMap, LogLine, Profile, Repeat, Request, Shared, Status, Vm, VmConfig,
+};
 
 fn vm(profile: Profile, shared: &Shared, form: &str, log: bool) -> Vm {
     let policy = json!({
@@ -123,6 +125,20 @@ fn what_a_collector_rejects_of_a_batch_is_counted_and_logged() {
     }
 }
 
+/// A cluster that the proxy does not have: no request is made, and no answer comes that could be counted.
+#[test]
+fn a_collector_that_cannot_be_called_counts_as_one_that_fails() {
+    let shared = Shared::new();
+    let mut vm = vm(Profile::Envoy, &shared, "ndjson", false);
+    vm.arm(Faults::nth(1, Status::BAD_ARGUMENT, Repeat::Forever).only("proxy_http_call"));
+    for user in ["ana", "ben"] {
+        call(&mut vm, user);
+    }
+    pass(&mut vm, 200);
+    let outcomes = ["retried", "failed", "sent", "dropped"].map(|outcome| delivered(&shared, outcome));
+    assert_eq!((outcomes, logged(&shared).len()), ([14, 2, 0, 0], 2));
+}
+
 #[test]
 fn a_collector_that_hangs_is_asked_again() {
     let shared = Shared::new();
@@ -133,6 +149,7 @@ fn a_collector_that_hangs_is_asked_again() {
     // Its timeout, and what a host may be late.
     pass(&mut vm, 10);
     assert!(vm.http_calls().iter().any(|call| call.token != first));
+    assert_eq!(delivered(&shared, "retried"), 1);
 }
 
 #[test]
@@ -178,6 +195,7 @@ fn what_waits_when_the_configuration_ends_stands_in_the_log() {
     // Streams go on under a configuration that has ended, and no tick comes to send what they come to.
     call(&mut vm, "cyd");
     assert_eq!((logged(&shared).len(), vm.http_calls().len()), (3, 1));
+    assert_eq!(delivered(&shared, "dropped"), 3);
 }
 
 #[test]

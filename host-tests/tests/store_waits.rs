@@ -153,7 +153,10 @@ fn an_answer_after_the_client_has_gone_is_given_back() {
 fn a_refusal_or_failure_after_the_client_has_gone_is_nothing() {
     let mut desk = Desk::asking("deny");
     desk.exchange.end(false, T0);
-    assert_eq!(desk.exchange.reserved(&Err(Denied { index: 0, level: None }), T0), Next::Nothing);
+    assert_eq!(
+        desk.exchange.reserved(&Err(Denied { index: 0, level: None, taken: Vec::new() }), T0),
+        Next::Nothing
+    );
     assert_eq!(desk.exchange.store_failed("too late", T0), Next::Nothing);
     assert!(desk.exchange.take_owed().is_empty());
 }
@@ -404,6 +407,34 @@ fn what_a_stream_owes_that_ends_after_its_configuration_is_settled_by_the_next_c
     ended.vm.disarm();
     ended.call();
     assert_eq!(ended.levels(), [(60, 0), (60, 0)]);
+}
+
+/// Nobody may call for a long while: a hold that is not settled is forgotten after half an hour, and what was used with it.
+#[test]
+fn what_a_stream_owes_that_ends_after_its_configuration_wakes_an_idle_heir() {
+    let mut ended = Owing::begin();
+    ended.vm.disarm();
+    ended.tick();
+    ended.tick();
+    let mut driver = Driver::new(&ended.vm, Request::post("/v1/chat/completions", BODY), |_| {
+        Answer::json(200, r#"{"usage":{"prompt_tokens":8,"completion_tokens":12}}"#)
+    });
+    while !driver.report(&ended.vm).upstream.is_some_and(|sent| sent.complete) && driver.step(&mut ended.vm) {
+    }
+    // The first heir never ticked, and has one itself.
+    ended.succeed();
+    ended.succeed();
+    assert_eq!(ended.vm.tick_period(), None, "nobody owes anything yet");
+    ended.vm.arm(Faults::nth(1, Status::CAS_MISMATCH, Repeat::Forever).only("proxy_set_shared_data"));
+    driver.start(&mut ended.vm);
+    assert!(driver.report(&ended.vm).error.is_none() && driver.report(&ended.vm).problems.is_empty());
+    assert_eq!(ended.levels(), [(20, 108), (20, 108)]);
+    assert!(ended.vm.tick_period().is_some());
+    ended.vm.disarm();
+    ended.tick();
+    assert_eq!(ended.levels(), [(40, 0), (40, 0)]);
+    ended.tick();
+    assert_eq!(ended.vm.tick_period(), None, "ticks end when nothing is owed");
 }
 
 /// What was held back of a stream goes out before the chunk that could not be read, and the rest behind it.

@@ -17,7 +17,11 @@ impl Root {
             let Some(sink) = policy.sinks.get(alert.sink) else { continue };
             self.metrics.add("alerts", &[("rule", &alert.rule), ("sink", &sink.name)], 1);
             host::log(Level::Warn, &format!("tokenstile-alert {}", alert.line(&sink.name)));
-            let Some(request) = alert.request(sink).filter(|_| self.calls_out()) else { continue };
+            let Some(request) = alert.request(sink) else { continue };
+            if !self.calls_out() {
+                self.delivered(alert.sink, "dropped", 1);
+                continue;
+            }
             let letter = Letter { number: alert.sink, id: alert.id.clone(), body: request.body };
             if !self.outbox.post(letter, now) {
                 self.delivered(alert.sink, "dropped", 1);
@@ -39,8 +43,8 @@ impl Root {
             let call = policy.sinks.get(letter.number).and_then(|sink| sink.call.as_ref());
             call.map_or(Err(Failed::Now), |call| post(call, &letter.body))
         };
-        for letter in self.outbox.send(now, send) {
-            self.given_up(&letter, "it cannot be called");
+        for fate in self.outbox.send(now, send) {
+            self.came_to(fate, "it cannot be called, or does not answer");
         }
     }
 
@@ -50,24 +54,30 @@ impl Root {
         let status = number(":status").and_then(|status| status.parse().ok());
         let retry_after = number("retry-after").and_then(|seconds| seconds.parse().ok());
         match self.outbox.answered(token, status, retry_after, now) {
-            Some(Fate::Sent(letter)) => self.delivered(letter.number, "sent", 1),
-            Some(Fate::GivenUp(letter)) => {
-                let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
-                self.given_up(&letter, &why);
-            }
-            Some(Fate::Later(sink)) => self.delivered(sink, "retried", 1),
+            Some(fate) => self.came_to(fate, &why(status)),
             None => self.records_answered(token, (status, retry_after), now),
+        }
+    }
+
+    fn came_to(&mut self, fate: Fate, why: &str) {
+        match fate {
+            Fate::Sent(letter) => self.delivered(letter.number, "sent", 1),
+            Fate::Later(sink) => self.delivered(sink, "retried", 1),
+            Fate::GivenUp(letter) => self.given_up(&letter, why),
         }
     }
 
     /// This configuration ends: what waits will not be sent. Each stands in the log already.
     pub(crate) fn close(&mut self) {
-        let unsent = self.outbox.len() as u64;
-        if unsent > 0 {
-            self.metrics.add("alert_deliveries", &[("outcome", "dropped")], unsent);
+        let unsent = self.outbox.take();
+        for letter in &unsent {
+            self.delivered(letter.number, "dropped", 1);
+        }
+        if !unsent.is_empty() {
+            let number = unsent.len();
             host::log(
                 Level::Warn,
-                &format!("tokenstile: alert: {unsent} were not sent when the filter ended"),
+                &format!("tokenstile: alert: {number} were not sent when the filter ended"),
             );
         }
     }
@@ -84,6 +94,11 @@ impl Root {
         let sink = policy.sinks.get(letter.number).map_or("", |sink| sink.name.as_str());
         host::log(Level::Warn, &format!("tokenstile: alert: `{sink}` did not take {}: {why}", letter.id));
     }
+}
+
+/// Why an answer ended a letter's way.
+pub(crate) fn why(status: Option<u16>) -> String {
+    status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"))
 }
 
 /// Starts the request; its number, and how long an answer is awaited.

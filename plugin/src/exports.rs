@@ -85,7 +85,7 @@ extern "C" fn proxy_on_configure(id: u32, _: usize) -> u32 {
     // Streams that run may have the one before for long.
     let before = root_of(id).filter(|before| before.borrow_mut().end());
     let waiting = ENDED.with(RefCell::take);
-    waiting.iter().chain(&before).for_each(|ended| root.borrow_mut().succeeds(ended));
+    waiting.iter().chain(&before).for_each(|ended| Root::succeed(&root, id, ended));
     with(id, |context| *context = Context::Root(root));
     1
 }
@@ -97,7 +97,7 @@ fn end(id: u32) {
         Some((heir, root)) => {
             // Ticks are the context's that asks for them.
             let _ = host::set_effective_context(heir);
-            root.borrow_mut().succeeds(&ended);
+            Root::succeed(&root, heir, &ended);
             let _ = host::set_effective_context(id);
         }
         None => ENDED.with(|all| all.borrow_mut().push(ended)),

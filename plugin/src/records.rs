@@ -25,7 +25,7 @@ impl Root {
         }
         let can_send = is_wanted && self.calls_out() && self.ticks_to_send();
         let waits = can_send && self.batches.add(&record, now);
-        if can_send && !waits {
+        if is_wanted && !waits {
             self.records_are("dropped", 1);
         }
         if self.policy.records_to_log || (is_wanted && !waits) {
@@ -37,12 +37,12 @@ impl Root {
     pub(crate) fn send_records(&mut self, now: EpochMs) {
         let policy = self.policy.clone();
         let Some(call) = &policy.records_to else { return };
-        let given_up = self.batches.send(now, |letter| match call.form {
+        let fates = self.batches.send(now, |letter| match call.form {
             Form::Otlp => crate::alerts::post(call, &otlp::export_request(&letter.body)),
             _ => crate::alerts::post(call, &letter.body),
         });
-        for letter in given_up {
-            self.records_given_up(&letter, "it cannot be called");
+        for fate in fates {
+            self.records_came_to(fate, "it cannot be called, or does not answer");
         }
     }
 
@@ -53,14 +53,16 @@ impl Root {
         (status, retry_after): (Option<u16>, Option<u32>),
         now: EpochMs,
     ) {
-        match self.batches.answered(token, status, retry_after, now) {
-            Some(Fate::Sent(letter)) => self.records_taken(&letter),
-            Some(Fate::Later(number)) => self.records_are("retried", number),
-            Some(Fate::GivenUp(letter)) => {
-                let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
-                self.records_given_up(&letter, &why);
-            }
-            None => {}
+        if let Some(fate) = self.batches.answered(token, status, retry_after, now) {
+            self.records_came_to(fate, &crate::alerts::why(status));
+        }
+    }
+
+    fn records_came_to(&mut self, fate: Fate, why: &str) {
+        match fate {
+            Fate::Sent(letter) => self.records_taken(&letter),
+            Fate::Later(number) => self.records_are("retried", number),
+            Fate::GivenUp(letter) => self.records_given_up(&letter, why),
         }
     }
 

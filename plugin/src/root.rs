@@ -5,7 +5,7 @@ use crate::store::{Pages, describe};
 use crate::telemetry::Metrics;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokenstile_engine::alert::{Owed, settle_all};
 use tokenstile_engine::batches::Batches;
@@ -73,6 +73,8 @@ pub(crate) struct Root {
     ticking: u32,
     /// This configuration was replaced, or the filter ends.
     ended: bool,
+    /// Who goes on where it ended, and the context that has its ticks.
+    heir: Option<(u32, Weak<RefCell<Self>>)>,
     last_now: Option<EpochMs>,
     /// The same to the nanosecond, as far as the host tells it.
     last_ns: u64,
@@ -116,6 +118,7 @@ impl Root {
             batches: Batches::default(),
             ticking: 0,
             ended: false,
+            heir: None,
             last_now: None,
             last_ns: 0,
             calls: 0,
@@ -256,18 +259,43 @@ impl Root {
         self.waiting.iter().filter(|(_, wait)| due(wait)).map(|(context, _)| *context).collect()
     }
 
-    /// This one goes on where that one ended: what it owes is tried again with every settlement and tick of this one.
-    pub(crate) fn succeeds(&mut self, ended: &Rc<RefCell<Self>>) {
-        let mut before = ended.borrow_mut();
-        if before.kind == Some(HostKind::Envoy) {
-            // Its ticks may be asked for before the first stream tells whose they are.
-            self.kind = before.kind;
+    /// The heir goes on where that one ended: what it owes is tried again with every settlement and tick of the heir,
+    /// whose context this is.
+    pub(crate) fn succeed(heir: &Rc<RefCell<Self>>, context: u32, ended: &Rc<RefCell<Self>>) {
+        let mut all = std::mem::take(&mut ended.borrow_mut().ended_before);
+        all.push(ended.clone());
+        for ended in &all {
+            if let Ok(mut ended) = ended.try_borrow_mut() {
+                ended.heir = Some((context, Rc::downgrade(heir)));
+            }
         }
-        self.ended_before.append(&mut before.ended_before);
-        drop(before);
-        self.ended_before.push(ended.clone());
-        if self.ended_owe() {
-            self.tick(TICK_MS);
+        let mut heir = heir.borrow_mut();
+        let kind = ended.borrow().kind;
+        if kind == Some(HostKind::Envoy) {
+            // Its ticks may be asked for before the first stream tells whose they are.
+            heir.kind = kind;
+        }
+        heir.ended_before.append(&mut all);
+        if heir.ended_owe() {
+            heir.tick(TICK_MS);
+        }
+    }
+
+    /// What a stream of a configuration that has ended comes to owe wakes the heir, of which no tick may be on its way.
+    /// `stream`: the stream's context.
+    pub(crate) fn wake_heir(&self, stream: u32) {
+        if !self.ended || self.owed.is_empty() || self.kind != Some(HostKind::Envoy) {
+            return;
+        }
+        let heir = self.heir.as_ref().and_then(|(context, heir)| Some((*context, heir.upgrade()?)));
+        let Some((context, heir)) = heir else { return };
+        // One that is at work looks after it by itself.
+        let Ok(mut heir) = heir.try_borrow_mut() else { return };
+        // Ticks are the context's that asks for them.
+        if host::set_effective_context(context).is_ok() {
+            heir.kind = self.kind;
+            heir.tick(TICK_MS);
+            let _ = host::set_effective_context(stream);
         }
     }
 

@@ -353,6 +353,7 @@ impl Stream {
         if !owed.is_empty() {
             let now = self.now();
             self.root.borrow_mut().settle(owed, now);
+            self.root.borrow().wake_heir(self.context);
         }
         action
     }
@@ -431,6 +432,7 @@ impl Stream {
         let mut root = self.root.borrow_mut();
         root.no_longer_waits(self.context);
         let settled = root.settle(owed, now);
+        root.wake_heir(self.context);
         self.exchange.booked(&mut settlement, &settled.before);
         root.metrics.add("released_tokens", &[], self.held);
         root.metrics.settled(&self.exchange, &settlement);

@@ -144,11 +144,11 @@ impl Watch {
         let subject = subject.collect::<Vec<_>>().join(", ");
         let who =
             if subject.is_empty() { budget.name.clone() } else { format!("{} ({subject})", budget.name) };
-        let (used, limit) = (state.meter.display(state.used), state.meter.display(state.limit));
-        let unit = state.meter.unit_text();
+        let meter = state.meter;
+        let (used, limit) = (meter.display(meter.said(state.used)), meter.told(state.limit));
         let shadow = if is_shadow(budget, step) { "[shadow] " } else { "" };
         if state.meter == Meter::RequestsInFlight {
-            return format!("{shadow}{who}: {used} of at most {limit}{unit}, which is {threshold}.");
+            return format!("{shadow}{who}: {used} of at most {limit}, which is {threshold}.");
         }
         let period = state.period_text();
         let period = period.trim_end();
@@ -158,16 +158,14 @@ impl Watch {
         if refused {
             return format!(
                 "{shadow}{who}: {threshold} of {period} AI quota would be passed by a call, which was refused \
-                 ({used} of {limit}{unit}).{resets}"
+                 ({used} of {limit}).{resets}"
             );
         }
         let share = i128::from(state.used).saturating_mul(1_000).checked_div(i128::from(state.limit));
-        let share = share.and_then(|share| u32::try_from(share).ok()).unwrap_or(1_000);
+        let share = share.map_or(1_000, |share| u32::try_from(share).unwrap_or(u32::MAX));
         let past = if share > step.per_mille { format!(", past {threshold}") } else { String::new() };
         let percent = percent(share);
-        format!(
-            "{shadow}{who}: {percent} of {period} AI quota is used{past} ({used} of {limit}{unit}).{resets}"
-        )
+        format!("{shadow}{who}: {percent} of {period} AI quota is used{past} ({used} of {limit}).{resets}")
     }
 }
 

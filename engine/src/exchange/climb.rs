@@ -17,7 +17,8 @@ use crate::usage::{Served, Usage};
 pub(super) struct Climb<'p> {
     pub(super) decision: Decision,
     pub(super) warn: Option<&'p Action>,
-    pub(super) overage: Option<(Amount, &'p Overage)>,
+    /// Those that this call pays, from the lowest on, each with where it begins.
+    pub(super) overages: Vec<(Amount, &'p Overage)>,
     pub(super) delay: Option<Delay>,
     pub(super) clamp: Clamp,
     pub(super) serve: Option<Serve>,
@@ -162,7 +163,7 @@ impl Exchange {
                 }
                 Action::Warn { .. } => climb.warn = Some(&step.action),
                 Action::Overage(overage) => {
-                    climb.overage = Some((step.at, overage));
+                    climb.pays(reach, step.at, overage);
                     fell = overage.end(step.at).is_some_and(|end| reach.held > end);
                 }
                 Action::Delay { up_to_ms } => {
@@ -344,7 +345,14 @@ impl Exchange {
     }
 }
 
-impl Climb<'_> {
+impl<'p> Climb<'p> {
+    /// Nothing of what this call uses is of a price whose end had been reached before it.
+    fn pays(&mut self, reach: Reach, at: Amount, overage: &'p Overage) {
+        let goes_on = |end: Amount| reach.before < end;
+        self.overages.retain(|(begins, other)| goes_on(at) && other.end(*begins).is_none_or(goes_on));
+        self.overages.push((at, overage));
+    }
+
     /// The strictest of what applies.
     pub(super) fn decide(&mut self) {
         self.decision = match () {
@@ -353,7 +361,7 @@ impl Climb<'_> {
             () if self.serve.is_some() => Decision::Downgrade,
             () if self.clamp.is_some() => Decision::Clamp,
             () if self.delay.is_some() => Decision::Delay,
-            () if self.overage.is_some() => Decision::Overage,
+            () if !self.overages.is_empty() => Decision::Overage,
             () if self.warn.is_some() => Decision::Warn,
             () => Decision::Allow,
         };

@@ -3,7 +3,7 @@
 use super::climb::{Climb, Delay, Reach, Serve, Serving};
 use super::plan::{Planned, held};
 use super::shadowed::Would;
-use super::telling::{overage_told, until};
+use super::telling::{bound_told, overage_terms, overages_told, until};
 use super::{Decision, Exchange, Next, State};
 use crate::alert::Owed;
 use crate::ledger::{Denied, Level, WindowRule};
@@ -83,7 +83,7 @@ impl Outcome {
     /// A rule puts a bound to the answer.
     pub(super) fn clamp(&mut self, rule: &str, bound: u64) {
         if self.output_bound.is_none_or(|other| bound < other) {
-            self.clamped = Some((rule.to_owned(), format!("Answers end at {bound} tokens.")));
+            self.clamped = Some((rule.to_owned(), format!("{}.", bound_told(bound))));
             self.output_bound = Some(bound);
             self.settle_decision();
         }
@@ -139,7 +139,7 @@ impl Exchange {
     }
 
     /// Whether a call that was refused by its estimate might go through once it is counted.
-    pub(super) fn may_fit(&self, denied: Denied) -> bool {
+    pub(super) fn may_fit(&self, denied: &Denied) -> bool {
         let planned = self.plan.get(denied.index).filter(|_| self.prompt_bound.is_some());
         let budget = planned.and_then(|planned| self.policy.budgets.get(planned.budget));
         let (Some(planned), Some(budget), Some(level)) = (planned, budget, denied.level) else {
@@ -236,9 +236,9 @@ impl Exchange {
             let needed = held(budget.meter, comes_to.0, comes_to.1);
             let mut says = state.message(&confirm.message, &self.told(budget, needed, now));
             if is_english(&says.1) {
-                let priced = climb.overage.map(|(at, overage)| overage_told(budget.meter, at, overage));
+                let priced = overages_told(budget.meter, &climb.overages);
                 let serves = climb.serve.map(|serve| format!("{} answers", serve.model));
-                let ends = climb.clamp.bound.map(|bound| format!("Answers end at {bound} tokens"));
+                let ends = climb.clamp.bound.map(bound_told);
                 for told in priced.into_iter().chain(serves).chain(ends) {
                     says.0 += &format!(" {told}.");
                 }
@@ -287,11 +287,10 @@ impl Exchange {
             let (message, _) = state.message(message, &told);
             self.outcome.warnings.push((budget.name.clone(), message));
         }
-        if let Some((at, overage)) = climb.overage {
-            let meter = budget.meter;
-            let told = format!("{} until {}.", overage_told(meter, at, overage), until(state));
+        if let Some(told) = overages_told(budget.meter, &climb.overages) {
+            let told = format!("{told} until {}.", until(state));
             self.outcome.overages.push((budget.name.clone(), told));
-            self.outcome.overage_terms.push(format!("{};{}", budget.name, overage.terms(meter)));
+            self.outcome.overage_terms.extend(overage_terms(&budget.name, budget.meter, &climb.overages));
         }
         self.note_clamp(budget, climb, state);
         if let Some(Serve { model, bound }) = &climb.serve {
@@ -310,7 +309,7 @@ impl Exchange {
     fn note_clamp(&mut self, budget: &Budget, climb: &Climb<'_>, state: &BudgetState) {
         let lowest = |bound: &u64| self.outcome.output_bound.is_none_or(|other| *bound < other);
         if let Some(bound) = climb.clamp.bound.filter(lowest) {
-            let told = format!("Answers end at {bound} tokens until {}.", until(state));
+            let told = format!("{} until {}.", bound_told(bound), until(state));
             self.outcome.clamped = Some((budget.name.clone(), told));
             self.outcome.output_bound = Some(bound);
         }
@@ -381,7 +380,7 @@ impl Exchange {
     }
 
     /// The store refused a hold.
-    pub(super) fn denied(&mut self, denied: Denied, now: EpochMs) -> Next {
+    pub(super) fn denied(&mut self, denied: &Denied, now: EpochMs) -> Next {
         let policy = self.policy.clone();
         if let Some(next) = self.token_was_used(denied.index, denied.level, now) {
             return next;
@@ -403,8 +402,29 @@ impl Exchange {
         let cap = planned.hold.cap.unwrap_or(budget.limit);
         let refusal = self.refusal(&told, planned, level, &deny.action, cap);
         let alert = self.alert_of_refusal(&told, planned, level);
-        self.owed.extend(alert);
-        self.refuse(&refusal, now)
+        let (longer, its_alert) = self.refused_by_longer(denied, now).unzip();
+        self.owed.extend(its_alert.flatten().into_iter().chain(alert));
+        self.refuse(longer.as_ref().unwrap_or(&refusal), now)
+    }
+
+    /// The refusal of a budget whose window lasts longer than that of the one that refused a hold: its own had been
+    /// taken, and it refuses in the place of a step that cannot be carried out.
+    fn refused_by_longer(&self, denied: &Denied, now: EpochMs) -> Option<(Refusal, Option<Owed>)> {
+        let taken = self.in_order().zip(&denied.taken).filter(|(_, reserved)| reserved.receipt.is_some());
+        let last = self.reduced.serve.as_ref().map(|(serve, _)| serve.model.as_str());
+        taken.into_iter().find_map(|(planned, reserved)| {
+            let budget = self.policy.budgets.get(planned.budget).filter(|budget| !budget.shadow)?;
+            let (level, hold) = (reserved.before, planned.hold.amount);
+            let before = level.total();
+            let after = before.saturating_add(planned.expected);
+            let reach = Reach { before, after, held: before.saturating_add(hold) };
+            let climb = self.climb(&self.policy, budget, planned, reach, Serving { now: None, last });
+            let deny = climb.deny?;
+            let needed = self.least_needed(planned, budget, hold.max(planned.expected));
+            let told = self.told(budget, needed, now);
+            let refusal = self.refusal(&told, planned, level, deny, climb.denies_beyond);
+            Some((refusal, self.alert_of_refusal(&told, planned, level)))
+        })
     }
 
     fn table_is_full(&mut self, now: EpochMs) -> Next {

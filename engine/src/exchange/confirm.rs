@@ -8,7 +8,7 @@
 use super::plan::Planned;
 use super::{Exchange, Next};
 use crate::ledger::{Hold, Level, NO_WARNING, WARNINGS_MAX, WindowRule};
-use crate::policy::{Confirm, Confirmations, Header, OpenWindow, duration_text};
+use crate::policy::{Confirm, Confirmations, Header, OpenWindow, length_text};
 use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, rfc3339};
 use crate::secret::is_same;
 use crate::units::{EpochMs, NanoUsd};
@@ -164,7 +164,7 @@ impl Exchange {
     ) -> Refusal {
         let within_ms = self.policy.confirmations.as_ref().map_or(0, |confirmations| confirmations.within_ms);
         let expires = now.plus_ms(within_ms);
-        let within = duration_text(within_ms.unsigned_abs() / 1000);
+        let within = length_text(within_ms.unsigned_abs());
         let header = &confirm.header;
         let how = format!(
             " To go on, send the same request again within {within}, with the `confirm_token` of this answer \

@@ -13,7 +13,7 @@ impl Exchange {
         self.in_order().map(|planned| planned.hold).collect()
     }
 
-    fn in_order(&self) -> impl Iterator<Item = &Planned> {
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Planned> {
         self.order.iter().filter_map(|index| self.plan.get(*index))
     }
 
@@ -27,7 +27,7 @@ impl Exchange {
     pub fn reserved(&mut self, answer: &Result<Vec<Reserved>, Denied>, now: EpochMs) -> Next {
         // The denied one by its place in the plan.
         let place = |denied: &Denied| self.order.get(denied.index).copied().unwrap_or(usize::MAX);
-        let answer = answer.as_ref().map_err(|denied| Denied { index: place(denied), ..*denied });
+        let answer = answer.as_ref().map_err(|denied| Denied { index: place(denied), ..denied.clone() });
         match (self.state, answer) {
             (State::Reserving, Ok(reserved)) => {
                 for (index, reserved) in self.order.iter().zip(reserved) {
@@ -41,10 +41,10 @@ impl Exchange {
                 }
                 self.conclude(now)
             }
-            (State::Reserving, Err(denied)) if self.may_fit(denied) => Next::Count,
-            (State::Reserving, Err(denied)) if self.holds_the_rest(denied) => Next::Reserve,
+            (State::Reserving, Err(denied)) if self.may_fit(&denied) => Next::Count,
+            (State::Reserving, Err(denied)) if self.holds_the_rest(&denied) => Next::Reserve,
             (State::Reserving, Err(denied)) => {
-                self.reduce(denied, now).unwrap_or_else(|| self.denied(denied, now))
+                self.reduce(&denied, now).unwrap_or_else(|| self.denied(&denied, now))
             }
             (_, Ok(reserved)) => {
                 // Too late: the client left, or we gave up waiting. Nothing is kept.

@@ -70,9 +70,10 @@ impl Exchange {
             return Next::Nothing;
         }
         self.state = State::Reading;
-        if let Reducing::Asking(denied) = self.reducing {
+        if let Reducing::Asking(denied) = &self.reducing {
+            let denied = denied.clone();
             self.looks.clear();
-            return self.reduce_by(denied, levels, now);
+            return self.reduce_by(&denied, levels, now);
         }
         let looks = std::mem::take(&mut self.looks);
         let unread = self.standings.iter_mut().filter(|(_, standing)| *standing == Standing::Unread);

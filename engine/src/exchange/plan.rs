@@ -71,7 +71,7 @@ impl Exchange {
 
     /// A call of an unseen prompt was refused by the length of its prompt: it holds all that is left, if that is enough
     /// for the output expected. So one passes, which may be a picture, and no other beside it.
-    pub(super) fn holds_the_rest(&mut self, denied: Denied) -> bool {
+    pub(super) fn holds_the_rest(&mut self, denied: &Denied) -> bool {
         let rest = self.plan.get(denied.index).filter(|_| self.unseen.is_some());
         let rest = rest.and_then(|planned| planned.hold.cap?.checked_sub(denied.level?.total()));
         let Some(planned) = self.plan.get_mut(denied.index) else { return false };

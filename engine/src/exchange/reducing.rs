@@ -22,7 +22,7 @@ pub(super) struct Reduced {
 }
 
 /// A hold that was refused, while the store is asked what stands in the other budgets.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum Reducing {
     /// None was.
     #[default]
@@ -35,7 +35,7 @@ pub(super) enum Reducing {
 
 impl Exchange {
     /// A hold that was refused, once more with less, if some ladder that the call meets reduces it.
-    pub(super) fn reduce(&mut self, denied: Denied, now: EpochMs) -> Option<Next> {
+    pub(super) fn reduce(&mut self, denied: &Denied, now: EpochMs) -> Option<Next> {
         if !matches!(self.reducing, Reducing::Untried) || self.exempt {
             return None;
         }
@@ -50,7 +50,7 @@ impl Exchange {
             return Some(Next::Count);
         }
         if others {
-            self.reducing = Reducing::Asking(denied);
+            self.reducing = Reducing::Asking(denied.clone());
             self.look_at_plan();
             return Some(Next::Look);
         }
@@ -61,7 +61,7 @@ impl Exchange {
     }
 
     /// The store has said what stands in each budget of the plan.
-    pub(super) fn reduce_by(&mut self, denied: Denied, levels: &[Option<Level>], now: EpochMs) -> Next {
+    pub(super) fn reduce_by(&mut self, denied: &Denied, levels: &[Option<Level>], now: EpochMs) -> Next {
         self.state = State::Reserving;
         self.reducing = Reducing::Done;
         let policy = self.policy.clone();

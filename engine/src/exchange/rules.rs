@@ -8,7 +8,7 @@ use crate::policy::{
     Block, Call, Condition, HoldRule, Measure, MessageFacts, Messages, Over, Policy, RequestLimit, Subject,
 };
 use crate::refusal::{Refusal, RefusalKind, RuleState, is_english, put, rfc3339};
-use crate::units::{EpochMs, NanoUsd, grouped};
+use crate::units::{EpochMs, Meter, NanoUsd};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
 
@@ -207,7 +207,7 @@ impl Exchange {
     ) -> (String, String) {
         let (tag, template) = message.pick(&self.accepted);
         let text = template.fill(&MessageFacts {
-            needed: limit.measure.display(needed),
+            needed: limit.measure.display_needed(needed),
             limit: limit.measure.display(limit.limit),
             unit: limit.measure.unit_text().to_owned(),
             rule: limit.name.clone(),
@@ -217,7 +217,8 @@ impl Exchange {
         });
         let assumed = if is_english(tag) { self.assumed(limit.measure) } else { None };
         let why = assumed.map_or_else(String::new, |tokens| {
-            format!(" It states no bound for its answer, so {} tokens of it are assumed.", grouped(tokens))
+            let tokens = Meter::Tokens.told(Meter::Tokens.amount(tokens));
+            format!(" It states no bound for its answer, so one of {tokens} is assumed.")
         });
         (text + &why, tag.to_owned())
     }

@@ -6,7 +6,7 @@ use super::plan::Planned;
 use crate::ledger::Level;
 use crate::policy::{Action, Overage};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, ratelimit_headers};
-use crate::units::{Amount, EpochMs, Meter};
+use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::Served;
 
 impl Exchange {
@@ -115,13 +115,13 @@ impl Exchange {
 /// More than a full bucket or a whole window holds: waiting does not help, so no time is named and no retry asked for.
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
-    let (rule, unit) = (&state.rule, state.meter.unit_text());
+    let (rule, meter) = (&state.rule, state.meter);
     let mut message = if state.meter.count(cap) == 0 {
         format!("`{rule}` allows none of this: waiting does not change that.")
     } else {
-        let (needed, cap) = (state.meter.display(needed), state.meter.display(cap));
+        let (needed, cap) = (meter.told(meter.said_needed(needed)), meter.display(cap));
         format!(
-            "This request needs about {needed}{unit} at once, and `{rule}` allows {cap}. Shorten it, or lower its output bound."
+            "This request needs about {needed} at once, and `{rule}` allows {cap}. Shorten it, or lower its output bound."
         )
     };
     if let Some(url) = &state.upgrade_url {
@@ -130,17 +130,46 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, message) }
 }
 
-/// What use beyond this amount costs.
-pub(super) fn overage_told(meter: Meter, at: Amount, overage: &Overage) -> String {
-    let (amount, unit, price) = (meter.display(at), meter.unit_text(), overage.price_text(meter));
-    format!("What is used beyond {amount}{unit} costs {price}")
+/// What use beyond these amounts costs, from the lowest on; nothing where it costs nothing.
+pub(super) fn overages_told(meter: Meter, overages: &[(Amount, &Overage)]) -> Option<String> {
+    let mut told = String::new();
+    for (at, overage) in overages {
+        let (amount, price) = (meter.told(*at), overage.price_text(meter));
+        told += &if told.is_empty() {
+            format!("What is used beyond {amount} costs {price}")
+        } else {
+            format!(", and beyond {amount} {price}")
+        };
+    }
+    (!told.is_empty()).then_some(told)
+}
+
+/// The same for the caller's program: `daily;usd_per_1k_tokens=0.02`. Of several the amounts are told, too.
+pub(super) fn overage_terms(rule: &str, meter: Meter, overages: &[(Amount, &Overage)]) -> Vec<String> {
+    let beyond = |at: Amount| match meter {
+        Meter::Usd => NanoUsd(at).to_string().replace(['$', ','], ""),
+        _ => meter.count(at).to_string(),
+    };
+    let term = |(at, overage): &(Amount, &Overage)| {
+        let term = format!("{rule};{}", overage.terms(meter));
+        if overages.len() > 1 { format!("{term};beyond={}", beyond(*at)) } else { term }
+    };
+    overages.iter().map(term).collect()
+}
+
+/// `Answers end at 1,024 tokens`.
+pub(super) fn bound_told(bound: u64) -> String {
+    format!("Answers end at {}", Meter::Tokens.told(Meter::Tokens.amount(bound)))
 }
 
 /// How long what a step does will last.
 pub(super) fn until(state: &BudgetState) -> String {
+    let resets = state.resets_text();
     match state.meter {
         Meter::RequestsInFlight => "a request ends".to_owned(),
-        _ => format!("the quota resets {}", state.resets_text()),
+        // A length of time stands apart: it is not the time at which it resets.
+        _ if resets.starts_with("in ") => format!("the quota resets, {resets}"),
+        _ => format!("the quota resets {resets}"),
     }
 }
 

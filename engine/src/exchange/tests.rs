@@ -387,7 +387,7 @@ fn who_is_exempt_is_held_without_a_cap_and_never_refused() {
     let mut call = shop.call();
     call.body(body("gpt-4o").as_bytes(), false, NOON);
     assert!(call.holds().iter().all(|hold| hold.cap.is_none()));
-    let full = Err(Denied { index: 0, level: None });
+    let full = Err(Denied { index: 0, level: None, taken: Vec::new() });
     assert_eq!(call.reserved(&full, NOON), Next::Forward(Edits::default()));
     assert!(call.end(true, NOON).unwrap().record.exempt);
 }

@@ -52,7 +52,10 @@ fn stood(used: Amount, held: Amount) -> Level {
 fn a_hold_is_replaced_by_what_was_used_and_debt_is_kept() {
     let (mut store, hold) = (Map::default(), hold(1, DAY, 60, 100));
     let first = reserve(&mut store, &[hold], 0).unwrap();
-    assert_eq!(reserve(&mut store, &[hold], 0), Err(Denied { index: 0, level: Some(stood(0, 60)) }));
+    assert_eq!(
+        reserve(&mut store, &[hold], 0),
+        Err(Denied { index: 0, level: Some(stood(0, 60)), taken: Vec::new() })
+    );
     settle_all(&mut store, &mut vec![hold.settle(&first[0], 130)], EpochMs(1));
     assert_eq!(level(&store, &hold, 1), stood(130, 0));
     assert!(reserve(&mut store, &[Hold { amount: 0, ..hold }], 1).is_err());
@@ -209,7 +212,7 @@ fn a_full_page_forgets_only_what_is_worth_nothing() {
         settle_all(&mut store, &mut vec![hold.settle(&held[0], 5)], EpochMs(0));
     }
     let newcomer = hold(99, DAY, 1, 100);
-    assert_eq!(reserve(&mut store, &[newcomer], 1), Err(Denied { index: 0, level: None }));
+    assert_eq!(reserve(&mut store, &[newcomer], 1), Err(Denied { index: 0, level: None, taken: Vec::new() }));
     let through = reserve_all(&mut store, &[newcomer], EpochMs(1), false, &mut Vec::new()).unwrap().unwrap();
     assert_eq!(through[0].receipt, None);
     let next_day = Hold { window: WindowRule::Until(EpochMs(2 * 86_400_000)), ..newcomer };

@@ -33,12 +33,14 @@ pub struct Reserved {
 }
 
 /// The hold that was refused; the others were given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     /// Its place among the holds asked for.
     pub index: usize,
     /// What stands already. `None`: the table has no room for this subject.
     pub level: Option<Level>,
+    /// The holds before it, as they had been taken.
+    pub taken: Vec<Reserved>,
 }
 
 /// Takes every hold, in order, or none: the first refusal gives back what was taken.
@@ -67,14 +69,14 @@ pub fn reserve_all(
                 taken.push(Reserved { before: Level::default(), receipt: None });
                 continue;
             }
-            Ok(Err(PageRefusal::Full)) => Ok(Denied { index, level: None }),
-            Ok(Err(PageRefusal::OverCap(level))) => Ok(Denied { index, level: Some(level) }),
+            Ok(Err(PageRefusal::Full)) => Ok(None),
+            Ok(Err(PageRefusal::OverCap(level))) => Ok(Some(level)),
             Err(error) => Err(error),
         };
         let mut back: Vec<Settle> = holds.iter().zip(&taken).map(|(hold, got)| hold.give_back(got)).collect();
         settle_all(store, &mut back, now);
         owed.append(&mut back);
-        return denied.map(Err);
+        return denied.map(|level| Err(Denied { index, level, taken }));
     }
     Ok(Ok(taken))
 }

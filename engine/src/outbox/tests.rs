@@ -19,12 +19,12 @@ fn posted(count: usize) -> Outbox {
 /// Sends what is due, with numbers from `token` on; the ids of what was sent.
 fn sent(outbox: &mut Outbox, now: i64, token: u32) -> Vec<String> {
     let (mut ids, mut next) = (Vec::new(), token);
-    let given_up = outbox.send(EpochMs(now), |letter| {
+    let fates = outbox.send(EpochMs(now), |letter| {
         ids.push(letter.id.clone());
         next += 1;
         Ok((next - 1, 5_000))
     });
-    assert!(given_up.is_empty());
+    assert!(!fates.iter().any(|fate| matches!(fate, Fate::GivenUp(_))));
     ids
 }
 
@@ -88,12 +88,12 @@ fn a_host_that_never_answers_or_never_calls_is_not_waited_for() {
     sent(&mut outbox, 0, 1);
     assert!(sent(&mut outbox, 9_999, 2).is_empty());
     // Its time is over: a failure as any other.
-    assert!(sent(&mut outbox, 10_000, 2).is_empty());
+    assert_eq!(outbox.send(EpochMs(10_000), |_| panic!()), [Fate::Later(0)]);
     assert_eq!(sent(&mut outbox, 11_000, 2), ["0"]);
     assert_eq!(outbox.answered(1, Some(200), None, EpochMs(11_000)), None);
 
     let mut outbox = posted(6);
-    assert!(outbox.send(EpochMs(0), |_| Err(Failed::Now)).is_empty());
+    assert_eq!(outbox.send(EpochMs(0), |_| Err(Failed::Now)), vec![Fate::Later(0); IN_FLIGHT_MAX]);
     assert_eq!(outbox.len(), 6);
     assert_eq!(outbox.send(EpochMs(1), |_| Err(Failed::Never)).len(), 6);
     assert!(outbox.is_empty());
@@ -109,12 +109,15 @@ proptest! {
         let mut ended = Vec::new();
         for step in 0..2_000 {
             let (kind, ms) = answers[step % answers.len()];
-            let given_up = outbox.send(EpochMs(now), |letter| {
+            let fates = outbox.send(EpochMs(now), |letter| {
                 attempts[letter.id.parse::<usize>().unwrap()] += 1;
                 token += 1;
                 if kind == 5 { Err(Failed::Now) } else { Ok((token, 5_000)) }
             });
-            ended.extend(given_up.into_iter().map(|letter| letter.id));
+            ended.extend(fates.into_iter().filter_map(|fate| match fate {
+                Fate::GivenUp(letter) => Some(letter.id),
+                _ => None,
+            }));
             let before: Vec<String> = outbox.0.iter().map(|queued| queued.letter.id.clone()).collect();
             let status = [Some(200), Some(503), None, Some(429), Some(404)].get(usize::from(kind)).copied();
             if let Some(status) = status.filter(|_| token > 0) {

@@ -44,7 +44,7 @@ pub use standing::{Standing, Standings};
 pub use steps::{Bound, Overage};
 pub use template::{Facts as MessageFacts, Template};
 pub use window::{CalendarUnit, OpenWindow, Window};
-pub(crate) use window::{duration_text, plain_duration_text, plain_time_text};
+pub(crate) use window::{duration_text, length_text, plain_duration_text, plain_time_text};
 pub use wire::{CountRule, HoldRule, Mode, StreamUsageRule, Unread, Verdict};
 
 use crate::dialect::Route;

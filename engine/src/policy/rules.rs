@@ -110,27 +110,37 @@ impl Measure {
             _ => grouped(amount),
         }
     }
+
+    /// What a request needs, as people read it: of money no billionths, rounded up.
+    #[must_use]
+    pub fn display_needed(self, amount: u64) -> String {
+        match self {
+            Self::Usd => NanoUsd(Amount::try_from(amount).unwrap_or(Amount::MAX)).rounded_up().to_string(),
+            _ => self.display(amount),
+        }
+    }
 }
 
 const BLOCKED: &str = "Requests like this one are stopped here for now, by the rule `{rule}`. Ask the operator of this service.";
-const LONG_PROMPT: &str = "This request needs about {needed}{unit}, and at most {limit}{unit} are allowed per request. \
+const LONG_PROMPT: &str = "This request needs about {needed}{unit}, and a request may have at most {limit}{unit}. \
                            Shorten it, or split it up.";
-const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and at most {limit}{unit} are \
-                           allowed per request. Ask for a shorter one.";
-const MANY_ANSWERS: &str = "This request asks for {needed}{unit} at once, and at most {limit} are allowed per request. \
+const LONG_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and a request may \
+                           ask for at most {limit}{unit}. Ask for a shorter one.";
+const MANY_ANSWERS: &str = "This request asks for {needed}{unit} at once, and a request may ask for at most {limit}. \
                             Ask for fewer.";
-const MANY_IMAGES: &str = "Images in this request: {needed}, and at most {limit} are allowed per request. Use fewer, or \
+const MANY_IMAGES: &str = "Images in this request: {needed}, and a request may have at most {limit}. Use fewer, or \
                            split it up.";
-const DEAR: &str = "This request may cost about {needed}, and at most {limit} are allowed per request. Shorten it, \
+const DEAR: &str = "This request may cost about {needed}, and a request may cost at most {limit}. Shorten it, \
                     or ask for a shorter answer.";
 
 const ASK_PROMPT: &str =
-    "This request needs about {needed}{unit}, and more than {limit}{unit} need your confirmation.";
-const ASK_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and more than {limit}{unit} need your confirmation.";
+    "This request needs about {needed}{unit}, and your confirmation is needed beyond {limit}{unit}.";
+const ASK_ANSWER: &str = "This request asks for an answer of up to {needed}{unit}, and your confirmation is needed beyond {limit}{unit}.";
 const ASK_ANSWERS: &str =
-    "This request asks for {needed}{unit} at once, and more than {limit} need your confirmation.";
-const ASK_IMAGES: &str = "Images in this request: {needed}, and more than {limit} need your confirmation.";
-const ASK_DEAR: &str = "This request may cost about {needed}, and more than {limit} needs your confirmation.";
+    "This request asks for {needed}{unit} at once, and your confirmation is needed beyond {limit}.";
+const ASK_IMAGES: &str = "Images in this request: {needed}, and your confirmation is needed beyond {limit}.";
+const ASK_DEAR: &str =
+    "This request may cost about {needed}, and your confirmation is needed beyond {limit}.";
 
 /// A block as written.
 #[derive(Debug, Deserr)]

@@ -1,5 +1,7 @@
 //! Messages with placeholders, checked when the policy is read.
 
+use crate::units::of_one;
+
 /// A message such as `You've used {percent} of today's quota.`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template(Vec<Part>);
@@ -93,14 +95,24 @@ impl Template {
         })
     }
 
-    /// The message with its placeholders filled.
+    /// The message with its placeholders filled. A unit goes with the amount before it: `1 token`.
     #[must_use]
     pub fn fill(&self, facts: &Facts) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Field(field) => field.of(facts).to_owned(),
-        };
-        self.0.iter().map(part).collect()
+        let (mut filled, mut amount) = (String::new(), "");
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Field(Field::Unit) if amount == "1" => filled.push_str(&of_one(&facts.unit)),
+                Part::Field(field) => {
+                    let text = field.of(facts);
+                    if matches!(field, Field::Used | Field::Limit | Field::Remaining | Field::Needed) {
+                        amount = text;
+                    }
+                    filled.push_str(text);
+                }
+            }
+        }
+        filled
     }
 }
 
@@ -111,4 +123,30 @@ fn placeholder(from: &str) -> Result<(Field, &str), String> {
     // The design's first draft of the language said `{reset_at}`; both read well.
     let name = if name == "reset_at" { "resets_at" } else { name };
     Ok((Field::from_name(name).ok_or_else(known)?, tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_goes_with_the_amount_before_it() {
+        let template = Template::parse("{used} of {limit}{unit}, {remaining}{unit}, {needed}{unit}").unwrap();
+        let text = |texts: [&str; 4], unit: &str| {
+            let [used, limit, remaining, needed] = texts.map(str::to_owned);
+            template.fill(&Facts {
+                used,
+                limit,
+                remaining,
+                needed,
+                unit: unit.to_owned(),
+                ..Facts::default()
+            })
+        };
+        assert_eq!(text(["1", "11", "0", "1"], " tokens"), "1 of 11 tokens, 0 tokens, 1 token");
+        let running = " requests in flight";
+        let said = "1 of 1 request in flight, 2 requests in flight, 1 request in flight";
+        assert_eq!(text(["1", "1", "2", "1"], running), said);
+        assert_eq!(text(["$1.00", "$1.00", "$0.00", "$1.00"], ""), "$1.00 of $1.00, $0.00, $1.00");
+    }
 }

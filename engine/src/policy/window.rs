@@ -1,7 +1,7 @@
 //! Windows: how a budget is forgotten, at a given time.
 
 use crate::ledger::{Level, SLICES, WindowRule};
-use crate::units::{Amount, EpochMs};
+use crate::units::{Amount, EpochMs, grouped};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
@@ -59,6 +59,8 @@ pub struct OpenWindow {
     pub seconds: u64,
     /// When a calendar window ends, in its zone, and of what unit it is.
     ends: Option<(Zoned, CalendarUnit)>,
+    /// The length of a rolling window in milliseconds, as the policy has it; 0 of others.
+    rolling_ms: u64,
 }
 
 /// The longest window that clients are to wait for, and not people.
@@ -93,14 +95,18 @@ impl Window {
                     rule: WindowRule::Rolling { slice_ms: i64::try_from(slice_ms).unwrap_or(i64::MAX) },
                     seconds: period_ms.unsigned_abs().div_ceil(1000),
                     ends: None,
+                    rolling_ms: period_ms.unsigned_abs(),
                 }
             }
             Self::Bucket { refill, every_ms } => OpenWindow {
                 rule: WindowRule::Refill { refill: *refill, every_ms: *every_ms },
                 seconds: ms_to_refill(limit, *refill, *every_ms).unsigned_abs().div_ceil(1000),
                 ends: None,
+                rolling_ms: 0,
             },
-            Self::InFlight => OpenWindow { rule: WindowRule::InFlight, seconds: 0, ends: None },
+            Self::InFlight => {
+                OpenWindow { rule: WindowRule::InFlight, seconds: 0, ends: None, rolling_ms: 0 }
+            }
         }
     }
 }
@@ -109,7 +115,7 @@ impl OpenWindow {
     /// No budget's window: it ends then.
     #[must_use]
     pub const fn until(end: EpochMs) -> Self {
-        Self { rule: WindowRule::Until(end), seconds: 0, ends: None }
+        Self { rule: WindowRule::Until(end), seconds: 0, ends: None, rolling_ms: 0 }
     }
 
     /// When `missing` more units will be free, with `level` standing: at the window's end, when so much has
@@ -148,7 +154,8 @@ impl OpenWindow {
         }
     }
 
-    /// `at midnight PST`, `on December 1 at midnight PST`, `in 12 seconds`, or `when a request ends`.
+    /// `at midnight PST`, `on December 1 at midnight PST`, `in 12 seconds`, or `when a request ends`; `never` of a
+    /// window that gives nothing back.
     #[must_use]
     pub fn resets_at_text(&self, at: Option<EpochMs>, now: EpochMs) -> String {
         // Something else than the window ends first: a budget's last day, an exception.
@@ -156,16 +163,17 @@ impl OpenWindow {
         if let (Some((end, _)), Some(at)) = (&self.ends, sooner)
             && let (Some(at), Some(now)) = (zoned(at, end.time_zone()), zoned(now, end.time_zone()))
         {
-            let clock = format!("at {} {}", clock_text(&at), at.strftime("%Z"));
+            let clock = format!("at {} {}", clock_text(&at), zone_text(&at));
             let day =
                 if at.date() == now.date() { String::new() } else { at.strftime("on %B %-d ").to_string() };
             return day + &clock;
         }
         let Some((end, unit)) = &self.ends else {
             let in_time = |at| format!("in {}", duration_text(now.seconds_until(at)));
-            return at.map_or_else(|| "when a request ends".to_owned(), in_time);
+            let without = if self.rule == WindowRule::InFlight { "when a request ends" } else { "never" };
+            return at.map_or_else(|| without.to_owned(), in_time);
         };
-        let clock = format!("at {} {}", clock_text(end), end.strftime("%Z"));
+        let clock = format!("at {} {}", clock_text(end), zone_text(end));
         match unit {
             CalendarUnit::Hour | CalendarUnit::Day => clock,
             CalendarUnit::Week => format!("on {} {clock}", end.strftime("%A, %B %-d,")),
@@ -188,8 +196,11 @@ impl OpenWindow {
         match (&self.ends, self.rule) {
             (Some((_, unit)), _) => calendar(unit).to_owned(),
             (None, WindowRule::Rolling { .. }) => {
-                let length = duration_text(self.seconds);
-                format!("the last {length}{} ", if length.ends_with('s') { "'" } else { "'s" })
+                let length = length_text(self.rolling_ms);
+                // Of one only its unit is said: the last second's.
+                length
+                    .strip_prefix("1 ")
+                    .map_or_else(|| format!("the last {length}' "), |unit| format!("the last {unit}'s "))
             }
             (None, _) => "your ".to_owned(),
         }
@@ -270,13 +281,15 @@ fn calendar(unit: CalendarUnit, zone: &TimeZone, now: EpochMs) -> OpenWindow {
         if unit == CalendarUnit::Hour { hour(&at) } else { days(unit, &at) }
     };
     let Some((start, end)) = bounds() else {
-        return OpenWindow { rule: WindowRule::Until(EpochMs(i64::MAX)), seconds: 86_400, ends: None };
+        let rule = WindowRule::Until(EpochMs(i64::MAX));
+        return OpenWindow { rule, seconds: 86_400, ends: None, rolling_ms: 0 };
     };
     let end_ms = end.timestamp().as_millisecond();
     OpenWindow {
         rule: WindowRule::Until(EpochMs(end_ms)),
         seconds: end_ms.saturating_sub(start).unsigned_abs() / 1000,
         ends: Some((end, unit)),
+        rolling_ms: 0,
     }
 }
 
@@ -313,12 +326,26 @@ fn clock_text(at: &Zoned) -> String {
     if at.hour() == 0 && at.minute() == 0 { "midnight".to_owned() } else { at.strftime("%H:%M").to_string() }
 }
 
+/// `PST`; of a zone whose abbreviation is but a number, `UTC-3` or `UTC+5:45`.
+fn zone_text(at: &Zoned) -> String {
+    let named = at.strftime("%Z").to_string();
+    if !named.starts_with(['+', '-']) {
+        return named;
+    }
+    let seconds = at.offset().seconds();
+    let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs() / 60);
+    match (minutes / 60, minutes % 60) {
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+    }
+}
+
 /// `2026-11-24 00:00 PST`, for sentences that are not English; nothing for a window without a calendar.
 #[must_use]
 pub(crate) fn plain_time_text(window: &Window, at: EpochMs) -> Option<String> {
     let Window::Calendar { zone, .. } = window else { return None };
     let at = Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone.clone());
-    Some(at.strftime("%Y-%m-%d %H:%M %Z").to_string())
+    Some(format!("{} {}", at.strftime("%Y-%m-%d %H:%M"), zone_text(&at)))
 }
 
 /// `45 s`, `12 min`, `4 h`, `3 d`: for sentences that are not English.
@@ -333,11 +360,30 @@ pub(crate) fn plain_duration_text(seconds: u64) -> String {
     format!("{n} {symbol}")
 }
 
-/// `45 seconds`, `12 minutes`, `4 hours`: one unit, rounded up, as people say it.
+/// `100 seconds`, `24 hours`: a length in milliseconds as it is, in the largest unit that has a handful of it and goes
+/// into it without a rest.
+#[must_use]
+pub(crate) fn length_text(ms: u64) -> String {
+    // The least length that is told in a unit, and the unit.
+    const UNITS: [(u64, u64, &str); 4] = [
+        (172_800_001, 86_400_000, "day"),
+        (5_400_001, 3_600_000, "hour"),
+        (90_001, 60_000, "minute"),
+        (1, 1_000, "second"),
+    ];
+    let told = |(least, of, name): &(u64, u64, &'static str)| {
+        let n = ms.checked_div(*of).filter(|_| ms >= *least && ms.is_multiple_of(*of))?;
+        Some((n, *name))
+    };
+    let (n, unit) = UNITS.iter().find_map(told).unwrap_or((ms, "millisecond"));
+    format!("{} {unit}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// `45 seconds`, `12 minutes`, `4 hours`: how long to wait, in one unit, rounded up, as people say it; never nothing.
 #[must_use]
 pub(crate) fn duration_text(seconds: u64) -> String {
     let (n, unit) = match seconds {
-        0..=90 => (seconds, "second"),
+        0..=90 => (seconds.max(1), "second"),
         91..=5_400 => (seconds.div_ceil(60), "minute"),
         5_401..=172_800 => (seconds.div_ceil(3_600), "hour"),
         _ => (seconds.div_ceil(86_400), "day"),

@@ -37,7 +37,7 @@ pub(super) fn step(policy: &Policy, written: &Value, seen: &Seen, record: &Value
 }
 
 fn met(budget: &Budget, weighed: &Weighed) -> String {
-    let show = |amount| format!("{}{}", budget.meter.display(amount), budget.meter.unit_text());
+    let show = |amount| budget.meter.told(amount);
     let what = match (weighed.refused, weighed.spared) {
         (true, _) => "; it refuses",
         (_, true) => "; another one had refused already",

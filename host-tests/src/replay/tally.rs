@@ -375,8 +375,5 @@ impl Spend {
 /// An amount as people read it: `50,000 tokens`, `$2.50`.
 #[must_use]
 pub fn amount(meter: Meter, amount: i64) -> String {
-    match meter {
-        Meter::Usd => NanoUsd(amount).to_string(),
-        _ => format!("{}{}", tokenstile_engine::units::grouped(meter.count(amount)), meter.unit_text()),
-    }
+    meter.told(amount)
 }

@@ -70,6 +70,8 @@ pub(crate) async fn verified_claims_are_read_from_envoys_metadata() {
         ("org", "acme"),
         ("plan", "pro"),
         ("issuer", "https://issuer.test"),
+        // An object is nobody's name.
+        ("whole", ""),
         ("ip", "127.0.0.1"),
         ("cert", ""),
         ("protocol", "HTTP/1.1"),

@@ -68,7 +68,7 @@ fn every_meter_counts_its_own_and_says_so() {
             "$0.00092 of today's $0.0012 remain",
             "usd",
             json!("0.00028"),
-            "usd-cents",
+            "usd-micros",
         ),
     ];
     for (limit, fit, said, unit, used, quota_unit) in cases {
@@ -107,6 +107,50 @@ fn a_bucket_of_requests_never_tells_of_parts() {
     assert_eq!((header(&reply, "retry-after"), header(&reply, "x-should-retry")), (Some("10"), None));
 }
 
+/// A bucket that has room resets when it is full again, and not in no time.
+#[test]
+fn a_warning_of_a_bucket_says_when_it_is_full_again() {
+    let mut shop = shop_of(&json!([{"name": "pace", "per": [], "ladder": [{"at": "10%", "warn": {}}],
+        "bucket": {"requests": 4, "refill": {"requests": 1, "every": "10s"}}}]));
+    let mut call = shop.call();
+    call.body(body("gpt-4o").as_bytes(), false, NOON);
+    let answer = reserve_all(&mut shop.store, &call.holds(), NOON, true, &mut Vec::new()).unwrap();
+    assert!(matches!(call.reserved(&answer, NOON), Next::Forward { .. }));
+    let told = call.answer_head(200, b"application/json", false, &[], NOON);
+    let warning = told.iter().find(|(name, _)| *name == "x-tokenstile-warning").unwrap();
+    assert_eq!(warning.1, "You've used 25% of your AI quota (1 of 4 requests). It resets in 10 seconds.");
+}
+
+/// Where a budget is of less than a cent, headers say so, and not that there is none of it.
+#[test]
+fn headers_tell_budgets_of_less_than_a_cent() {
+    for (limit, told) in [
+        ("0.0012", Some(";q=1200;qu=\"usd-micros\"")),
+        ("500", Some(";q=500000000;qu=\"usd-micros\"")),
+        ("9000000000", Some(";q=999999999999999;qu=\"usd-micros\"")),
+        ("0.000000999", None),
+        ("0", Some(";q=0;qu=\"usd-micros\"")),
+    ] {
+        let window = json!({"calendar": "day"});
+        let ladder = json!([{"at": "100%", "warn": {}}]);
+        let mut shop = shop_of(
+            &json!([{"name": "m", "per": [], "limit": {"usd": limit}, "window": window, "ladder": ladder}]),
+        );
+        let mut call = shop.call();
+        call.body(body("gpt-4o").as_bytes(), false, NOON);
+        let answer = reserve_all(&mut shop.store, &call.holds(), NOON, true, &mut Vec::new()).unwrap();
+        let _ = call.reserved(&answer, NOON);
+        let headers = call.answer_head(200, b"application/json", false, &[], NOON);
+        let policy =
+            headers.iter().find(|(name, _)| *name == "ratelimit-policy").map(|(_, text)| text.as_str());
+        assert_eq!(policy.is_some(), told.is_some(), "{limit}: {policy:?}");
+        assert!(
+            told.is_none_or(|told| policy.is_some_and(|policy| policy.contains(told))),
+            "{limit}: {policy:?}"
+        );
+    }
+}
+
 /// No charge without usage: a provider's error is no request; an explicit usage of zero is one, of no tokens.
 #[test]
 fn requests_count_when_something_came_of_them() {
@@ -138,7 +182,8 @@ fn requests_in_flight_are_refused_for_a_moment() {
             running.push(call);
         }
         let told = running[0].answer_head(200, JSON, false, &[], NOON);
-        let warning = format!("You have 1 of at most {limit} requests in flight.");
+        let requests = if limit == 1 { "request" } else { "requests" };
+        let warning = format!("You have 1 of at most {limit} {requests} in flight.");
         assert!(told.contains(&("x-tokenstile-warning", warning)), "{told:?}");
         let reply = ask(&mut shop, "gpt-4o", USED).unwrap();
         assert_eq!(
@@ -149,8 +194,9 @@ fn requests_in_flight_are_refused_for_a_moment() {
         assert_eq!(header(&reply, "ratelimit-policy"), Some(policy.as_str()));
         assert_eq!(header(&reply, "ratelimit"), Some("\"at-once\";r=0"));
         let error: Value = serde_json::from_slice::<Value>(&reply.body).unwrap()["error"].clone();
-        let message =
-            format!("You have {limit} of at most {limit} requests in flight. Try again when a request ends.");
+        let message = format!(
+            "You have {limit} of at most {limit} {requests} in flight. Try again when a request ends."
+        );
         assert_eq!((&error["message"], &error["type"]), (&json!(message), &json!("requests")));
         assert_eq!(
             (&error["unit"], &error["used"], &error["resets_at"]),

@@ -64,6 +64,8 @@ impl Ask {
         match self {
             Self::ClientAddress => address(told),
             Self::PeerSubject | Self::PeerUriSan => Excerpt::of(told),
+            // A list or an object is nobody's name: of a payload header no such claim yields a value either.
+            Self::Property(_) if is_composite(told) => None,
             // Envoy's metadata is JSON without types on the way: numbers are floats, booleans one byte.
             Self::Property(path) => match (<[u8; 8]>::try_from(told), told) {
                 (_, [is @ (0 | 1)]) => Some((*is == 1).to_string()),
@@ -83,6 +85,19 @@ impl Ask {
 /// Whether eight bytes are text: a number that is an id has zeros in its last bytes.
 fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control))
+}
+
+/// Whether these are several values: Envoy writes lists and objects as it writes headers, their number and the lengths
+/// of names and values in 32 bits each, then both with a zero behind them; of a list the names are its items
+/// (`serializeValue` in Envoy's `source/extensions/common/wasm/context.cc`).
+fn is_composite(bytes: &[u8]) -> bool {
+    let mut words =
+        bytes.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
+    let Some(pairs) = words.next().filter(|pairs| *pairs <= bytes.len() as u64) else { return false };
+    let lengths = usize::try_from(pairs).unwrap_or(usize::MAX).saturating_mul(2);
+    let texts = words.take(lengths).fold(0_u64, u64::saturating_add);
+    // The number itself, and of each pair two lengths and two zeros.
+    pairs.saturating_mul(10).saturating_add(texts).saturating_add(4) == bytes.len() as u64
 }
 
 /// What the sources of a policy have in common.

@@ -95,6 +95,15 @@ fn properties_are_what_their_bytes_mean() {
         ("jwt:sub", &f64::NAN.to_le_bytes(), ""),
         ("jwt:admin", &[1], "true"),
         ("jwt:sub", b"", ""),
+        // Lists, `["a", "b"]`, `["a"]`, `[""]` and `[]`, and the object `{"a": "b"}`.
+        ("jwt:groups", b"\x02\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0a\0\0b\0\0", ""),
+        ("jwt:groups", b"\x01\0\0\0\x01\0\0\0\0\0\0\0a\0\0", ""),
+        ("jwt:groups", b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0", ""),
+        ("jwt:groups", b"\0\0\0\0", ""),
+        ("jwt:org", b"\x01\0\0\0\x01\0\0\0\x01\0\0\0a\0b\0", ""),
+        // A text is none of them, whatever its bytes.
+        ("jwt:sub", b"\x01\0\0\0\x02\0\0\0\0\0\0\0a\0\0", "\u{1}\0\0\0\u{2}\0\0\0\0\0\0\0a\0\0"),
+        ("jwt:sub", b"\xff\xff\xff\xffabcdefgh", "\u{fffd}\\xff\\xff\\xff\\xffabcdefgh"),
         ("property:source.port", &50_000_i64.to_le_bytes(), "50000"),
         ("property:/xds/route.name", b"llm", "llm"),
         ("mtls_subject", b"CN=ana,O=acme", "CN=ana,O=acme"),

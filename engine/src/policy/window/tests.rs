@@ -122,6 +122,14 @@ fn windows_are_told_as_people_say_them() {
         (pacific(BillingMonth { day: 15 }), "this billing month's ", "on December 15 at midnight PST", true),
         (Window::Rolling { period_ms: 86_400_000 }, "the last 24 hours' ", "in 6 hours", true),
         (Window::Rolling { period_ms: 60_000 }, "the last 60 seconds' ", "in 15 seconds", false),
+        // As long as it is, and not rounded to what people would say.
+        (Window::Rolling { period_ms: 100_000 }, "the last 100 seconds' ", "in 25 seconds", true),
+        (Window::Rolling { period_ms: 5_400_000 }, "the last 90 minutes' ", "in 23 minutes", true),
+        (Window::Rolling { period_ms: 180_000_000 }, "the last 50 hours' ", "in 90 minutes", true),
+        (Window::Rolling { period_ms: 604_800_000 }, "the last 7 days' ", "in 6 hours", true),
+        (Window::Rolling { period_ms: 7_201_000 }, "the last 7,201 seconds' ", "in 16 minutes", true),
+        (Window::Rolling { period_ms: 1_500 }, "the last 1,500 milliseconds' ", "in 1 second", false),
+        (Window::Rolling { period_ms: 1_000 }, "the last second's ", "in 1 second", false),
         (Window::Bucket { refill: 1, every_ms: 1_000 }, "your ", "in 12 seconds", false),
         (Window::InFlight, "your ", "when a request ends", false),
     ];
@@ -134,6 +142,33 @@ fn windows_are_told_as_people_say_them() {
         let now = if matches!(window, Window::Rolling { .. }) { at("2026-11-25T18:00:00Z") } else { noon };
         assert_eq!(open.resets_at_text(open.free_at(12, level, now), now), resets, "{period}");
     }
+}
+
+#[test]
+fn zones_without_a_name_are_told_by_their_offset() {
+    let now = at("2026-11-25T20:00:00Z");
+    for (zone, resets, plain) in [
+        ("America/Sao_Paulo", "at midnight UTC-3", "2026-11-26 00:00 UTC-3"),
+        ("Asia/Kathmandu", "at midnight UTC+5:45", "2026-11-27 00:00 UTC+5:45"),
+        ("Pacific/Marquesas", "at midnight UTC-9:30", "2026-11-26 00:00 UTC-9:30"),
+        ("Asia/Kolkata", "at midnight IST", "2026-11-27 00:00 IST"),
+        ("UTC", "at midnight UTC", "2026-11-26 00:00 UTC"),
+    ] {
+        let window = window(Day, zone);
+        let open = window.open(0, now);
+        assert_eq!(open.resets_at_text(open.end(), now), resets, "{zone}");
+        assert_eq!(plain_time_text(&window, open.end().unwrap()).as_deref(), Some(plain), "{zone}");
+    }
+}
+
+/// Nothing comes back of a window that lets nothing through: only calls that run end by themselves.
+#[test]
+fn what_gives_nothing_back_never_resets() {
+    let now = at("2026-11-25T20:00:00Z");
+    let rolling = Window::Rolling { period_ms: 86_400_000 }.open(0, now);
+    let bucket = Window::Bucket { refill: 1, every_ms: 1_000 }.open(0, now);
+    let told = [rolling, bucket, Window::InFlight.open(0, now)].map(|open| open.resets_at_text(None, now));
+    assert_eq!(told, ["never", "never", "when a request ends"]);
 }
 
 #[test]

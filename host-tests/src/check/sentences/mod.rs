@@ -59,8 +59,8 @@ fn budget(sound: &Sound, budget: &Budget) -> String {
 
 fn amount(meter: Meter, amount: Amount) -> String {
     match meter {
-        Meter::RequestsInFlight => format!("{} requests at once", meter.display(amount)),
-        _ => format!("{}{}", meter.display(amount), meter.unit_text()),
+        Meter::RequestsInFlight => format!("{} at once", Meter::Requests.told(amount)),
+        _ => meter.told(amount),
     }
 }
 
