@@ -148,15 +148,17 @@ impl<'p> Question<'p> {
         let (budget, meter) = (line.budget, line.budget.meter);
         let used = level.map(|level| meter.whole(level.total()));
         let amount = |amount: Amount| amount_json(meter, amount);
-        let percent = used.map(|used| percent(used, budget.limit));
+        // As headers tell it: where refusals begin below the limit, that is all there is.
+        let limit = budget.affordable();
+        let percent = used.map(|used| percent(used, limit));
         let (window, seconds) = window(&budget.window, &line.open);
         let per = budget.per.iter().map(|scope| self.scope(*scope).into()).collect();
         let mut told = Map::new();
         put(&mut told, "name", budget.name.as_str().into());
         put(&mut told, "unit", meter.unit().into());
         put(&mut told, "used", used.map(amount).into());
-        put(&mut told, "limit", amount(budget.limit));
-        let remaining = used.map(|used| amount(budget.limit.saturating_sub(used).max(0)));
+        put(&mut told, "limit", amount(limit));
+        let remaining = used.map(|used| amount(limit.saturating_sub(used).max(0)));
         put(&mut told, "remaining", remaining.into());
         put(&mut told, "percent", percent.into());
         put(&mut told, "state", used.map_or("unknown", |used| self.state(budget, used)).into());
@@ -232,7 +234,7 @@ impl Question<'_> {
             }
             let decision = match &step.action {
                 Action::Clamp { bound: Some(Bound::Remaining { at_least }), .. } => {
-                    let left = budget.limit.saturating_sub(used);
+                    let left = budget.affordable().saturating_sub(used);
                     let least = if meter == Meter::Usd { 1 } else { meter.amount(*at_least) };
                     fell = left < least;
                     Decision::Clamp

@@ -241,8 +241,10 @@ impl BudgetState {
             *amount = amount.replace(',', "\u{202f}");
         }
         facts.period.clear();
-        if self.meter.counts_calls() {
-            facts.unit.clear();
+        match self.meter {
+            Meter::InputTokens | Meter::OutputTokens => " tokens".clone_into(&mut facts.unit),
+            meter if meter.counts_calls() => facts.unit.clear(),
+            _ => {}
         }
         facts.resets_in = plain_duration_text(resets_in);
         let at = self.said_to_reset_at().and_then(|at| plain_time_text(&budget.window, at));

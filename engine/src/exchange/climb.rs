@@ -135,7 +135,13 @@ impl Exchange {
         // What is for operators alone changes no call.
         let steps = budget.ladder.iter().filter(|step| !matches!(step.action, Action::Alert));
         for step in steps {
-            let after = if matches!(step.action, Action::Deny { .. }) { reach.held } else { reach.after };
+            // What restricts goes by what was asked for; what is told or charged, by what comes of it.
+            let (after, restricts) = match step.action {
+                Action::Deny { .. } => (reach.held, true),
+                Action::Warn { .. } => (reach.after.min(reach.held), false),
+                Action::Overage(_) => (self.comes_to_by(planned, budget.meter, &climb, reach), false),
+                _ => (reach.after, true),
+            };
             // A warning comes as soon as the threshold is reached; what restricts, only beyond it.
             let reached =
                 if matches!(step.action, Action::Warn { .. }) { after >= step.at } else { after > step.at };
@@ -151,7 +157,10 @@ impl Exchange {
             // In the place of a step that cannot be carried out, nothing is refused that still has a budget.
             let replaces = fell && (after > budget.limit || !matches!(step.action, Action::Deny { .. }));
             if !reached && !replaces {
-                break;
+                if restricts {
+                    break;
+                }
+                continue;
             }
             fell = false;
             match &step.action {
@@ -201,6 +210,12 @@ impl Exchange {
         }
         climb.decide();
         climb
+    }
+
+    /// What stands with what this call comes to by the steps before.
+    fn comes_to_by(&self, planned: &Planned, meter: Meter, climb: &Climb<'_>, reach: Reach) -> Amount {
+        let needs = self.needs_by(planned, meter, climb).map(|needs| reach.before.saturating_add(needs));
+        needs.into_iter().fold(reach.after.min(reach.held), Amount::min)
     }
 
     /// What a step would change; `None` if it would do nothing.
@@ -282,7 +297,7 @@ impl Exchange {
         let quote = serve.map(|model| self.quote_for(model, &Served::default()));
         let quote = quote.as_deref().unwrap_or_else(|| self.asked_quote());
         let prompt = Usage { input: self.prompt_tokens, ..Usage::default() };
-        let all = output_for(budget.meter, budget.limit.saturating_sub(before), prompt, quote)?;
+        let all = output_for(budget.meter, budget.affordable().saturating_sub(before), prompt, quote)?;
         let choices = self.facts.as_ref().map_or(1, |facts| facts.choices.max(1));
         all.checked_div(choices)
     }

@@ -9,7 +9,7 @@ use crate::alert::Owed;
 use crate::ledger::{Denied, Level, WindowRule};
 use crate::policy::{Action, Bound, Budget, Effort, Policy, Step};
 use crate::refusal::{BudgetState, Refusal, RefusalKind, Told, is_english};
-use crate::units::{Amount, EpochMs};
+use crate::units::{Amount, EpochMs, Meter};
 
 /// What was decided and why.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) shadow: Vec<(String, Decision)>,
     /// What those of them would have changed that let the call pass.
     pub(super) would: Vec<(String, Would)>,
+    /// What is left of budgets in shadow mode, with this call.
+    pub(super) shadow_headroom: Vec<(String, Meter, Amount)>,
     /// Why a step could not be carried out.
     pub(super) skipped: Vec<String>,
 }
@@ -211,6 +213,10 @@ impl Exchange {
             if let Some(needs) = needs {
                 let reach = Reach { held: before.saturating_add(needs), ..reach };
                 climb = self.climb(policy, budget, planned, reach, serving);
+            }
+            if budget.shadow {
+                let left = budget.affordable().saturating_sub(reach.held);
+                self.outcome.shadow_headroom.push((budget.name.clone(), budget.meter, left));
             }
             let decision = climb.decision.max(climb.shadow);
             let model = climb.serve.map(|serve| serve.model);

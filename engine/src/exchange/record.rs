@@ -4,7 +4,7 @@ use super::{Exchange, PromptPrefix, State};
 use crate::policy::Effort;
 use crate::price::{Quote, ServiceTier, Unit};
 use crate::refusal::rfc3339;
-use crate::units::{EpochMs, NanoUsd};
+use crate::units::{Amount, EpochMs, Meter, NanoUsd};
 use crate::usage::Usage;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -147,6 +147,10 @@ pub struct Record {
     /// call; less than 0 where it would have cost more. A stream that would have been ended has none.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub shadow_savings_nano_usd: Map<String, Value>,
+    /// What was left of each budget in shadow mode with this call and all others in flight, in the budget's unit; below 0
+    /// what it is passed by.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub shadow_headroom: Map<String, Value>,
     /// The budget that ended the answer while it streamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,
@@ -252,6 +256,7 @@ impl Exchange {
             overage: Vec::new(),
             shadow: shadow.map(|(rule, decision)| (rule.clone(), decision.name().into())).collect(),
             shadow_savings_nano_usd: bill.shadow_savings,
+            shadow_headroom: headroom(&self.outcome.shadow_headroom),
             stopped_by: self.stopped_by().map(|budget| budget.name.clone()),
             skipped: self.outcome.skipped.clone(),
             unread: self.unread.clone(),
@@ -274,6 +279,17 @@ impl Exchange {
             prices_as_of: crate::price::PRICES_AS_OF,
         }
     }
+}
+
+/// `{"daily": {"tokens": 450}}`.
+fn headroom(left: &[(String, Meter, Amount)]) -> Map<String, Value> {
+    let told = |(rule, meter, left): &(String, Meter, Amount)| {
+        let count = i64::try_from(meter.count(left.saturating_abs())).unwrap_or(i64::MAX);
+        let count = count.saturating_mul(left.signum());
+        let amount = Map::from_iter([(meter.exact_unit().to_owned(), count.into())]);
+        (rule.clone(), amount.into())
+    };
+    left.iter().map(told).collect()
 }
 
 /// Whose price it is.

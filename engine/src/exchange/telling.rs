@@ -68,9 +68,9 @@ impl Exchange {
         let missing = before.saturating_add(needed).saturating_sub(cap);
         let state = BudgetState::new(budget, &planned.open, before, (missing, level), told.now);
         let mut state = state.until_refused(Some(cap));
-        let kind = if planned.open.is_quota() { RefusalKind::Quota } else { RefusalKind::Rate };
+        let is_quota = planned.open.is_quota();
         let Action::Deny { short, exhausted, upgrade_url, has_own_words, .. } = deny else {
-            return Refusal { budget: Some(state), ..Refusal::other(kind, String::new()) };
+            return Refusal { budget: Some(state), ..Refusal::other(RefusalKind::Quota, String::new()) };
         };
         state.upgrade_url.clone_from(upgrade_url);
         let sooner = self.sooner(planned, level, needed, told.now);
@@ -81,13 +81,19 @@ impl Exchange {
         }
         // It holds by what the ladder puts in place already: there is no less of it. Where nothing is left there will be
         // something, for less than that.
-        let never = needed > cap && (kind == RefusalKind::Rate || state.remaining() > 0);
+        let never = needed > cap && (!is_quota || state.remaining() > 0);
         let is_nothing = budget.meter.count(cap) == 0;
-        if sooner.is_none() && is_nothing && *has_own_words {
+        let waiting_helps = sooner.is_some() || !(never || is_nothing);
+        if !waiting_helps {
+            // In the policy's own words, unless they promise a time.
+            if !*has_own_words || !is_nothing && short.pick(told.accepted).1.says_when() {
+                return never_fits(state, needed, cap);
+            }
             state.resets_at = None;
-        } else if sooner.is_none() && (never || is_nothing) {
-            return never_fits(state, needed, cap);
         }
+        let waits_long = state.resets_at.is_some_and(|at| told.now.seconds_until(at) > RATE_SECONDS_MAX);
+        let is_rate = !is_quota && waiting_helps && !waits_long;
+        let kind = if is_rate { RefusalKind::Rate } else { RefusalKind::Quota };
         let template = if state.remaining() == 0 { exhausted } else { short };
         let (message, language) =
             if told.unread { Default::default() } else { state.message(template, told) };
@@ -112,6 +118,10 @@ impl Exchange {
     }
 }
 
+/// A program waits for no longer than this: Anthropic's SDKs sleep for as long as `retry-after` says, OpenAI's give up or come
+/// back too early.
+const RATE_SECONDS_MAX: u64 = 120;
+
 /// More than a full bucket or a whole window holds: waiting does not help, so no time is named and no retry asked for.
 fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
     state.resets_at = None;
@@ -120,9 +130,12 @@ fn never_fits(mut state: BudgetState, needed: Amount, cap: Amount) -> Refusal {
         format!("`{rule}` allows none of this: waiting does not change that.")
     } else {
         let (needed, cap) = (meter.told(meter.said_needed(needed)), meter.display(cap));
-        format!(
-            "This request needs about {needed} at once, and `{rule}` allows {cap}. Shorten it, or lower its output bound."
-        )
+        let advice = match meter {
+            Meter::InputTokens => "Shorten it.",
+            Meter::OutputTokens => "Lower its output bound.",
+            _ => "Shorten it, or lower its output bound.",
+        };
+        format!("This request needs about {needed} at once, and `{rule}` allows {cap}. {advice}")
     };
     if let Some(url) = &state.upgrade_url {
         message += &format!(" Or upgrade: {url}");

@@ -140,12 +140,23 @@ impl Budget {
         thresholds
     }
 
-    /// The amount at which calls are refused; `None` if they never are. That is where the `deny` step stands, or
-    /// where the overage right before it ends.
+    /// The amount at which calls are refused; `None` if they never are, as in shadow mode.
     #[must_use]
     pub fn cap(&self) -> Option<Amount> {
+        self.refuses_at().filter(|_| !self.shadow)
+    }
+
+    /// What there is to use, in whole units: the limit, or less where calls are refused before.
+    #[must_use]
+    pub fn affordable(&self) -> Amount {
+        let below = self.refuses_at().filter(|at| *at < self.limit);
+        below.map_or(self.limit, |at| self.meter.amount(self.meter.count(at)))
+    }
+
+    /// Where the `deny` step stands, or where the overage right before it ends; in shadow mode too.
+    fn refuses_at(&self) -> Option<Amount> {
         let mut ends = None;
-        for step in self.enforced().filter(|_| !self.shadow) {
+        for step in self.enforced() {
             match &step.action {
                 Action::Deny { .. } => return Some(ends.map_or(step.at, |end| step.at.min(end))),
                 Action::Overage(overage) => ends = overage.end(step.at),

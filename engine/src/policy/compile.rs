@@ -410,7 +410,10 @@ impl Compiler<'_> {
             let at = per_mille(&step.at).unwrap_or_else(|| {
                 self.errors.add(
                     format!("{path}.at"),
-                    format!("`{}` is no percentage; write it like `90%`", step.at),
+                    format!(
+                        "`{}` is no percentage; write it like `90%` or `99.5%`, with one decimal at most, up to `10000%`",
+                        step.at
+                    ),
                 );
                 last.0
             });

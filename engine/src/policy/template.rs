@@ -87,6 +87,12 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Field(field) if field.name() == name))
     }
 
+    /// Whether it says when the quota resets.
+    #[must_use]
+    pub fn says_when(&self) -> bool {
+        self.says("resets_at") || self.says("resets_in")
+    }
+
     /// The first placeholder that is none of these.
     pub(super) fn other_than(&self, names: &[&str]) -> Option<&'static str> {
         self.0.iter().find_map(|part| match part {

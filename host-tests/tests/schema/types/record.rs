@@ -168,6 +168,15 @@ impl Maker {
             "shadow_savings_nano_usd" => {
                 return object(&json!({"type": "object", "additionalProperties": {"type": "integer"}}));
             }
+            "shadow_headroom" => {
+                let units =
+                    ["tokens", "input_tokens", "output_tokens", "nano_usd", "requests", "requests_in_flight"];
+                let amounts: Map<String, Value> =
+                    units.into_iter().map(|unit| (unit.to_owned(), json!({"type": "integer"}))).collect();
+                let amounts = json!({"type": "object", "properties": amounts, "additionalProperties": false,
+                    "minProperties": 1, "maxProperties": 1});
+                return object(&json!({"type": "object", "additionalProperties": amounts}));
+            }
             "overage" => return self.overage(),
             _ => {}
         }
