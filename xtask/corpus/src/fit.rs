@@ -40,8 +40,8 @@ const PRIOR: &[(PromptPart, f64)] = &[
 ];
 /// How much the prior counts against one recorded call.
 const PRIOR_STRENGTH: f64 = 0.02;
-/// Parts that stand for what nobody sees before the call: what they add differs by orders of magnitude, and is an
-/// expected value, or none.
+/// Parts that stand for what nobody sees before the call: what they add differs by orders of magnitude,
+/// and is an expected value.
 const EXPECTED: &[PromptPart] = &[
     PromptPart::ServerTools,
     PromptPart::SearchTools,
@@ -53,7 +53,8 @@ const EXPECTED: &[PromptPart] = &[
 ];
 /// Fewer calls than this say nothing of what to expect.
 const EXPECTED_CALLS_MIN: usize = 2;
-/// Where a value is expected, an estimate below this share of the truth counts for more: it lets a budget be passed.
+/// Where a value is expected, an estimate below this share of the truth counts for more: it lets a budget
+/// be passed.
 const FAR_BELOW: f64 = 0.8;
 /// By so much.
 const FAR_BELOW_COUNTS: f64 = 0.5;
@@ -306,8 +307,8 @@ impl Solver<'_> {
         x
     }
 
-    /// Sets what is to be expected of each part that stands for the unseen: of the values that calls show, the one
-    /// with the least error over them all.
+    /// Sets what is to be expected of each part that stands for the unseen: of the values that calls show,
+    /// the one with the least error over them all.
     fn expect(&self, rows: &[&Row], mut x: Weights) -> Weights {
         let a = matrix(rows);
         let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
