@@ -79,7 +79,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Documents, K::Item, K::Data, ..] => Adds::Json,
         [K::Inputs, K::Item, K::Content, K::Item, K::Text] => Adds::Text,
         [K::Inputs, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
-        [K::Tools, K::Item, K::Function] => Adds::Tool,
+        [K::Tools, K::Item, K::Function] => Adds::Function,
         [K::Tools, K::Item, K::Function, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),

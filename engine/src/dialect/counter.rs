@@ -1,5 +1,7 @@
 //! The pass over a body that fills [`Parts`]. Called by `prompt`; what a path means is the dialect's to say.
 
+mod media;
+
 use super::parts::{Parts, PromptPart};
 use super::prompt::{Adds, Counting, Turn};
 use super::schema::{Place, schema_place};
@@ -7,10 +9,6 @@ use crate::json::{Container, Event, Key, Visitor};
 use crate::media::Image;
 use tokenstile_tokens::{ModelCounter, ModelEncoding};
 
-/// A file of which nothing is seen but its name: some pages of text.
-const UNSEEN_FILE_BYTES: u64 = 12_000;
-/// A text shows by then that it is no base64.
-const OPENING_MAX: usize = 256;
 /// The longest word that decides something.
 const WORD_MAX: usize = 16;
 
@@ -31,6 +29,7 @@ pub(super) struct Counter<'a> {
     /// What the image before would cost less if it were coarse.
     saving: u64,
     block: Block,
+    tool: Tool,
     choice: Choice,
     speaker: Speaker,
     is_partial: bool,
@@ -54,6 +53,16 @@ struct Block {
     is_image: Option<bool>,
     /// Whether its link was taken for one, if there was a link.
     link: Option<bool>,
+    /// Whether that link counts as an unseen image or file.
+    is_link: bool,
+}
+
+/// The tool at hand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tool {
+    /// Whether it says that it is the caller's own.
+    is_function: bool,
+    has_schema: bool,
 }
 
 /// Who speaks in the message at hand.
@@ -94,6 +103,7 @@ impl<'a> Counter<'a> {
             low: false,
             saving: 0,
             block: Block::default(),
+            tool: Tool::default(),
             choice: Choice::May,
             speaker: Speaker::default(),
             is_partial: false,
@@ -104,7 +114,7 @@ impl<'a> Counter<'a> {
 
     /// Whether something belongs to the prompt that does not stand in the body.
     pub(super) fn is_partial(&self) -> bool {
-        self.is_partial || self.parts(false).get(PromptPart::ServerTools) > 0
+        self.is_partial || own_tools(&self.parts(false)) > 0
     }
 
     /// What was counted. `drops_tools`: tools that must not be called do not reach the model.
@@ -124,7 +134,7 @@ impl<'a> Counter<'a> {
             parts.clear(PromptPart::Thinking);
         }
         let unnamed = parts.get(PromptPart::Tools).saturating_sub(parts.get(PromptPart::NamedTools));
-        parts.add(PromptPart::ServerTools, unnamed);
+        parts.add(PromptPart::ServerTools, unnamed.saturating_sub(own_tools(&parts)));
         let calls = parts.get(PromptPart::Calls);
         if calls > 0 {
             parts.add(PromptPart::MoreCalls, parts.get(PromptPart::ToolCalls).saturating_sub(calls));
@@ -154,16 +164,15 @@ impl<'a> Counter<'a> {
             (Some(Adds::Detail), Event::TextEnd { .. }) if self.word == b"low" => self.detail_low(),
             (Some(Adds::Kind), Event::TextEnd { .. }) => self.kind_word(),
             (Some(Adds::ToolChoice), Event::TextEnd { .. }) => self.choice_word(),
-            (Some(Adds::ToolType), Event::TextEnd { .. }) => {
-                let is_search = self.word.starts_with(b"web_") || self.word.starts_with(b"openrouter:web_");
-                self.parts.add(PromptPart::SearchTools, u64::from(is_search));
-            }
+            (Some(Adds::ToolType), Event::TextEnd { .. }) => self.tool_type(),
             (Some(Adds::Thinking), Event::TextEnd { .. }) => match self.word.as_slice() {
                 b"none" | b"disabled" => {}
                 b"adaptive" | b"auto" => self.parts.set(PromptPart::AdaptiveThinking, 1),
                 _ => self.parts.set(PromptPart::Thinking, 1),
             },
             (Some(Adds::Elsewhere), Event::TextBegin { .. }) => self.is_partial = true,
+            (Some(Adds::Stored), Event::TextBegin { .. }) => self.stored(),
+            (Some(Adds::Sealed), Event::TextBegin { .. }) => self.parts.add(PromptPart::Seals, 1),
             (Some(Adds::SealedResult), Event::Text(piece)) => {
                 self.parts.add(PromptPart::SealedResultBytes, piece.len() as u64);
             }
@@ -226,9 +235,12 @@ impl<'a> Counter<'a> {
                 }
             },
             Adds::Tool
+            | Adds::Function
             | Adds::NoMessage
             | Adds::Calls
             | Adds::ServerTool
+            | Adds::FetchTool
+            | Adds::CodeTool
             | Adds::Image
             | Adds::Block
             | Adds::Kind
@@ -243,6 +255,7 @@ impl<'a> Counter<'a> {
             | Adds::MustCall
             | Adds::TaskBudget
             | Adds::Citations
+            | Adds::Stored
             | Adds::Elsewhere => {}
         }
     }
@@ -259,12 +272,6 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// It may stand before its image or behind it.
-    fn detail_low(&mut self) {
-        self.low = self.saving == 0;
-        self.parts.take(PromptPart::Images, std::mem::take(&mut self.saving));
-    }
-
     fn text_end(&mut self) {
         if let Some((part, counter)) = self.open.take() {
             self.parts.add(part, counter.finish().tokens());
@@ -274,70 +281,43 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// Some documents stand as plain text where others stand as base64: that shows soon.
-    fn image_piece(&mut self, piece: &[u8]) {
-        let Some((_, image)) = &mut self.image else { return };
-        let room = OPENING_MAX.saturating_sub(self.opening.len()).min(piece.len());
-        let (opening, rest) = piece.split_at_checked(room).unwrap_or((piece, &[]));
-        image.push(opening);
-        self.opening.extend_from_slice(opening);
-        if room == 0 || !image.is_plain_text() {
-            return image.push(rest);
-        }
-        self.image = None;
-        let mut counter = self.encoding.counter();
-        counter.push(&self.opening);
-        counter.push(rest);
-        self.open = Some((PromptPart::Text, counter));
-    }
-
-    fn media(&mut self, kind: Adds, image: &Image) {
-        let is_elsewhere = image.decoded_bytes() == 0;
-        self.is_partial |= is_elsewhere && !image.is_text();
-        let is_other = image.is_text() || image.milliseconds().is_some() || image.is_other();
-        let is_image = kind == Adds::Image && !is_other;
-        if is_elsewhere && !image.is_text() {
-            self.link(is_image);
+    /// What the provider's own tools do, by the names of their types.
+    fn tool_type(&mut self) {
+        let word = self.word.strip_prefix(b"openrouter:").unwrap_or(&self.word);
+        let part = if word == b"function" {
+            self.tool.is_function = true;
+            return;
+        } else if word.starts_with(b"web_fetch") {
+            PromptPart::FetchTools
+        } else if word.starts_with(b"web_") && !word.starts_with(b"web_search_prev") {
+            // What the preview's searches find is not charged for with most models:
+            // <https://platform.openai.com/docs/pricing#built-in-tools>.
+            PromptPart::SearchTools
+        } else if word.starts_with(b"code_") {
+            PromptPart::CodeTools
+        } else if word.starts_with(b"computer") {
+            PromptPart::ComputerTools
         } else {
-            self.images = self.images.saturating_add(u64::from(is_image));
-        }
-        if image.is_text() {
-            // Four bytes a token is the usual mean.
-            self.parts.add(PromptPart::Text, image.text_bytes().div_ceil(4));
-        } else if kind == Adds::Image && is_elsewhere {
-            self.parts.add(PromptPart::UnseenImages, 1);
-        } else if kind == Adds::Image && image.size().is_some() {
-            let tokens = |low| (self.counting.image)(self.model, image.size(), low);
-            let spent = tokens(std::mem::take(&mut self.low));
-            self.saving = spent.saturating_sub(tokens(true));
-            self.parts.add(PromptPart::Images, spent);
-            self.parts.add(PromptPart::ImageCount, 1);
-        } else if let Some(milliseconds) = image.milliseconds() {
-            self.parts.add(PromptPart::AudioMs, milliseconds);
-        } else if let Some(pages) = image.pages() {
-            self.parts.add(PromptPart::Pages, pages);
-        } else {
-            let bytes = if is_elsewhere { UNSEEN_FILE_BYTES } else { image.decoded_bytes() };
-            self.parts.add(PromptPart::FileBytes, bytes);
-            self.parts.add(PromptPart::Files, 1);
-        }
+            return;
+        };
+        self.parts.add(part, 1);
     }
 
-    /// What its block says of it decides; `is_image`: what it is where the block says nothing.
-    fn link(&mut self, is_image: bool) {
-        let is_image = self.block.is_image.unwrap_or(is_image);
-        self.images = self.images.saturating_add(u64::from(is_image));
-        self.block.link = Some(is_image);
+    /// A tool of the provider's own that stands for itself, in no list of tools' definitions.
+    fn own_tool(&mut self, part: PromptPart) {
+        self.parts.add(PromptPart::Tools, 1);
+        self.parts.add(part, 1);
     }
 
-    /// It may stand before the block's link or behind it.
-    fn kind_word(&mut self) {
-        let is_image = self.word.starts_with(b"image") || self.word == b"input_image";
-        self.block.is_image = Some(is_image);
-        if let Some(was_image) = self.block.link.take() {
-            self.images = self.images.saturating_sub(u64::from(was_image));
-            self.link(is_image);
-        }
+    /// A caller's own tool that takes nothing need not say so.
+    fn tool_end(&mut self) {
+        let tool = std::mem::take(&mut self.tool);
+        self.parts.add(PromptPart::NamedTools, u64::from(tool.is_function && !tool.has_schema));
+    }
+
+    fn stored(&mut self) {
+        self.is_partial = true;
+        self.parts.add(PromptPart::Stored, 1);
     }
 
     fn choice_word(&mut self) {
@@ -354,10 +334,14 @@ impl<'a> Counter<'a> {
             (Turn::Message, Event::Begin(Container::Object)) => self.speaker = Speaker::default(),
             (Turn::Role, Event::TextBegin { .. }) => self.word.clear(),
             (Turn::Role, Event::Text(piece)) => keep_word(&mut self.word, piece),
-            (Turn::Role, Event::TextEnd { .. }) => self.speaker.is_user = self.word == b"user",
+            (Turn::Role, Event::TextEnd { .. }) => {
+                self.speaker.is_user = self.word == b"user";
+                self.parts.add(PromptPart::Answers, u64::from(self.word == b"assistant"));
+            }
             (Turn::Words, Event::TextBegin { .. }) => self.speaker.says_words = true,
             (Turn::Message, Event::End) if self.speaker.is_user && self.speaker.says_words => {
                 self.parts.clear(PromptPart::SealedBytes);
+                self.parts.clear(PromptPart::Seals);
                 self.parts.clear(PromptPart::Thoughts);
             }
             _ => {}
@@ -369,20 +353,24 @@ impl<'a> Counter<'a> {
         match (adds, event) {
             (Adds::Message, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Messages, 1),
             (Adds::NoMessage, Event::Begin(_)) => self.parts.take(PromptPart::Messages, 1),
-            (Adds::Tool, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Tools, 1),
+            (Adds::Tool | Adds::Function, Event::Begin(Container::Object)) => {
+                self.tool = Tool { is_function: adds == Adds::Function, has_schema: false };
+                self.parts.add(PromptPart::Tools, 1);
+            }
             (Adds::ToolCall, Event::Begin(Container::Object)) => self.parts.add(PromptPart::ToolCalls, 1),
             (Adds::ToolResult, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ToolResults, 1);
             }
             (Adds::Thinking, Event::Number(_) | Event::Bool(true)) => self.parts.set(PromptPart::Thinking, 1),
-            (Adds::ServerTool | Adds::SearchTool, Event::Begin(Container::Object)) => {
-                self.parts.add(PromptPart::ServerTools, 1);
-                self.parts.add(PromptPart::SearchTools, u64::from(adds == Adds::SearchTool));
-            }
+            (Adds::ServerTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::ServerTools),
+            (Adds::SearchTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::SearchTools),
+            (Adds::FetchTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::FetchTools),
+            (Adds::CodeTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::CodeTools),
             (Adds::TaskBudget, Event::Begin(_)) => self.parts.set(PromptPart::TaskBudget, 1),
             (Adds::MustCall, Event::Begin(_)) => self.choice = Choice::Must,
             (Adds::Citations, Event::Bool(true)) => self.parts.set(PromptPart::Citations, 1),
             (Adds::Elsewhere, Event::Begin(_)) => self.is_partial = true,
+            (Adds::Stored, Event::Begin(_)) => self.stored(),
             (Adds::Calls, Event::Begin(Container::Array)) => self.parts.add(PromptPart::Calls, 1),
             (Adds::Json | Adds::Format, Event::Number(_) | Event::Bool(_) | Event::Begin(_)) => {
                 self.json_value(adds, false);
@@ -393,6 +381,7 @@ impl<'a> Counter<'a> {
             (Adds::Schema(depth), Event::Begin(Container::Object))
                 if matches!(schema_place(path, depth), Place::Schema | Place::Property) =>
             {
+                self.tool.has_schema |= depth == 0;
                 self.parts.add(if depth == 0 { PromptPart::NamedTools } else { PromptPart::Objects }, 1);
             }
             // A number in the place of a text is a token already.
@@ -436,6 +425,7 @@ impl Visitor for Counter<'_> {
         match event {
             Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. } => self.text(adds, path, event),
             Event::Begin(_) | Event::End if adds == Some(Adds::Block) => self.block = Block::default(),
+            Event::End if matches!(adds, Some(Adds::Tool | Adds::Function)) => self.tool_end(),
             Event::End | Event::Null => {}
             _ => {
                 if let Some(adds) = adds {
@@ -444,6 +434,18 @@ impl Visitor for Counter<'_> {
             }
         }
     }
+}
+
+/// Tools of the provider's own.
+fn own_tools(parts: &Parts) -> u64 {
+    let kinds = [
+        PromptPart::ServerTools,
+        PromptPart::SearchTools,
+        PromptPart::FetchTools,
+        PromptPart::CodeTools,
+        PromptPart::ComputerTools,
+    ];
+    kinds.iter().fold(0, |all: u64, kind| all.saturating_add(parts.get(*kind)))
 }
 
 fn keep_word(word: &mut Vec<u8>, piece: &[u8]) {

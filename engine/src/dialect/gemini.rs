@@ -160,7 +160,7 @@ fn adds(path: &[K]) -> Option<Adds> {
             return content(rest);
         }
         [K::Tools, rest @ ..] => return tool(unlisted(rest)),
-        [K::CachedContent | K::CachedContentSnake] => Adds::Elsewhere,
+        [K::CachedContent | K::CachedContentSnake] => Adds::Stored,
         [
             K::ToolConfig | K::ToolConfigSnake,
             K::FunctionCallingConfig | K::FunctionCallingConfigSnake,
@@ -185,20 +185,17 @@ fn content(path: &[K]) -> Option<Adds> {
 fn tool(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::FunctionDeclarations | K::FunctionDeclarationsSnake, rest @ ..] => match unlisted(rest) {
-            [] => Adds::Tool,
+            // One declaration, not the list of them.
+            [] => Adds::Function,
             [K::Name | K::Description] => Adds::ToolText,
             [K::Parameters | K::ParametersJsonSchema | K::ParametersJsonSchemaSnake, rest @ ..] => {
                 Adds::Schema(rest.len())
             }
             _ => return None,
         },
-        [
-            K::GoogleSearch
-            | K::GoogleSearchSnake
-            | K::GoogleSearchRetrieval
-            | K::UrlContext
-            | K::UrlContextSnake,
-        ] => Adds::SearchTool,
+        [K::GoogleSearch | K::GoogleSearchSnake | K::GoogleSearchRetrieval] => Adds::SearchTool,
+        [K::UrlContext | K::UrlContextSnake] => Adds::FetchTool,
+        [K::CodeExecution | K::CodeExecutionSnake] => Adds::CodeTool,
         [_] => Adds::ServerTool,
         _ => return None,
     })

@@ -79,7 +79,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name] => Adds::Text,
         [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Arguments, ..] => Adds::Json,
         [K::Images, K::Item] | [K::Messages, K::Item, K::Images, K::Item] => Adds::Image,
-        [K::Tools, K::Item, K::Function] => Adds::Tool,
+        [K::Tools, K::Item, K::Function] => Adds::Function,
         [K::Tools, K::Item, K::Function, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Description] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),

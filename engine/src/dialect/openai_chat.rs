@@ -98,7 +98,8 @@ fn adds(path: &[K]) -> Option<Adds> {
         | [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Url] => Adds::Image,
         [K::Messages, K::Item, K::Content, K::Item, K::ImageUrl, K::Detail] => Adds::Detail,
         [K::Messages, K::Item, K::Content, K::Item, K::File, K::FileDataSnake] => Adds::File,
-        [K::Tools, K::Item] | [K::Functions, K::Item] => Adds::Tool,
+        [K::Tools, K::Item] => Adds::Tool,
+        [K::Functions, K::Item] => Adds::Function,
         [K::Tools, K::Item, K::Type] => Adds::ToolType,
         [K::Tools, K::Item, K::Function, K::Name] | [K::Functions, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Function, K::Description] | [K::Functions, K::Item, K::Description] => {

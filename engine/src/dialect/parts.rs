@@ -37,10 +37,16 @@ parts! {
     Tools = "tools",
     /// Tools with a schema.
     NamedTools = "named_tools",
-    /// Tools of the provider's own: they have none.
+    /// Tools of the provider's own, which have none: those that are none of the next four.
     ServerTools = "server_tools",
-    /// Those of them that search or fetch.
+    /// Those that search the web.
     SearchTools = "search_tools",
+    /// Those that fetch pages.
+    FetchTools = "fetch_tools",
+    /// Those that run code.
+    CodeTools = "code_tools",
+    /// Those that use a screen.
+    ComputerTools = "computer_tools",
     /// Tokens of tools' names and descriptions.
     ToolText = "tool_text",
     /// Tokens of the name of a tool that must be called.
@@ -99,6 +105,12 @@ parts! {
     ImageCount = "image_count",
     /// Images that are elsewhere.
     UnseenImages = "unseen_images",
+    /// Files that are elsewhere and, by what is said of them, no images.
+    UnseenFiles = "unseen_files",
+    /// Texts that the provider keeps: a cached one, a conversation, a prompt.
+    Stored = "stored",
+    /// Messages of the model.
+    Answers = "answers",
     /// Bytes of files that are no text, decoded.
     FileBytes = "file_bytes",
     /// Such files.
@@ -113,6 +125,12 @@ parts! {
     SealedResultBytes = "sealed_result_bytes",
     /// Bytes of thoughts that only the provider can read.
     SealedBytes = "sealed_bytes",
+    /// Such thoughts.
+    Seals = "seals",
+    /// Bytes of such thoughts where the answer is streamed, if that makes a difference.
+    StreamedSealedBytes = "streamed_sealed_bytes",
+    /// Such thoughts.
+    StreamedSeals = "streamed_seals",
 }
 
 const PARTS: usize = PromptPart::ALL.len();

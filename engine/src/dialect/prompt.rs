@@ -48,6 +48,8 @@ pub(crate) enum Adds {
     NoMessage,
     /// An object that defines a tool; without a schema, one of the provider's own.
     Tool,
+    /// An object that defines a tool of the caller's own, with a schema or without.
+    Function,
     /// A tool's name or description.
     ToolText,
     /// The name of the tool that must be called.
@@ -72,6 +74,10 @@ pub(crate) enum Adds {
     ServerTool,
     /// An object that stands for a search of the provider's own.
     SearchTool,
+    /// An object that stands for a tool that fetches pages.
+    FetchTool,
+    /// An object that stands for a tool that runs code.
+    CodeTool,
     /// The word that tells what kind of tool this is.
     ToolType,
     /// An image, as base64 or a data URL in this string; anything else is an image of unknown size.
@@ -102,6 +108,8 @@ pub(crate) enum Adds {
     Citations,
     /// What stands for something that is elsewhere.
     Elsewhere,
+    /// What stands for a text that the provider keeps.
+    Stored,
 }
 
 /// What tells whose turn it is.
@@ -151,9 +159,23 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
     let provider = prompt.route.provider;
     let parts = counter.parts(weights::drops_tools_not_to_be_called(counting.style, family));
     let style = weights::native_style(counting.style, provider, family);
+    let parts = if style == "gemini" && prompt.facts.stream { streamed(parts) } else { parts };
     let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);
     let (tokens, is_partial, images) = (weighed(&parts, weights), counter.is_partial(), counter.images);
     PromptCount { tokens, parts, style, family, is_partial, images }
+}
+
+/// Gemini 2.5 on AI Studio charges for the thoughts that signatures stand for in streams alone, as recorded.
+fn streamed(mut parts: Parts) -> Parts {
+    let pairs = [
+        (PromptPart::SealedBytes, PromptPart::StreamedSealedBytes),
+        (PromptPart::Seals, PromptPart::StreamedSeals),
+    ];
+    for (from, to) in pairs {
+        parts.set(to, parts.get(from));
+        parts.clear(from);
+    }
+    parts
 }
 
 fn weighed(parts: &Parts, weights: Weights) -> u64 {

@@ -40,6 +40,24 @@ const PRIOR: &[(PromptPart, f64)] = &[
 ];
 /// How much the prior counts against one recorded call.
 const PRIOR_STRENGTH: f64 = 0.02;
+/// Parts that stand for what nobody sees before the call: what they add differs by orders of magnitude,
+/// and is an expected value.
+const EXPECTED: &[PromptPart] = &[
+    PromptPart::ServerTools,
+    PromptPart::SearchTools,
+    PromptPart::FetchTools,
+    PromptPart::CodeTools,
+    PromptPart::ComputerTools,
+    PromptPart::UnseenFiles,
+    PromptPart::Stored,
+];
+/// Fewer calls than this say nothing of what to expect.
+const EXPECTED_CALLS_MIN: usize = 2;
+/// Where a value is expected, an estimate below this share of the truth counts for more: it lets a budget
+/// be passed.
+const FAR_BELOW: f64 = 0.8;
+/// By so much.
+const FAR_BELOW_COUNTS: f64 = 0.5;
 /// Parts that are no weight of their own: the difference of two others.
 const LEFT_OUT: &[PromptPart] = &[PromptPart::Calls, PromptPart::Tools];
 /// How much the family's weights count against one call of a model.
@@ -104,7 +122,8 @@ pub(crate) fn fit(rows: &[Row]) {
         for (family, rows) in first.into_iter().chain(families) {
             let mut nearest = other.clone();
             let priors = openai.as_ref().filter(|_| OPENAI.contains(&family.as_str()));
-            let solver = Solver { family: &family, priors: priors.unwrap_or(&documented), ..all };
+            let expecting = expecting(&documented, &other);
+            let solver = Solver { family: &family, priors: priors.unwrap_or(&expecting), ..all };
             let home: Vec<&Row> = rows.iter().filter(|row| is_home(row)).copied().collect();
             let home = if home.len() >= CALLS_MIN { &home } else { &rows };
             if family != "other" && home.len() >= CALLS_MIN {
@@ -129,6 +148,13 @@ pub(crate) fn fit(rows: &[Row]) {
     }
 }
 
+/// The documents' weights, and what all models of a style let expect.
+fn expecting(documented: &[f64], other: &[f64]) -> Weights {
+    let is_expected = |part: &PromptPart| EXPECTED.contains(part);
+    let both = PromptPart::ALL.iter().zip(documented.iter().zip(other));
+    both.map(|(part, (documented, other))| if is_expected(part) { *other } else { *documented }).collect()
+}
+
 /// Whether OpenAI's own servers took it, or Azure's: others put its models' prompts together otherwise.
 fn is_home(row: &Row) -> bool {
     OPENAI.contains(&row.family) && matches!(row.provider.as_str(), "openai" | "azure")
@@ -143,20 +169,20 @@ fn at_provider(
     nearest: &[f64],
     of_model: &BTreeMap<String, Weights>,
 ) {
-    if rows.len() < CALLS_MIN {
+    if rows.len() < TEMPLATE_CALLS_MIN {
         return;
     }
-    let of = |row: &&Row| of_model.get(&model_stem(&row.model)).map_or(nearest, Vec::as_slice).to_vec();
-    let known: Vec<f64> = rows.iter().flat_map(|row| errors(&[row], &of(row))).collect();
-    let solver = Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free: Free::All };
-    if solver.crossed_error(rows) + GAIN_MIN >= mean(&known) {
-        return;
+    let of = |stem: &str| of_model.get(stem).map_or(nearest, Vec::as_slice);
+    let known: Vec<f64> = rows.iter().flat_map(|row| errors(&[row], of(&model_stem(&row.model)))).collect();
+    let free = if rows.len() < CALLS_MIN { Free::Template } else { Free::All };
+    let solver = Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free };
+    let own = (solver.crossed_error(rows) + GAIN_MIN < mean(&known)).then(|| solver.solve(rows));
+    if let Some(own) = &own {
+        report(style, &format!("{family}*"), rows, &solver, own);
+        table(style, &format!("{family}*"), own);
     }
-    let own = solver.solve(rows);
-    report(style, &format!("{family}*"), rows, &solver, &own);
-    table(style, &format!("{family}*"), &own);
     for (stem, rows) in grouped(rows, |row| model_stem(&row.model)) {
-        model(style, family, &stem, &rows, &own);
+        model(style, family, &stem, &rows, own.as_deref().unwrap_or_else(|| of(&stem)));
     }
 }
 
@@ -238,6 +264,7 @@ impl Solver<'_> {
     /// Both ways to begin can end in a corner of their own: the better one is taken.
     fn solve(&self, rows: &[&Row]) -> Weights {
         let [near_prior, near_all] = [0, ROUNDS_ALL_ALIKE].map(|alike| self.solve_from(rows, alike));
+        let [near_prior, near_all] = [near_prior, near_all].map(|weights| self.expect(rows, weights));
         let [badness, other] = [&near_prior, &near_all].map(|weights| {
             let errors = errors(rows, weights);
             let wrong = errors.iter().filter(|error| **error > WRONG).count();
@@ -280,6 +307,36 @@ impl Solver<'_> {
         x
     }
 
+    /// Sets what is to be expected of each part that stands for the unseen: of the values that calls show,
+    /// the one with the least error over them all.
+    fn expect(&self, rows: &[&Row], mut x: Weights) -> Weights {
+        let a = matrix(rows);
+        let y: Vec<f64> = rows.iter().map(|row| row.truth.unwrap_or(0) as f64).collect();
+        let expected = |j: &usize| EXPECTED.contains(&PromptPart::ALL[*j]) && self.free == Free::All;
+        for _ in 0..2 {
+            for j in (0..x.len()).filter(expected) {
+                let calls: Vec<(f64, f64, f64)> = a
+                    .iter()
+                    .zip(&y)
+                    .filter(|(line, _)| line[j] > 0.0)
+                    .map(|(line, y)| (line[j], dot(line, &x) - line[j] * x[j], *y))
+                    .collect();
+                if calls.len() < EXPECTED_CALLS_MIN {
+                    x[j] = self.priors[j];
+                    continue;
+                }
+                let shown = calls.iter().map(|(count, rest, y)| ((y - rest) / count).max(0.0));
+                let badness = |weight: f64| {
+                    let of = |(count, rest, y): &(f64, f64, f64)| badness(rest + count * weight, *y);
+                    calls.iter().map(of).sum::<f64>()
+                };
+                let best = shown.min_by(|one, other| badness(*one).total_cmp(&badness(*other)));
+                x[j] = best.unwrap_or(x[j]);
+            }
+        }
+        x
+    }
+
     /// Between what a weight must lie: text is text, whatever stands around it.
     fn bounds(&self, j: usize) -> (f64, f64) {
         let part = PromptPart::ALL[j];
@@ -303,7 +360,9 @@ impl Solver<'_> {
             }
             PromptPart::Text => (0.9, 1.1),
             PromptPart::Messages => (0.0, 20.0),
-            PromptPart::FileBytes | PromptPart::SealedBytes => (0.0, 0.5),
+            // Only OpenAI's reasoning models put something of their own around answers.
+            PromptPart::Answers if !matches!(self.family, "gpt-5" | "o" | "gpt-oss") => (0.0, 0.0),
+            PromptPart::FileBytes | PromptPart::SealedBytes | PromptPart::StreamedSealedBytes => (0.0, 0.5),
             _ => (0.0, f64::INFINITY),
         }
     }
@@ -312,6 +371,13 @@ impl Solver<'_> {
     fn descend(&self, a: &[Vec<f64>], y: &[f64], w: &[f64], pull: &[f64], x: &mut [f64]) {
         let mut rest: Vec<f64> = a.iter().zip(y).map(|(line, y)| y - dot(line, x)).collect();
         let bounds: Vec<(f64, f64)> = (0..x.len()).map(|j| self.bounds(j)).collect();
+        // Most calls lack most parts.
+        let having =
+            |j: usize| a.iter().enumerate().map(move |(i, line)| (i, line[j])).filter(|(_, has)| *has != 0.0);
+        let columns: Vec<Vec<(usize, f64)>> = (0..x.len()).map(|j| having(j).collect()).collect();
+        let spread =
+            |column: &Vec<(usize, f64)>| column.iter().map(|(i, has)| w[*i] * has * has).sum::<f64>();
+        let spreads: Vec<f64> = columns.iter().map(spread).collect();
         for _ in 0..300 {
             let mut moved = 0.0_f64;
             for j in 0..x.len() {
@@ -319,15 +385,12 @@ impl Solver<'_> {
                 if least == most {
                     continue;
                 }
-                let (mut top, mut bottom) = (pull[j] * (self.priors[j] - x[j]), pull[j]);
-                for (i, line) in a.iter().enumerate().filter(|(_, line)| line[j] != 0.0) {
-                    top += w[i] * line[j] * rest[i];
-                    bottom += w[i] * line[j] * line[j];
-                }
-                let step = (x[j] + top / bottom).clamp(least, most) - x[j];
+                let top: f64 = columns[j].iter().map(|(i, has)| w[*i] * has * rest[*i]).sum();
+                let top = top + pull[j] * (self.priors[j] - x[j]);
+                let step = (x[j] + top / (pull[j] + spreads[j])).clamp(least, most) - x[j];
                 if step != 0.0 {
                     x[j] += step;
-                    a.iter().zip(&mut rest).for_each(|(line, rest)| *rest -= line[j] * step);
+                    columns[j].iter().for_each(|(i, has)| rest[*i] -= has * step);
                     moved = moved.max(step.abs());
                 }
             }
@@ -363,6 +426,12 @@ fn weigh(a: &[Vec<f64>], y: &[f64], x: &[f64], near: f64, far: f64) -> Vec<f64> 
         scale.powi(-2) / error.max(near) / (1.0 + (error / far).powi(2))
     };
     a.iter().zip(y).map(weight).collect()
+}
+
+/// How bad an estimate is where a value is expected.
+fn badness(ours: f64, truth: f64) -> f64 {
+    let error = (ours.max(1.0) / truth).ln().abs();
+    if ours < truth * FAR_BELOW { FAR_BELOW_COUNTS + error } else { error }
 }
 
 fn dot(line: &[f64], x: &[f64]) -> f64 {

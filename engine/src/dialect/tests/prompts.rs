@@ -150,3 +150,45 @@ fn what_the_totals_leave_out_is_charged() {
     assert_eq!(usage(&answer(&format!("[{message}]"))), (230, 10, 8));
     assert_eq!(usage(&answer(&format!("[{compaction},{message}]"))), (55_430, 14, 133));
 }
+
+#[test]
+fn a_function_without_a_schema_is_the_callers_and_other_tools_are_told_apart() {
+    let responses = route("POST", "/v1/responses").unwrap();
+    let body = |tool: &str| format!(r#"{{"model":"gpt-5","input":"hi","tools":[{tool}]}}"#);
+    let function = body(r#"{"type":"function","name":"now"}"#);
+    assert_eq!(part(&responses, &function, "named_tools"), 1);
+    assert_eq!(part(&responses, &function, "server_tools"), 0);
+    assert!(!parts(&responses, &function).1);
+    let kinds = [
+        ("web_search", "search_tools"),
+        ("web_search_preview", "server_tools"),
+        ("code_interpreter", "code_tools"),
+        ("computer_use_preview", "computer_tools"),
+        ("file_search", "server_tools"),
+    ];
+    for (kind, name) in kinds {
+        let body = body(&format!(r#"{{"type":"{kind}"}}"#));
+        assert_eq!((part(&responses, &body, name), parts(&responses, &body).1), (1, true), "{kind}");
+        assert_eq!(part(&responses, &body, "named_tools"), 0, "{kind}");
+    }
+
+    let gemini = route("POST", "/v1beta/models/gemini-3-pro:generateContent").unwrap();
+    let body = r#"{"contents":[],"tools":[{"urlContext":{}},{"functionDeclarations":[{"name":"now"},{"name":"then"}]}]}"#;
+    assert_eq!(part(&gemini, body, "named_tools"), 2);
+    assert_eq!(part(&gemini, body, "fetch_tools"), 1);
+    assert_eq!(part(&gemini, body, "server_tools"), 0);
+}
+
+#[test]
+fn signatures_in_streams_of_ai_studio_count_apart() {
+    let body = r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"abcd"}]}]}"#;
+    let counted = |verb: &str, name| {
+        let route = route("POST", &format!("/v1beta/models/gemini-2.5-flash:{verb}")).unwrap();
+        part(&route, body, name)
+    };
+    assert_eq!(counted("streamGenerateContent", "streamed_sealed_bytes"), 4);
+    assert_eq!(counted("streamGenerateContent", "streamed_seals"), 1);
+    assert_eq!(counted("streamGenerateContent", "sealed_bytes"), 0);
+    assert_eq!(counted("generateContent", "sealed_bytes"), 4);
+    assert_eq!(counted("generateContent", "streamed_seals"), 0);
+}
