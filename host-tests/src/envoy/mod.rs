@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Compiling the filter for each worker takes seconds on a machine that is busy with other tests.
-const START_MAX: Duration = Duration::from_secs(90);
+const START_MAX: Duration = Duration::from_secs(300);
 /// How often something awaited is looked at again.
 const POLL: Duration = Duration::from_millis(20);
 
