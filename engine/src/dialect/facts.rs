@@ -134,14 +134,22 @@ pub(crate) enum Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque(pub String);
 
+/// What a text says is used; `None` where it says nothing of it.
+pub(crate) type Says = fn(text: &[u8]) -> Option<Features>;
+
 /// How a dialect's JSON body is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     /// What a path means. Called for object keys and their values; `path` has no `Item` in it for
     /// those that may stand once.
     pub(crate) field: fn(path: &[Key]) -> Option<Field>,
-    /// What a request uses that has a value at this path, called once a value (container, text, number, …).
+    /// What a request uses that has a value at this path, called once a value (container, text, number, …) that is
+    /// neither `null`, `false` nor 0.
     pub(crate) uses: fn(path: &[Key]) -> Features,
+    /// How the text at this path says what is used, where its words decide that.
+    pub(crate) says: fn(path: &[Key]) -> Option<Says>,
+    /// What an object at this path uses if none of its texts says what.
+    pub(crate) unsaid: fn(path: &[Key]) -> Features,
     /// What a path adds to the prompt: whatever is an image there is vision.
     pub(crate) adds: fn(path: &[Key]) -> Option<Adds>,
     /// Whether `stream_options.include_usage` exists here.
@@ -162,6 +170,8 @@ impl Shape {
     pub(crate) const PLAIN: Self = Self {
         field: |_| None,
         uses: |_| Features(0),
+        says: |_| None,
+        unsaid: |_| Features(0),
         adds: |_| None,
         stream_options: false,
         streams_unasked: false,

@@ -4,7 +4,7 @@
 use super::lenient::{is_true, number_in};
 use super::prefix::PrefixFinder;
 use super::prompt::Adds;
-use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Shape, StreamUsage};
+use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Says, Shape, StreamUsage};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
 use std::ops::Range;
@@ -84,6 +84,11 @@ struct Finder {
     text: Vec<u8>,
     /// The text at hand has a meaning.
     is_wanted: bool,
+    /// What the text at hand says is used.
+    says: Option<Says>,
+    word: Vec<u8>,
+    /// What the object at hand uses if nothing in it says what.
+    unsaid: Features,
     /// The place of the value at hand, and of the places where something can be put in.
     span: Range<usize>,
     root: Option<Place>,
@@ -140,6 +145,9 @@ impl Finder {
             model: Vec::new(),
             text: Vec::new(),
             is_wanted: false,
+            says: None,
+            word: Vec::new(),
+            unsaid: Features::default(),
             span: 0..0,
             root: None,
             places: Vec::new(),
@@ -341,6 +349,47 @@ impl Finder {
 }
 
 impl Finder {
+    /// What is used, by where values stand and what texts say.
+    fn features(&mut self, path: &[Key], event: Event<'_>) {
+        let used = match event {
+            Event::Null | Event::Bool(false) => return,
+            // Completions give the chosen token's with `logprobs: 0`.
+            Event::Number(n) if n.as_count() == Some(0) && path != [Key::Logprobs] => return,
+            Event::Text(piece) => {
+                if self.says.is_some() {
+                    let room = TEXT_MAX.saturating_sub(self.word.len()).min(piece.len());
+                    self.word.extend_from_slice(piece.get(..room).unwrap_or_default());
+                }
+                return;
+            }
+            Event::TextEnd { .. } => {
+                let said = self.says.take().and_then(|says| says(&self.word));
+                if said.is_some() {
+                    self.unsaid = Features::default();
+                }
+                said.unwrap_or_default()
+            }
+            Event::End => match (self.shape.unsaid)(path) {
+                Features(0) => return,
+                _ => std::mem::take(&mut self.unsaid),
+            },
+            Event::TextBegin { .. } => {
+                self.says = (self.shape.says)(path);
+                self.word.clear();
+                (self.shape.uses)(path)
+            }
+            Event::Begin(_) => {
+                let unsaid = (self.shape.unsaid)(path);
+                if unsaid != Features::default() {
+                    self.unsaid = unsaid;
+                }
+                (self.shape.uses)(path)
+            }
+            Event::Number(_) | Event::Bool(true) => (self.shape.uses)(path),
+        };
+        self.facts.features = self.facts.features.and(used);
+    }
+
     /// The text at hand as a number.
     fn number(&mut self, path: &[Key]) -> Option<u64> {
         if self.text.len() >= TEXT_MAX {
@@ -396,9 +445,7 @@ impl Visitor for Finder {
         if !self.is_wanted && matches!(event, Event::Text(_) | Event::TextEnd { .. }) {
             return;
         }
-        if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
-            self.facts.features = self.facts.features.and((self.shape.uses)(path));
-        }
+        self.features(path, event);
         // A list of numbers alone is one prompt, by its tokens.
         if matches!(event, Event::TextBegin { .. } | Event::Begin(_))
             && path.split_last() == Some((&Key::Item, self.shape.prompts))
@@ -411,7 +458,7 @@ impl Visitor for Finder {
             self.facts.features = self.facts.features.and(Features::VISION);
         }
         let field = (self.shape.field)(path);
-        self.is_wanted = field.is_some();
+        self.is_wanted = field.is_some() || self.says.is_some();
         match (field, event) {
             (_, Event::Begin(container)) => self.begin(path, container),
             (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {

@@ -35,7 +35,7 @@ pub use target::Target;
 pub use weights::stem as model_stem;
 
 pub(crate) use events::Events;
-pub(crate) use facts::{Field, Shape, takes_stream_options};
+pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
 pub(crate) use finder::read_json;
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::Prompt;
