@@ -22,6 +22,12 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
     if std::str::from_utf8(body).is_err() {
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
+    let facts = read_facts(body, route, shape)?;
+    let max_tokens_at = max_tokens_at(body, &facts.output_bound_spans).filter(|_| shape.renames_bound);
+    Ok(Facts { max_tokens_at, ..facts })
+}
+
+fn read_facts(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
     let mut finder = Finder::new(shape);
     if route.pointers.is_empty() && !route.wants_prefix {
         read_whole(body, &mut finder)?;
@@ -35,6 +41,16 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
     let pointed = asked.pointers.values().map_err(|key| Opaque(format!("the key `{key}` stands twice")))?;
     let prefix = asked.prefix.map(PrefixFinder::parts).unwrap_or_default();
     Ok(Facts { pointed, prefix, ..finder.facts(route)? })
+}
+
+/// Where the name stands of the one bound that stands at this place, if it is `max_tokens`, however it is escaped.
+fn max_tokens_at(body: &[u8], bounds: &[Range<usize>]) -> Option<Range<usize>> {
+    let [bound] = bounds else { return None };
+    let end = memchr::memrchr(b'"', body.get(..bound.start)?)?;
+    let start = memchr::memrchr(b'"', body.get(..end)?)?;
+    let range = start..end.saturating_add(1);
+    let name: String = serde_json::from_slice(body.get(range.clone())?).ok()?;
+    (name == Key::MaxTokens.name()).then_some(range)
 }
 
 /// What the policy asks of bodies beside the facts.
@@ -446,6 +462,13 @@ impl Visitor for Finder {
             return;
         }
         self.features(path, event);
+        if let [key] = path
+            && self.shape.tunes.contains(key)
+            && is_tuned(*key, event)
+            && !self.facts.tuned.contains(key)
+        {
+            self.facts.tuned.push(*key);
+        }
         // A list of numbers alone is one prompt, by its tokens.
         if matches!(event, Event::TextBegin { .. } | Event::Begin(_))
             && path.split_last() == Some((&Key::Item, self.shape.prompts))
@@ -467,6 +490,20 @@ impl Visitor for Finder {
             (Some(field), _) => self.scalar(field, path, event),
             (None, _) => {}
         }
+    }
+}
+
+/// Whether a value chooses words otherwise than by default.
+fn is_tuned(key: Key, event: Event<'_>) -> bool {
+    match event {
+        Event::Number(n) => {
+            let default = if matches!(key, Key::Temperature | Key::TopP) { "1" } else { "0" };
+            let value = |text: &str| text.parse::<f64>().ok();
+            value(n.0).map(f64::to_bits) != value(default).map(f64::to_bits)
+        }
+        Event::Bool(stated) => stated,
+        Event::TextBegin { .. } | Event::Begin(_) => true,
+        Event::Null | Event::Text(_) | Event::TextEnd { .. } | Event::End => false,
     }
 }
 

@@ -115,10 +115,7 @@ fn uses(path: &[K]) -> Features {
         // <https://ai.google.dev/gemini-api/docs/computer-use>.
         [K::Tools, rest @ ..] => match unlisted(rest) {
             [
-                K::FunctionDeclarations
-                | K::FunctionDeclarationsSnake
-                | K::ComputerUse
-                | K::ComputerUseSnake,
+                K::FunctionDeclarations | K::FunctionDeclarationsSnake | K::ComputerUse | K::ComputerUseSnake,
             ] => Features::default(),
             [_] => Features::SERVER_TOOLS,
             _ => Features::default(),
@@ -144,16 +141,18 @@ fn uses(path: &[K]) -> Features {
 
 fn says(path: &[K]) -> Option<Says> {
     Some(match path {
-        [.., K::Parts, K::Item, data, detail] | [.., K::Parts, data, detail] if is_data(*data) => match detail {
-            K::MimeType | K::MimeTypeSnake => features::of_media_type,
-            // A video that is on YouTube needs no type: <https://ai.google.dev/gemini-api/docs/video-understanding>.
-            K::FileUri | K::FileUriSnake => |uri| {
-                const VIDEOS: [&[u8]; 2] = [b"youtube.com/", b"youtu.be/"];
-                let is_video = VIDEOS.iter().any(|host| memchr::memmem::find(uri, host).is_some());
-                is_video.then_some(Features::VIDEO)
-            },
-            _ => return None,
-        },
+        [.., K::Parts, K::Item, data, detail] | [.., K::Parts, data, detail] if is_data(*data) => {
+            match detail {
+                K::MimeType | K::MimeTypeSnake => features::of_media_type,
+                // A video that is on YouTube needs no type: <https://ai.google.dev/gemini-api/docs/video-understanding>.
+                K::FileUri | K::FileUriSnake => |uri| {
+                    const VIDEOS: [&[u8]; 2] = [b"youtube.com/", b"youtu.be/"];
+                    let is_video = VIDEOS.iter().any(|host| memchr::memmem::find(uri, host).is_some());
+                    is_video.then_some(Features::VIDEO)
+                },
+                _ => return None,
+            }
+        }
         [
             K::GenerationConfig | K::GenerationConfigSnake,
             K::ResponseModalities | K::ResponseModalitiesSnake,

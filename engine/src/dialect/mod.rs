@@ -21,6 +21,7 @@ mod openai_text;
 mod parts;
 mod prefix;
 mod prompt;
+mod reasoning;
 mod schema;
 mod target;
 mod weights;
@@ -39,6 +40,7 @@ pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
 pub(crate) use finder::read_json;
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::Prompt;
+pub(crate) use reasoning::Reasoning;
 pub(crate) use target::percent_decoded;
 
 use crate::json::{Event, Key, Pointer};

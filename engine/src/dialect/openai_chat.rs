@@ -4,8 +4,8 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Says, Shape, Target, azure, no_header, openai,
-    read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Says, Shape, Target, azure, no_header,
+    openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -38,7 +38,27 @@ pub(super) static WRITER: Dialect = Dialect {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, says, unsaid, adds, stream_options: true, bound, ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    unsaid,
+    adds,
+    tunes: &[
+        K::Temperature,
+        K::TopP,
+        K::PresencePenalty,
+        K::FrequencyPenalty,
+        K::LogitBias,
+        K::Logprobs,
+        K::TopLogprobs,
+        K::Stop,
+    ],
+    renames_bound: true,
+    stream_options: true,
+    bound,
+    ..Shape::PLAIN
+};
 
 /// OpenAI's newer models refuse `max_tokens`, and many others do not know `max_completion_tokens`:
 /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_completion_tokens>.
@@ -94,14 +114,14 @@ fn says(path: &[K]) -> Option<Says> {
         // <https://openrouter.ai/docs/features/web-search>: other plugins read files or repair answers.
         [K::Plugins, K::Item, K::Id] => |id| (id == b"web").then_some(Features::SERVER_TOOLS),
         // <https://docs.x.ai/docs/guides/live-search>.
-        [K::SearchParameters, K::Mode] => |mode| {
-            Some(if mode == b"off" { Features::default() } else { Features::SERVER_TOOLS })
-        },
+        [K::SearchParameters, K::Mode] => {
+            |mode| Some(if mode == b"off" { Features::default() } else { Features::SERVER_TOOLS })
+        }
         [K::Modalities, K::Item] => |modality| (modality == b"audio").then_some(Features::AUDIO),
         // <https://openrouter.ai/docs/features/multimodal/videos>.
-        [K::Messages, K::Item, K::Content, K::Item, K::Type] => |kind| {
-            matches!(kind, b"video_url" | b"input_video" | b"video").then_some(Features::VIDEO)
-        },
+        [K::Messages, K::Item, K::Content, K::Item, K::Type] => {
+            |kind| matches!(kind, b"video_url" | b"input_video" | b"video").then_some(Features::VIDEO)
+        }
         // DeepSeek's and Z.AI's: <https://api-docs.deepseek.com/guides/thinking_mode>.
         [K::Thinking, K::Type] => super::features::thinking,
         _ => return None,

@@ -6,8 +6,8 @@
 use super::lenient::{is_true, number_in};
 use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
-    Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
-    openai, read_json,
+    Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure,
+    no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;

@@ -27,7 +27,15 @@ pub(super) static DIALECT: Dialect = Dialect {
     refusal: openai::refusal,
 };
 
-const SHAPE: Shape = Shape { field, uses, says, adds, bound: |_, _| &[K::MaxOutputTokensSnake], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    adds,
+    tunes: &[K::Temperature, K::TopP, K::TopLogprobs],
+    bound: |_, _| &[K::MaxOutputTokensSnake],
+    ..Shape::PLAIN
+};
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -69,7 +77,9 @@ fn says(path: &[K]) -> Option<Says> {
         [K::Tools, K::Item, K::Environment, K::Type] => {
             |kind| (kind != b"local").then_some(Features::SERVER_TOOLS)
         }
-        [K::Include, K::Item] => |what| (what == b"message.output_text.logprobs").then_some(Features::LOGPROBS),
+        [K::Include, K::Item] => {
+            |what| (what == b"message.output_text.logprobs").then_some(Features::LOGPROBS)
+        }
         _ => return None,
     })
 }

@@ -56,6 +56,8 @@ pub(super) struct Serving<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Clamp {
     pub(super) bound: Option<u64>,
+    /// What need not be stated, as the model that serves has no more.
+    pub(super) unstated: Option<u64>,
     pub(super) effort: Option<Effort>,
 }
 
@@ -67,7 +69,8 @@ impl Clamp {
     /// The shorter of both: every step that is passed applies.
     fn and(self, other: Self) -> Self {
         let bound = self.bound.into_iter().chain(other.bound).min();
-        Self { bound, effort: self.effort.into_iter().chain(other.effort).min() }
+        let unstated = self.unstated.into_iter().chain(other.unstated).min();
+        Self { bound, unstated, effort: self.effort.into_iter().chain(other.effort).min() }
     }
 }
 
@@ -77,6 +80,8 @@ pub(super) struct Serve {
     pub(super) model: String,
     /// The most output that it has, where the request states more.
     pub(super) bound: Option<u64>,
+    /// The effort that it takes, where the request states one that it does not.
+    pub(super) effort: Option<Effort>,
 }
 
 /// How long a call waits before it goes on.
@@ -250,6 +255,8 @@ impl Exchange {
         };
         let effort = effort.map(|effort| facts.known_effort(effort));
         let effort = effort.filter(|effort| facts.lower_effort(*effort, &mut Edits::default()));
+        let serves = serve.unwrap_or_else(|| self.served_model());
+        let effort = effort.map(|effort| self.taken_effort(serves, effort)).transpose()?;
         // A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
         // <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
         let thinking = facts.thinking_budget.unwrap_or(0);
@@ -266,7 +273,13 @@ impl Exchange {
         if let Some((bound, least)) = bound.filter(|(bound, least)| bound < least) {
             return Err(format!("{bound} tokens of output remain, and {least} are the least"));
         }
-        let clamp = Clamp { bound: bound.map(|(bound, _)| bound), effort };
+        // A hold of more than the model has is made to fit by a bound all the same.
+        let (bound, unstated) = match bound.map(|(bound, _)| (bound, self.ends_anyhow(bound, serves))) {
+            Some((bound, Some(most))) if bound < self.expected_output() => (Some(most), None),
+            Some((bound, Some(_))) => (None, Some(bound)),
+            other => (other.map(|(bound, _)| bound), None),
+        };
+        let clamp = Clamp { bound, unstated, effort };
         if clamp.is_some() && !self.body_editable {
             return Err("this proxy cannot change request bodies".to_owned());
         }
@@ -312,6 +325,8 @@ impl Exchange {
         if facts.has_rare_effort() && !rule.can.contains(Features::EFFORT) {
             return Err(format!("`{}` may not know an effort above `high`", rule.to));
         }
+        let effort = self.other_effort(&rule.to)?;
+        self.takes_the_rest(&rule.to)?;
         let most = Some(known.max_output).filter(|most| *most > 0);
         let bound = most.filter(|most| facts.output_bound.is_some_and(|asked| asked > *most));
         if bound.is_some_and(|bound| facts.thinking_budget.is_some_and(|thinking| thinking >= bound)) {
@@ -331,7 +346,7 @@ impl Exchange {
         {
             return Err(format!("`{}` has {bound} tokens of output at most", rule.to));
         }
-        Ok(Serve { model: rule.to.clone(), bound })
+        Ok(Serve { model: rule.to.clone(), bound, effort })
     }
 
     /// Whether a prompt of so many tokens may be more than the model of a downgrade has room for.

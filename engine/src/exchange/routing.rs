@@ -218,6 +218,9 @@ impl Exchange {
 
     fn apply_bound(&mut self, rule: &str, set: &Setting) -> Result<bool, String> {
         let bound = set.max_output_tokens.map_or(Ok(None), |tokens| self.bound_answer(tokens))?;
+        if let Some(tokens) = set.max_output_tokens.filter(|_| bound.is_none()) {
+            self.hold_unstated(tokens);
+        }
         let lower = bound.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other));
         if let Some(bound) = lower {
             self.outcome.clamp(rule, bound);

@@ -66,7 +66,11 @@ const CHAT: Api = Api {
             ],
             &[r#""thinking":{"type":"disabled"}"#],
         ),
-        ("logprobs", &[r#""logprobs":true,"top_logprobs":2"#], &[r#""logprobs":false"#, r#""top_logprobs":0"#]),
+        (
+            "logprobs",
+            &[r#""logprobs":true,"top_logprobs":2"#],
+            &[r#""logprobs":false"#, r#""top_logprobs":0"#],
+        ),
         (
             "server_tools",
             &[
@@ -337,7 +341,9 @@ const CONVERSE: Api = Api {
         ),
         (
             "files",
-            &[r#""messages":[{"content":[{"document":{"name":"n","format":"pdf","source":{"bytes":"x"}}}]}]"#],
+            &[
+                r#""messages":[{"content":[{"document":{"name":"n","format":"pdf","source":{"bytes":"x"}}}]}]"#,
+            ],
             &[r#""messages":[{"content":[{"text":"document"}]}]"#],
         ),
         (
@@ -399,7 +405,11 @@ const COHERE: Api = Api {
     path: "/v2/chat",
     base: r#""model":"m""#,
     rows: &[
-        ("tools", &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#], &[r#""tool_choice":"NONE""#]),
+        (
+            "tools",
+            &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#],
+            &[r#""tool_choice":"NONE""#],
+        ),
         (
             "vision",
             &[r#""messages":[{"content":[{"type":"image_url","image_url":{"url":"https://x/y"}}]}]"#],
