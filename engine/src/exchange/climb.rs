@@ -304,7 +304,9 @@ impl Exchange {
         self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         let serves = serving.now.unwrap_or_else(|| self.served_model());
-        match list.cheaper(serves) {
+        match list.cheaper(serves, |model| self.entry_of(model)) {
+            // A list that means it by another name does not mean to make it dearer.
+            Cheaper::Use(rule) if !rule.names(serves) && self.is_dearer(&rule.to, serves) => Ok(None),
             Cheaper::Use(rule) => self.serve(rule).map(Some),
             Cheaper::Already => Ok(None),
             Cheaper::Unlisted => Err(format!("`{}` names nothing cheaper than `{serves}`", list.name)),
@@ -351,7 +353,8 @@ impl Exchange {
 
     /// Whether a prompt of so many tokens may be more than the model of a downgrade has room for.
     pub(super) fn may_be_too_long(&self, policy: &Policy, list: usize, prompt: u64) -> bool {
-        let list = policy.downgrades.get(list).map(|list| list.cheaper(self.served_model()));
+        let list = policy.downgrades.get(list);
+        let list = list.map(|list| list.cheaper(self.served_model(), |model| self.entry_of(model)));
         let Some(Cheaper::Use(rule)) = list else { return false };
         let output = self.facts.as_ref().and_then(|facts| facts.output_bound).unwrap_or(0);
         let context = self.quote_for(&rule.to, &Served::default()).capability.context;

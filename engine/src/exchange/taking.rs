@@ -18,6 +18,18 @@ impl Exchange {
         if matches!(vendor, "openai" | "azure") { Reasoning::of(&quote.name) } else { None }
     }
 
+    /// What the price book, or the policy, has a model for: `openai/gpt-4o`; empty if nothing.
+    pub(super) fn entry_of(&self, model: &str) -> String {
+        self.quote_for(model, &Served::default()).entry.clone()
+    }
+
+    /// Whether this call costs more with `one` than with `other`, where both prices are known.
+    pub(super) fn is_dearer(&self, one: &str, other: &str) -> bool {
+        let usage = self.expected_usage();
+        let [one, other] = [one, other].map(|model| self.quote_for(model, &Served::default()));
+        one.known && other.known && one.price.cost(usage) > other.price.cost(usage)
+    }
+
     /// The most tokens that an answer of this model has after this prompt, as far as the table knows either.
     fn most_output(&self, model: &str) -> Option<u64> {
         let known = self.quote_for(model, &Served::default()).capability;

@@ -123,8 +123,9 @@ impl Warnings<'_> {
         let list = choice.set.get("downgrade").and_then(Value::as_str);
         let list = list.and_then(|name| self.sound.policy.downgrades.iter().find(|list| list.name == name));
         let meant = crate::check::models::meant(&self.sound.policy, asked);
+        let entry = |name: &str| self.sound.policy.entry_of(name);
         let has_some =
-            |model: &String| list.is_some_and(|list| matches!(list.cheaper(model), Cheaper::Use(_)));
+            |model: &String| list.is_some_and(|list| matches!(list.cheaper(model, entry), Cheaper::Use(_)));
         if let Some(list) = list.filter(|_| !meant.is_empty() && !meant.iter().any(has_some)) {
             let message = format!("chooses nothing: `{}` has nothing in the place of `{asked}`", list.name);
             self.add("dead-rule", format!("{}.downgrade", choice.path), message, None);
