@@ -4,7 +4,8 @@
 use super::lenient::{is_true, number_in};
 use super::prefix::PrefixFinder;
 use super::prompt::Adds;
-use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Says, Shape, StreamUsage};
+use super::using::{Using, is_tuned};
+use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Shape, StreamUsage};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
 use std::ops::Range;
@@ -23,8 +24,8 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
     let facts = read_facts(body, route, shape)?;
-    let max_tokens_at = max_tokens_at(body, &facts.output_bound_spans).filter(|_| shape.renames_bound);
-    Ok(Facts { max_tokens_at, ..facts })
+    let renamed = shape.renames_bound.then(|| max_tokens_at(body, &facts.output_bound_spans));
+    Ok(Facts { max_tokens_at: renamed.flatten(), ..facts })
 }
 
 fn read_facts(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
@@ -100,11 +101,8 @@ struct Finder {
     text: Vec<u8>,
     /// The text at hand has a meaning.
     is_wanted: bool,
-    /// What the text at hand says is used.
-    says: Option<Says>,
-    word: Vec<u8>,
-    /// What the object at hand uses if nothing in it says what.
-    unsaid: Features,
+    /// What is used.
+    using: Using,
     /// The place of the value at hand, and of the places where something can be put in.
     span: Range<usize>,
     root: Option<Place>,
@@ -161,9 +159,7 @@ impl Finder {
             model: Vec::new(),
             text: Vec::new(),
             is_wanted: false,
-            says: None,
-            word: Vec::new(),
-            unsaid: Features::default(),
+            using: Using::default(),
             span: 0..0,
             root: None,
             places: Vec::new(),
@@ -365,47 +361,6 @@ impl Finder {
 }
 
 impl Finder {
-    /// What is used, by where values stand and what texts say.
-    fn features(&mut self, path: &[Key], event: Event<'_>) {
-        let used = match event {
-            Event::Null | Event::Bool(false) => return,
-            // Completions give the chosen token's with `logprobs: 0`.
-            Event::Number(n) if n.as_count() == Some(0) && path != [Key::Logprobs] => return,
-            Event::Text(piece) => {
-                if self.says.is_some() {
-                    let room = TEXT_MAX.saturating_sub(self.word.len()).min(piece.len());
-                    self.word.extend_from_slice(piece.get(..room).unwrap_or_default());
-                }
-                return;
-            }
-            Event::TextEnd { .. } => {
-                let said = self.says.take().and_then(|says| says(&self.word));
-                if said.is_some() {
-                    self.unsaid = Features::default();
-                }
-                said.unwrap_or_default()
-            }
-            Event::End => match (self.shape.unsaid)(path) {
-                Features(0) => return,
-                _ => std::mem::take(&mut self.unsaid),
-            },
-            Event::TextBegin { .. } => {
-                self.says = (self.shape.says)(path);
-                self.word.clear();
-                (self.shape.uses)(path)
-            }
-            Event::Begin(_) => {
-                let unsaid = (self.shape.unsaid)(path);
-                if unsaid != Features::default() {
-                    self.unsaid = unsaid;
-                }
-                (self.shape.uses)(path)
-            }
-            Event::Number(_) | Event::Bool(true) => (self.shape.uses)(path),
-        };
-        self.facts.features = self.facts.features.and(used);
-    }
-
     /// The text at hand as a number.
     fn number(&mut self, path: &[Key]) -> Option<u64> {
         if self.text.len() >= TEXT_MAX {
@@ -461,7 +416,7 @@ impl Visitor for Finder {
         if !self.is_wanted && matches!(event, Event::Text(_) | Event::TextEnd { .. }) {
             return;
         }
-        self.features(path, event);
+        self.facts.features = self.facts.features.and(self.using.event(&self.shape, path, event));
         if let [key] = path
             && self.shape.tunes.contains(key)
             && is_tuned(*key, event)
@@ -481,7 +436,7 @@ impl Visitor for Finder {
             self.facts.features = self.facts.features.and(Features::VISION);
         }
         let field = (self.shape.field)(path);
-        self.is_wanted = field.is_some() || self.says.is_some();
+        self.is_wanted = field.is_some() || self.using.is_wanted();
         match (field, event) {
             (_, Event::Begin(container)) => self.begin(path, container),
             (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {
@@ -490,20 +445,6 @@ impl Visitor for Finder {
             (Some(field), _) => self.scalar(field, path, event),
             (None, _) => {}
         }
-    }
-}
-
-/// Whether a value chooses words otherwise than by default.
-fn is_tuned(key: Key, event: Event<'_>) -> bool {
-    match event {
-        Event::Number(n) => {
-            let default = if matches!(key, Key::Temperature | Key::TopP) { "1" } else { "0" };
-            let value = |text: &str| text.parse::<f64>().ok();
-            value(n.0).map(f64::to_bits) != value(default).map(f64::to_bits)
-        }
-        Event::Bool(stated) => stated,
-        Event::TextBegin { .. } | Event::Begin(_) => true,
-        Event::Null | Event::Text(_) | Event::TextEnd { .. } | Event::End => false,
     }
 }
 

@@ -24,6 +24,7 @@ mod prompt;
 mod reasoning;
 mod schema;
 mod target;
+mod using;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};

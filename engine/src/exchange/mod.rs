@@ -420,11 +420,7 @@ impl Exchange {
         self.state_bound_of_another();
         let mut edits = Edits::default();
         if let Some(facts) = self.facts.as_ref().filter(|_| self.serves_another()) {
-            // Who chose it has made sure that there is a place for it.
-            let _ = facts.set_model(self.served_model(), &mut edits);
-            if self.reasoning_of(self.served_model()).is_some() {
-                facts.rename_bound(&mut edits);
-            }
+            self.name_model(facts, &mut edits);
         }
         if let (Some(facts), Some(tier)) = (&self.facts, self.routing.service_tier) {
             // `can_change_tier` has made sure that there is a place for it.
@@ -435,9 +431,7 @@ impl Exchange {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
         }
-        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
-            // Another model than the one that it was chosen for may serve.
-            let effort = self.taken_effort(self.served_model(), effort).unwrap_or(effort);
+        if let (Some(facts), Some(effort)) = (&self.facts, self.stated_effort()) {
             let _ = facts.lower_effort(effort, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())

@@ -2,8 +2,8 @@
 //! model is not held against it.
 
 use super::Exchange;
-use crate::dialect::{Edits, Reasoning};
-use crate::policy::Effort;
+use crate::dialect::{Edits, Facts, Reasoning};
+use crate::policy::{Effort, HoldRule};
 use crate::usage::Served;
 
 impl Exchange {
@@ -68,7 +68,10 @@ impl Exchange {
             let facts = self.facts.as_ref().filter(|_| self.body_editable);
             facts.is_some_and(|facts| facts.set_output_bound(*bound, &mut Edits::default()))
         };
-        let bound = self.unstated_bound.filter(needed).filter(has_place);
+        // The worst case was held by what the model asked for has.
+        let held = self.output_limit.filter(|_| self.policy.hold == HoldRule::WorstCase);
+        let bound = self.unstated_bound.map(|bound| held.map_or(bound, |held| held.min(bound)));
+        let bound = bound.filter(needed).filter(has_place);
         self.outcome.output_bound = self.outcome.output_bound.into_iter().chain(bound).min();
     }
 
@@ -76,6 +79,22 @@ impl Exchange {
     pub(super) fn taken_effort(&self, model: &str, effort: Effort) -> Result<Effort, String> {
         let Some(family) = self.reasoning_of(model) else { return Ok(effort) };
         family.nearest(effort).map_err(|takes| format!("`{model}` takes {takes}"))
+    }
+
+    /// Makes the model that serves serve, by its name and with the name of the bound that it takes.
+    pub(super) fn name_model(&self, facts: &Facts, edits: &mut Edits) {
+        // Who chose it has made sure that there is a place for it.
+        let _ = facts.set_model(self.served_model(), edits);
+        if self.reasoning_of(self.served_model()).is_some() {
+            facts.rename_bound(edits);
+        }
+    }
+
+    /// The effort to state in place of the request's, by what rules chose and the model that serves takes.
+    pub(super) fn stated_effort(&self) -> Option<Effort> {
+        let effort = self.outcome.effort?;
+        // Another model than the one that it was chosen for may serve.
+        Some(self.taken_effort(self.served_model(), effort).unwrap_or(effort))
     }
 
     /// The effort to state where the request states one that this model does not take.
