@@ -104,7 +104,11 @@ impl Warnings<'_> {
         let rules = self.sound.document.get("downgrades").and_then(|lists| lists.get(list)?.as_array());
         let asked = calls.get("model").and_then(Value::as_str).unwrap_or("*");
         let from = |rule: &Value| rule.get("from").and_then(Value::as_str).map(str::to_owned);
-        rules.into_iter().flatten().filter_map(from).any(|from| WildMatch::new(&from).matches(asked))
+        rules
+            .into_iter()
+            .flatten()
+            .filter_map(from)
+            .any(|from| WildMatch::new_case_insensitive(&from).matches(asked))
     }
 
     /// What a route chooses for the models that it is for: nothing, or what is worth nothing.
