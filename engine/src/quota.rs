@@ -241,7 +241,7 @@ impl Question<'_> {
                 }
                 Action::Downgrade { list } => {
                     let list = self.policy.downgrades.get(*list).filter(|_| !self.model.is_empty());
-                    match list.map(|list| list.cheaper(&self.model)) {
+                    match list.map(|list| list.cheaper(&self.model, |model| self.policy.entry_of(model))) {
                         Some(Cheaper::Unlisted) => fell = true,
                         Some(Cheaper::Already) => continue,
                         Some(Cheaper::Use(_)) | None => {}

@@ -4,7 +4,7 @@
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, Target, no_header, read_json};
+use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written, rfc3339};
 use crate::units::{EpochMs, Meter};
@@ -75,7 +75,8 @@ fn on_vertex(target: &Target) -> Option<Found> {
 
 // --- the request ---
 
-pub(super) const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+pub(super) const SHAPE: Shape =
+    Shape { field, uses, says, unsaid, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
 
 const COMPLETE_SHAPE: Shape = Shape { bound: |_, _| &[K::MaxTokensToSample], ..SHAPE };
 
@@ -101,15 +102,38 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::Messages, K::Item, K::Content, K::Item, K::Source]
-        | [K::Messages, K::Item, K::Content, K::Item, K::Content, K::Item, K::Source] => {
-            Features::VISION.and(Features::FILES)
-        }
+        // <https://docs.claude.com/en/docs/agents-and-tools/mcp-connector>.
+        [K::McpServers, K::Item] => Features::SERVER_TOOLS,
         [K::OutputFormat] | [K::OutputConfig, K::Format] => Features::JSON_SCHEMA,
         [K::OutputConfig, K::Effort] => Features::EFFORT,
-        [K::Thinking] => Features::REASONING,
         _ => Features::default(),
     }
+}
+
+pub(super) fn says(path: &[K]) -> Option<Says> {
+    Some(match path {
+        [K::Tools, K::Item, K::Type] => |kind| {
+            // Those that the caller runs: <https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview>.
+            const OWN: [&[u8]; 5] = [b"custom", b"bash_", b"text_editor_", b"computer_", b"memory_"];
+            (!OWN.iter().any(|own| kind.starts_with(own))).then_some(Features::SERVER_TOOLS)
+        },
+        // Also in a tool's result, and in a document of blocks.
+        [K::Messages, K::Item, K::Content, K::Item, K::Type]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Content, K::Item, K::Type]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Source, K::Content, K::Item, K::Type] => {
+            |kind| match kind {
+                b"image" => Some(Features::VISION),
+                b"document" | b"container_upload" => Some(Features::FILES),
+                _ => None,
+            }
+        }
+        [K::Thinking, K::Type] => super::features::thinking,
+        _ => return None,
+    })
+}
+
+pub(super) fn unsaid(path: &[K]) -> Features {
+    if matches!(path, [K::Thinking]) { Features::REASONING } else { Features::default() }
 }
 
 // --- counting ---

@@ -6,7 +6,7 @@
 //! family under `invoke`; their names do not clash, so one reader takes them all).
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, Shape, Target, anthropic, read_json};
+use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, anthropic, features, read_json};
 use crate::json::{Event, Key as K, Number};
 use crate::refusal::{Refusal, RefusalKind, Written};
 use crate::units::EpochMs;
@@ -57,8 +57,19 @@ fn found(target: &Target, whole: &str, streamed: &str) -> Option<Found> {
 
 // --- the request ---
 
-const SHAPE: Shape =
-    Shape { field, uses, adds, bound: |_, _| &[K::InferenceConfig, K::MaxTokensCamel], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    unsaid,
+    // Bodies of Anthropic's say themselves what is an image.
+    adds: |path| match path {
+        [K::Messages, K::Item, K::Content, K::Item, rest @ ..] => block(rest),
+        _ => None,
+    },
+    bound: |_, _| &[K::InferenceConfig, K::MaxTokensCamel],
+    ..Shape::PLAIN
+};
 
 const INVOKE_SHAPE: Shape = Shape { bound: |_, model| invoke_bound(model), ..SHAPE };
 
@@ -99,12 +110,35 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools | K::ToolConfig] => Features::TOOLS,
+        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html>.
+        [K::ToolConfig, K::Tools, K::Item, K::SystemTool] => Features::SERVER_TOOLS,
         [.., K::Document] => Features::FILES,
         [.., K::Video] => Features::VIDEO,
-        [K::Thinking] | [K::AdditionalModelRequestFields] => Features::REASONING,
+        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_AudioBlock.html>.
+        [.., K::Content, K::Item, K::Audio] => Features::AUDIO,
+        [K::ReasoningEffort] => Features::REASONING,
         [K::OutputConfigCamel] | [K::OutputConfig, K::Format] => Features::JSON_SCHEMA,
         [K::OutputConfig, K::Effort] => Features::EFFORT,
+        // Converse hands these on to the model as they are.
+        [K::AdditionalModelRequestFields, rest @ ..] if !rest.is_empty() => uses(rest),
         _ => Features::default(),
+    }
+}
+
+fn says(path: &[K]) -> Option<Says> {
+    match path {
+        [K::AdditionalModelRequestFields, rest @ ..] => says(rest),
+        // <https://docs.aws.amazon.com/nova/latest/nova2-userguide/using-converse-api.html>, and Anthropic's on Bedrock.
+        [K::ReasoningConfig | K::ReasoningConfigSnake, K::Type] => Some(features::thinking),
+        _ => anthropic::says(path),
+    }
+}
+
+fn unsaid(path: &[K]) -> Features {
+    match path {
+        [K::AdditionalModelRequestFields, rest @ ..] => unsaid(rest),
+        [K::ReasoningConfig | K::ReasoningConfigSnake] => Features::REASONING,
+        _ => anthropic::unsaid(path),
     }
 }
 

@@ -3,7 +3,9 @@
 //! Shapes: <https://docs.cohere.com/reference/chat>, <https://docs.cohere.com/reference/embed>.
 
 use super::prompt::{Adds, Counting, count, no_turns};
-use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, no_header, openai, read_json};
+use super::{
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, features, no_header, openai, read_json,
+};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, Written};
 use crate::units::EpochMs;
@@ -39,13 +41,16 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+const SHAPE: Shape = Shape { field, uses, says, unsaid, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
         [K::Model] => Field::Model,
         [K::MaxTokens] => Field::OutputBound,
         [K::Stream] => Field::Stream,
+        // "Leave at least 1K tokens for the response", such as a budget of 31K of the 32K that such a model has: thoughts
+        // count within `max_tokens` (<https://docs.cohere.com/docs/reasoning>).
+        [K::Thinking, K::TokenBudget] => Field::ThinkingBudget,
         [K::Messages | K::Tools | K::Documents | K::Texts | K::Inputs] => Field::Once,
         _ => return None,
     })
@@ -54,11 +59,18 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::ResponseFormat] => Features::JSON_SCHEMA,
-        [K::Thinking] => Features::REASONING,
+        [K::ResponseFormat, K::JsonSchema | K::Schema] => Features::JSON_SCHEMA,
         [K::Logprobs] => Features::LOGPROBS,
         _ => Features::default(),
     }
+}
+
+fn says(path: &[K]) -> Option<Says> {
+    matches!(path, [K::Thinking, K::Type]).then_some(features::thinking)
+}
+
+fn unsaid(path: &[K]) -> Features {
+    if matches!(path, [K::Thinking]) { Features::REASONING } else { Features::default() }
 }
 
 const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "cohere" };

@@ -2,6 +2,7 @@
 
 use super::target::percent_encoded;
 use super::{Facts, ModelAt, StreamUsage};
+use crate::json::Key;
 use crate::policy::Effort;
 use std::ops::Range;
 
@@ -89,6 +90,13 @@ impl Facts {
         let spans = self.output_bound_spans.iter();
         edits.body.extend(spans.map(|range| Splice { range: range.clone(), with: with.clone() }));
         true
+    }
+
+    /// States the bound by the name that models take that refuse `max_tokens`.
+    pub(crate) fn rename_bound(&self, edits: &mut Edits) {
+        let with = format!("\"{}\"", Key::MaxCompletionTokens.name()).into_bytes();
+        let range = self.max_tokens_at.clone();
+        edits.body.extend(range.map(|range| Splice { range, with }));
     }
 
     /// States another service tier; `false` if this API has no place for one.

@@ -17,6 +17,9 @@ pub struct Facts {
     pub output_bound: Option<u64>,
     /// Where bounds stand in the body, whatever their value.
     pub output_bound_spans: Vec<Range<usize>>,
+    /// Where the name `max_tokens` stands, quotes included, where it alone states a bound and another name for it is
+    /// known: some models refuse it.
+    pub max_tokens_at: Option<Range<usize>>,
     /// Where one can be put in, if none stands there.
     pub output_bound_room: Option<Room>,
     /// How many answers are asked for at once: choices, candidates, images.
@@ -41,6 +44,9 @@ pub struct Facts {
     pub efforts: Vec<(Effort, Range<usize>)>,
     /// The least effort that the API knows.
     pub least_effort: Effort,
+    /// What it states to choose words by, other than as by default (`temperature`, `stop`, …), where models of this API
+    /// refuse it.
+    pub tuned: Vec<Key>,
     /// Whether a stream tells its usage unasked, or what to change so that it does.
     pub stream_usage: StreamUsage,
     /// What it uses of the model.
@@ -134,16 +140,28 @@ pub(crate) enum Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque(pub String);
 
+/// What a text says is used; `None` where it says nothing of it.
+pub(crate) type Says = fn(text: &[u8]) -> Option<Features>;
+
 /// How a dialect's JSON body is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     /// What a path means. Called for object keys and their values; `path` has no `Item` in it for
     /// those that may stand once.
     pub(crate) field: fn(path: &[Key]) -> Option<Field>,
-    /// What a request uses that has a value at this path, called once a value (container, text, number, …).
+    /// What a request uses that has a value at this path, called once a value (container, text, number, …) that is
+    /// neither `null`, `false` nor 0.
     pub(crate) uses: fn(path: &[Key]) -> Features,
+    /// How the text at this path says what is used, where its words decide that.
+    pub(crate) says: fn(path: &[Key]) -> Option<Says>,
+    /// What an object at this path uses if none of its texts says what.
+    pub(crate) unsaid: fn(path: &[Key]) -> Features,
     /// What a path adds to the prompt: whatever is an image there is vision.
     pub(crate) adds: fn(path: &[Key]) -> Option<Adds>,
+    /// Keys at the top that choose words, and that some models refuse.
+    pub(crate) tunes: &'static [Key],
+    /// Whether `max_completion_tokens` is a newer name of `max_tokens`.
+    pub(crate) renames_bound: bool,
     /// Whether `stream_options.include_usage` exists here.
     pub(crate) stream_options: bool,
     /// Whether answers stream where the body does not say.
@@ -162,6 +180,10 @@ impl Shape {
     pub(crate) const PLAIN: Self = Self {
         field: |_| None,
         uses: |_| Features(0),
+        says: |_| None,
+        unsaid: |_| Features(0),
+        tunes: &[],
+        renames_bound: false,
         adds: |_| None,
         stream_options: false,
         streams_unasked: false,

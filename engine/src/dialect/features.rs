@@ -4,6 +4,22 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features(pub u16);
 
+/// What a `thinking.type` says.
+pub(super) fn thinking(kind: &[u8]) -> Option<Features> {
+    Some(if kind == b"disabled" { Features::default() } else { Features::REASONING })
+}
+
+/// What a file is by its media type.
+pub(super) fn of_media_type(kind: &[u8]) -> Option<Features> {
+    let kind = kind.to_ascii_lowercase();
+    Some(match kind.split(|byte| *byte == b'/').next() {
+        Some(b"image") => Features::VISION,
+        Some(b"audio") => Features::AUDIO,
+        Some(b"video") => Features::VIDEO,
+        _ => Features::FILES,
+    })
+}
+
 impl Features {
     /// Tool or function definitions.
     pub const TOOLS: Self = Self(1);

@@ -4,6 +4,7 @@
 use super::lenient::{is_true, number_in};
 use super::prefix::PrefixFinder;
 use super::prompt::Adds;
+use super::using::{Using, is_tuned};
 use super::{Facts, Features, Field, ModelAt, Opaque, Room, Route, Shape, StreamUsage};
 use crate::json::{Both, Container, Event, Key, PointerFinder, Reader, Visitor};
 use crate::policy::Effort;
@@ -22,6 +23,12 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
     if std::str::from_utf8(body).is_err() {
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
+    let facts = read_facts(body, route, shape)?;
+    let renamed = shape.renames_bound.then(|| max_tokens_at(body, &facts.output_bound_spans));
+    Ok(Facts { max_tokens_at: renamed.flatten(), ..facts })
+}
+
+fn read_facts(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
     let mut finder = Finder::new(shape);
     if route.pointers.is_empty() && !route.wants_prefix {
         read_whole(body, &mut finder)?;
@@ -35,6 +42,16 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
     let pointed = asked.pointers.values().map_err(|key| Opaque(format!("the key `{key}` stands twice")))?;
     let prefix = asked.prefix.map(PrefixFinder::parts).unwrap_or_default();
     Ok(Facts { pointed, prefix, ..finder.facts(route)? })
+}
+
+/// Where the name stands of the one bound that stands at this place, if it is `max_tokens`, however it is escaped.
+fn max_tokens_at(body: &[u8], bounds: &[Range<usize>]) -> Option<Range<usize>> {
+    let [bound] = bounds else { return None };
+    let end = memchr::memrchr(b'"', body.get(..bound.start)?)?;
+    let start = memchr::memrchr(b'"', body.get(..end)?)?;
+    let range = start..end.saturating_add(1);
+    let name: String = serde_json::from_slice(body.get(range.clone())?).ok()?;
+    (name == Key::MaxTokens.name()).then_some(range)
 }
 
 /// What the policy asks of bodies beside the facts.
@@ -84,6 +101,8 @@ struct Finder {
     text: Vec<u8>,
     /// The text at hand has a meaning.
     is_wanted: bool,
+    /// What is used.
+    using: Using,
     /// The place of the value at hand, and of the places where something can be put in.
     span: Range<usize>,
     root: Option<Place>,
@@ -140,6 +159,7 @@ impl Finder {
             model: Vec::new(),
             text: Vec::new(),
             is_wanted: false,
+            using: Using::default(),
             span: 0..0,
             root: None,
             places: Vec::new(),
@@ -396,8 +416,13 @@ impl Visitor for Finder {
         if !self.is_wanted && matches!(event, Event::Text(_) | Event::TextEnd { .. }) {
             return;
         }
-        if !matches!(event, Event::Text(_) | Event::TextEnd { .. } | Event::End | Event::Null) {
-            self.facts.features = self.facts.features.and((self.shape.uses)(path));
+        self.facts.features = self.facts.features.and(self.using.event(&self.shape, path, event));
+        if let [key] = path
+            && self.shape.tunes.contains(key)
+            && is_tuned(*key, event)
+            && !self.facts.tuned.contains(key)
+        {
+            self.facts.tuned.push(*key);
         }
         // A list of numbers alone is one prompt, by its tokens.
         if matches!(event, Event::TextBegin { .. } | Event::Begin(_))
@@ -411,7 +436,7 @@ impl Visitor for Finder {
             self.facts.features = self.facts.features.and(Features::VISION);
         }
         let field = (self.shape.field)(path);
-        self.is_wanted = field.is_some();
+        self.is_wanted = field.is_some() || self.using.is_wanted();
         match (field, event) {
             (_, Event::Begin(container)) => self.begin(path, container),
             (Some(field), Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. }) => {

@@ -5,7 +5,7 @@
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, Shape, Target, read_json};
+use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, features, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
@@ -82,8 +82,14 @@ fn is_service(segment: &str) -> bool {
 
 // --- the request ---
 
-const SHAPE: Shape =
-    Shape { field, uses, adds, bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    unsaid,
+    bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens],
+    ..Shape::PLAIN
+};
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -105,15 +111,25 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [.., K::Parts, K::Item, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake]
-        | [.., K::Parts, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake] => {
-            Features::VISION.and(Features::FILES)
+        // The model moves the pointer of the caller's own screen:
+        // <https://ai.google.dev/gemini-api/docs/computer-use>.
+        [K::Tools, rest @ ..] => match unlisted(rest) {
+            [
+                K::FunctionDeclarations | K::FunctionDeclarationsSnake | K::ComputerUse | K::ComputerUseSnake,
+            ] => Features::default(),
+            [_] => Features::SERVER_TOOLS,
+            _ => Features::default(),
+        },
+        // <https://ai.google.dev/gemini-api/docs/speech-generation>.
+        [K::GenerationConfig | K::GenerationConfigSnake, K::SpeechConfig | K::SpeechConfigSnake] => {
+            Features::AUDIO
         }
         [
             K::GenerationConfig | K::GenerationConfigSnake,
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
         ] => Features::JSON_SCHEMA,
-        [K::GenerationConfig | K::GenerationConfigSnake, K::ThinkingConfig | K::ThinkingConfigSnake] => {
+        // A budget of 0 turns it off: <https://ai.google.dev/gemini-api/docs/thinking#set-budget>.
+        [K::GenerationConfig | K::GenerationConfigSnake, K::ThinkingConfig | K::ThinkingConfigSnake, _] => {
             Features::REASONING
         }
         [K::GenerationConfig | K::GenerationConfigSnake, K::ResponseLogprobs | K::ResponseLogprobsSnake] => {
@@ -121,6 +137,43 @@ fn uses(path: &[K]) -> Features {
         }
         _ => Features::default(),
     }
+}
+
+fn says(path: &[K]) -> Option<Says> {
+    Some(match path {
+        [.., K::Parts, K::Item, data, detail] | [.., K::Parts, data, detail] if is_data(*data) => {
+            match detail {
+                K::MimeType | K::MimeTypeSnake => features::of_media_type,
+                // A video that is on YouTube needs no type: <https://ai.google.dev/gemini-api/docs/video-understanding>.
+                K::FileUri | K::FileUriSnake => |uri| {
+                    const VIDEOS: [&[u8]; 2] = [b"youtube.com/", b"youtu.be/"];
+                    let is_video = VIDEOS.iter().any(|host| memchr::memmem::find(uri, host).is_some());
+                    is_video.then_some(Features::VIDEO)
+                },
+                _ => return None,
+            }
+        }
+        [
+            K::GenerationConfig | K::GenerationConfigSnake,
+            K::ResponseModalities | K::ResponseModalitiesSnake,
+            ..,
+        ] => |modality| modality.eq_ignore_ascii_case(b"audio").then_some(Features::AUDIO),
+        _ => return None,
+    })
+}
+
+/// What a file is, its type says; without one it may be a picture.
+fn unsaid(path: &[K]) -> Features {
+    match path {
+        [.., K::Parts, K::Item, data] | [.., K::Parts, data] if is_data(*data) => {
+            Features::VISION.and(Features::FILES)
+        }
+        _ => Features::default(),
+    }
+}
+
+const fn is_data(key: K) -> bool {
+    matches!(key, K::InlineData | K::InlineDataSnake | K::FileData | K::FileDataSnake)
 }
 
 // --- counting ---

@@ -21,8 +21,10 @@ mod openai_text;
 mod parts;
 mod prefix;
 mod prompt;
+mod reasoning;
 mod schema;
 mod target;
+mod using;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
@@ -35,10 +37,11 @@ pub use target::Target;
 pub use weights::stem as model_stem;
 
 pub(crate) use events::Events;
-pub(crate) use facts::{Field, Shape, takes_stream_options};
+pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
 pub(crate) use finder::read_json;
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::Prompt;
+pub(crate) use reasoning::Reasoning;
 pub(crate) use target::percent_decoded;
 
 use crate::json::{Event, Key, Pointer};

@@ -61,7 +61,9 @@ fn field(path: &[K]) -> Option<Field> {
 fn uses(path: &[K]) -> Features {
     match path {
         [K::Tools] => Features::TOOLS,
-        [K::Format] => Features::JSON_SCHEMA,
+        // The text `json` asks for JSON of any kind.
+        [K::Format, _] => Features::JSON_SCHEMA,
+        [K::Logprobs] => Features::LOGPROBS,
         [K::Think] => Features::REASONING,
         _ => Features::default(),
     }

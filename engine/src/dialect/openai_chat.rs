@@ -4,8 +4,8 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Shape, Target, azure, no_header, openai,
-    read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Says, Shape, Target, azure, no_header,
+    openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -38,7 +38,27 @@ pub(super) static WRITER: Dialect = Dialect {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape { field, uses, adds, stream_options: true, bound, ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    unsaid,
+    adds,
+    tunes: &[
+        K::Temperature,
+        K::TopP,
+        K::PresencePenalty,
+        K::FrequencyPenalty,
+        K::LogitBias,
+        K::Logprobs,
+        K::TopLogprobs,
+        K::Stop,
+    ],
+    renames_bound: true,
+    stream_options: true,
+    bound,
+    ..Shape::PLAIN
+};
 
 /// OpenAI's newer models refuse `max_tokens`, and many others do not know `max_completion_tokens`:
 /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_completion_tokens>.
@@ -72,9 +92,45 @@ fn uses(path: &[K]) -> Features {
         [K::Tools | K::Functions] => Features::TOOLS,
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio] => Features::AUDIO,
         [K::Messages, K::Item, K::Content, K::Item, K::File | K::DocumentUrl] => Features::FILES,
-        [K::ResponseFormat, K::JsonSchema] => Features::JSON_SCHEMA,
+        // <https://platform.openai.com/docs/guides/audio>: both are needed for an answer that is heard.
+        [K::Audio] => Features::AUDIO,
+        // Some servers take the schema beside the type: <https://docs.fireworks.ai/structured-responses>.
+        [K::ResponseFormat, K::JsonSchema | K::Schema] => Features::JSON_SCHEMA,
         [K::Reasoning | K::ReasoningEffort] => Features::REASONING,
         [K::Logprobs] => Features::LOGPROBS,
+        [K::WebSearchOptions] => Features::SERVER_TOOLS,
+        _ => Features::default(),
+    }
+}
+
+fn says(path: &[K]) -> Option<Says> {
+    Some(match path {
+        [K::Tools, K::Item, K::Type] => |kind| match kind {
+            b"function" | b"custom" => None,
+            // What others run themselves: <https://console.groq.com/docs/browser-search>,
+            // <https://docs.z.ai/guides/tools/web-search>.
+            _ => Some(Features::SERVER_TOOLS),
+        },
+        // <https://openrouter.ai/docs/features/web-search>: other plugins read files or repair answers.
+        [K::Plugins, K::Item, K::Id] => |id| (id == b"web").then_some(Features::SERVER_TOOLS),
+        // <https://docs.x.ai/docs/guides/live-search>.
+        [K::SearchParameters, K::Mode] => {
+            |mode| Some(if mode == b"off" { Features::default() } else { Features::SERVER_TOOLS })
+        }
+        [K::Modalities, K::Item] => |modality| (modality == b"audio").then_some(Features::AUDIO),
+        // <https://openrouter.ai/docs/features/multimodal/videos>.
+        [K::Messages, K::Item, K::Content, K::Item, K::Type] => {
+            |kind| matches!(kind, b"video_url" | b"input_video" | b"video").then_some(Features::VIDEO)
+        }
+        // DeepSeek's and Z.AI's: <https://api-docs.deepseek.com/guides/thinking_mode>.
+        [K::Thinking, K::Type] => super::features::thinking,
+        _ => return None,
+    })
+}
+
+fn unsaid(path: &[K]) -> Features {
+    match path {
+        [K::SearchParameters] => Features::SERVER_TOOLS,
         _ => Features::default(),
     }
 }

@@ -6,8 +6,8 @@
 use super::lenient::{is_true, number_in};
 use super::prompt::{Adds, Counting, PromptCount, count, no_turns};
 use super::{
-    Dialect, Events, Facts, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure, no_header,
-    openai, read_json,
+    Dialect, Events, Facts, Features, Field, Found, ModelAt, NO_HEADERS, Opaque, Route, Shape, azure,
+    no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -45,6 +45,7 @@ pub(super) static IMAGES: Dialect = Dialect {
 pub(super) static SPEECH: Dialect = Dialect {
     name: "openai-speech",
     recognises: |target| target.posts_to("/audio/speech").then(|| azure::found(target)),
+    read: read_audio,
     ..BASE
 };
 
@@ -55,6 +56,7 @@ pub(super) static TRANSCRIPTION: Dialect = Dialect {
         // Servers with one model ask for no name.
         ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
+    read: read_audio,
     ..BASE
 };
 
@@ -75,6 +77,11 @@ const SHAPE: Shape = Shape {
 
 fn read(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
     if body.starts_with(b"--") { read_form(body, route) } else { read_json(body, route, SHAPE) }
+}
+
+/// Whatever it says, it speaks or listens.
+fn read_audio(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
+    read(body, route).map(|facts| Facts { features: facts.features.and(Features::AUDIO), ..facts })
 }
 
 /// Longest model name in a form.
@@ -106,6 +113,7 @@ fn read_form(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
             // One, or a list of them (`image[]`).
             Some((name, _)) if name == b"image" || name.starts_with(b"image[") => {
                 facts.images = facts.images.saturating_add(1);
+                facts.features = facts.features.and(Features::VISION);
             }
             Some((b"stream", value)) => facts.stream |= is_true(value),
             Some((b"n", value)) => facts.choices = facts.choices.max(number_in(value).unwrap_or(1)),

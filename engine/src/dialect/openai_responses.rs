@@ -5,7 +5,7 @@
 
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, azure, no_header, openai, read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, azure, no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
@@ -27,7 +27,15 @@ pub(super) static DIALECT: Dialect = Dialect {
     refusal: openai::refusal,
 };
 
-const SHAPE: Shape = Shape { field, uses, adds, bound: |_, _| &[K::MaxOutputTokensSnake], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    adds,
+    tunes: &[K::Temperature, K::TopP, K::TopLogprobs],
+    bound: |_, _| &[K::MaxOutputTokensSnake],
+    ..Shape::PLAIN
+};
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -48,11 +56,32 @@ fn uses(path: &[K]) -> Features {
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId | K::FileUrl] => {
             Features::FILES
         }
+        [K::Input, K::Item, K::Content, K::Item, K::InputAudio] => Features::AUDIO,
         [K::Text, K::Format, K::Schema] => Features::JSON_SCHEMA,
         [K::Reasoning] => Features::REASONING,
         [K::TopLogprobs] => Features::LOGPROBS,
         _ => Features::default(),
     }
+}
+
+fn says(path: &[K]) -> Option<Says> {
+    Some(match path {
+        [K::Tools, K::Item, K::Type] => |kind| match kind {
+            // Those that the caller runs, the screen of a computer among them:
+            // <https://platform.openai.com/docs/guides/tools>, <https://platform.openai.com/docs/guides/tools-computer-use>.
+            b"function" | b"custom" | b"namespace" | b"local_shell" | b"shell" | b"apply_patch" => None,
+            b"computer" | b"computer_use_preview" => None,
+            _ => Some(Features::SERVER_TOOLS),
+        },
+        // A shell runs where its environment is: <https://platform.openai.com/docs/guides/tools-shell>.
+        [K::Tools, K::Item, K::Environment, K::Type] => {
+            |kind| (kind != b"local").then_some(Features::SERVER_TOOLS)
+        }
+        [K::Include, K::Item] => {
+            |what| (what == b"message.output_text.logprobs").then_some(Features::LOGPROBS)
+        }
+        _ => return None,
+    })
 }
 
 const COUNTING: Counting = Counting { adds, turn, image: openai::image, style: "responses" };

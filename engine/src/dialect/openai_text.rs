@@ -5,7 +5,9 @@
 //! <https://docs.cohere.com/reference/rerank>.
 
 use super::prompt::{Adds, Counting, count, no_turns};
-use super::{Dialect, Events, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json};
+use super::{
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, Target, azure, no_header, openai, read_json,
+};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
 
@@ -55,6 +57,7 @@ fn is_free(target: &Target) -> bool {
 const COMPLETIONS_SHAPE: Shape = Shape {
     field: completions_field,
     stream_options: true,
+    uses: |path| if matches!(path, [K::Logprobs]) { Features::LOGPROBS } else { Features::default() },
     prompts: &[K::Prompt],
     bound: |_, _| &[K::MaxTokens],
     ..Shape::PLAIN

@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 mod evasions;
+mod features;
 mod images;
 mod prompts;
 

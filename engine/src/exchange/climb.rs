@@ -57,6 +57,8 @@ pub(super) struct Serving<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Clamp {
     pub(super) bound: Option<u64>,
+    /// What need not be stated, as the model that serves has no more.
+    pub(super) unstated: Option<u64>,
     pub(super) effort: Option<Effort>,
 }
 
@@ -68,7 +70,8 @@ impl Clamp {
     /// The shorter of both: every step that is passed applies.
     fn and(self, other: Self) -> Self {
         let bound = self.bound.into_iter().chain(other.bound).min();
-        Self { bound, effort: self.effort.into_iter().chain(other.effort).min() }
+        let unstated = self.unstated.into_iter().chain(other.unstated).min();
+        Self { bound, unstated, effort: self.effort.into_iter().chain(other.effort).min() }
     }
 }
 
@@ -78,6 +81,8 @@ pub(super) struct Serve {
     pub(super) model: String,
     /// The most output that it has, where the request states more.
     pub(super) bound: Option<u64>,
+    /// The effort that it takes, where the request states one that it does not.
+    pub(super) effort: Option<Effort>,
 }
 
 /// How long a call waits before it goes on.
@@ -266,6 +271,8 @@ impl Exchange {
         };
         let effort = effort.map(|effort| facts.known_effort(effort));
         let effort = effort.filter(|effort| facts.lower_effort(*effort, &mut Edits::default()));
+        let serves = serve.unwrap_or_else(|| self.served_model());
+        let effort = effort.map(|effort| self.taken_effort(serves, effort)).transpose()?;
         // A bound must leave room for the thinking that the request asks for, or Anthropic refuses it:
         // <https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size>.
         let thinking = facts.thinking_budget.unwrap_or(0);
@@ -282,7 +289,13 @@ impl Exchange {
         if let Some((bound, least)) = bound.filter(|(bound, least)| bound < least) {
             return Err(format!("{bound} tokens of output remain, and {least} are the least"));
         }
-        let clamp = Clamp { bound: bound.map(|(bound, _)| bound), effort };
+        // A hold of more than the model has is made to fit by a bound all the same.
+        let (bound, unstated) = match bound.map(|(bound, _)| (bound, self.ends_anyhow(bound, serves))) {
+            Some((bound, Some(most))) if bound < self.expected_output() => (Some(most), None),
+            Some((bound, Some(_))) => (None, Some(bound)),
+            other => (other.map(|(bound, _)| bound), None),
+        };
+        let clamp = Clamp { bound, unstated, effort };
         if clamp.is_some() && !self.body_editable {
             return Err("this proxy cannot change request bodies".to_owned());
         }
@@ -307,7 +320,9 @@ impl Exchange {
         self.can_change_model()?;
         let list = policy.downgrades.get(list).ok_or("no such list")?;
         let serves = serving.now.unwrap_or_else(|| self.served_model());
-        match list.cheaper(serves) {
+        match list.cheaper(serves, |model| self.entry_of(model)) {
+            // A list that means it by another name does not mean to make it dearer.
+            Cheaper::Use(rule) if !rule.names(serves) && self.is_dearer(&rule.to, serves) => Ok(None),
             Cheaper::Use(rule) => self.serve(rule).map(Some),
             Cheaper::Already => Ok(None),
             Cheaper::Unlisted => Err(format!("`{}` names nothing cheaper than `{serves}`", list.name)),
@@ -328,6 +343,8 @@ impl Exchange {
         if facts.has_rare_effort() && !rule.can.contains(Features::EFFORT) {
             return Err(format!("`{}` may not know an effort above `high`", rule.to));
         }
+        let effort = self.other_effort(&rule.to)?;
+        self.takes_the_rest(&rule.to)?;
         let most = Some(known.max_output).filter(|most| *most > 0);
         let bound = most.filter(|most| facts.output_bound.is_some_and(|asked| asked > *most));
         if bound.is_some_and(|bound| facts.thinking_budget.is_some_and(|thinking| thinking >= bound)) {
@@ -347,12 +364,13 @@ impl Exchange {
         {
             return Err(format!("`{}` has {bound} tokens of output at most", rule.to));
         }
-        Ok(Serve { model: rule.to.clone(), bound })
+        Ok(Serve { model: rule.to.clone(), bound, effort })
     }
 
     /// Whether a prompt of so many tokens may be more than the model of a downgrade has room for.
     pub(super) fn may_be_too_long(&self, policy: &Policy, list: usize, prompt: u64) -> bool {
-        let list = policy.downgrades.get(list).map(|list| list.cheaper(self.served_model()));
+        let list = policy.downgrades.get(list);
+        let list = list.map(|list| list.cheaper(self.served_model(), |model| self.entry_of(model)));
         let Some(Cheaper::Use(rule)) = list else { return false };
         let output = self.facts.as_ref().and_then(|facts| facts.output_bound).unwrap_or(0);
         let context = self.quote_for(&rule.to, &Served::default()).capability.context;

@@ -299,11 +299,12 @@ impl Exchange {
             self.outcome.overage_terms.extend(overage_terms(&budget.name, budget.meter, &climb.overages));
         }
         self.note_clamp(budget, climb, state);
-        if let Some(Serve { model, bound }) = &climb.serve {
+        if let Some(Serve { model, bound, effort }) = &climb.serve {
             let lowest = |bound: &u64| self.outcome.output_bound.is_none_or(|other| *bound < other);
             if let Some(bound) = bound.filter(lowest) {
                 self.outcome.output_bound = Some(bound);
             }
+            self.outcome.effort = self.outcome.effort.into_iter().chain(*effort).min();
             let asked = self.asked_model();
             let told = format!("{model} answers instead of {asked} until {}.", until(state));
             self.outcome.downgraded = Some((budget.name.clone(), told));
@@ -319,6 +320,7 @@ impl Exchange {
             self.outcome.clamped = Some((budget.name.clone(), told));
             self.outcome.output_bound = Some(bound);
         }
+        self.leave_unstated(climb.clamp.unstated);
         let lowest = |effort: &Effort| self.outcome.effort.is_none_or(|other| *effort < other);
         if let Some(effort) = climb.clamp.effort.filter(lowest) {
             let told = format!("Reasoning effort is {} until {}.", effort.name(), until(state));

@@ -117,10 +117,11 @@ impl Exchange {
     }
 
     /// A route's model serves.
-    pub(super) fn put_in_place(&mut self, rule: &str, Serve { model, bound }: Serve) {
+    pub(super) fn put_in_place(&mut self, rule: &str, Serve { model, bound, effort }: Serve) {
         let told = format!("{model} answers instead of {}.", self.asked_model());
         self.routing.told.get_or_insert((rule.to_owned(), told));
         self.routing.model = Some(model);
+        self.outcome.effort = self.outcome.effort.into_iter().chain(effort).min();
         if let Some(bound) = bound {
             self.outcome.clamp(rule, bound);
             self.output_limit = self.outcome.output_bound;

@@ -33,6 +33,7 @@ mod rules;
 mod settle;
 mod shadowed;
 mod tail;
+mod taking;
 mod telling;
 
 pub use decision::Decision;
@@ -119,6 +120,8 @@ pub struct Exchange {
     unseen: Option<Option<usize>>,
     /// A rule puts this bound to the answer.
     output_limit: Option<u64>,
+    /// A bound that rules want and that need not be stated: the model that was to serve has no more.
+    unstated_bound: Option<u64>,
     /// What routes chose.
     routing: routing::Routing,
     /// What the store is asked for them.
@@ -197,6 +200,7 @@ impl Exchange {
             unread: None,
             unseen: None,
             output_limit: None,
+            unstated_bound: None,
             routing: routing::Routing::default(),
             looks: Vec::new(),
             standings: Standings::default(),
@@ -413,10 +417,10 @@ impl Exchange {
 
     fn forward(&mut self) -> Next {
         self.state = State::Forwarded;
+        self.state_bound_of_another();
         let mut edits = Edits::default();
         if let Some(facts) = self.facts.as_ref().filter(|_| self.serves_another()) {
-            // Who chose it has made sure that there is a place for it.
-            let _ = facts.set_model(self.served_model(), &mut edits);
+            self.name_model(facts, &mut edits);
         }
         if let (Some(facts), Some(tier)) = (&self.facts, self.routing.service_tier) {
             // `can_change_tier` has made sure that there is a place for it.
@@ -427,7 +431,7 @@ impl Exchange {
             // `shorter` has made sure that there is a place for it.
             let _ = facts.set_output_bound(bound, &mut edits);
         }
-        if let (Some(facts), Some(effort)) = (&self.facts, self.outcome.effort) {
+        if let (Some(facts), Some(effort)) = (&self.facts, self.stated_effort()) {
             let _ = facts.lower_effort(effort, &mut edits);
         }
         if let Some(facts) = self.facts.as_ref().filter(|_| self.may_ask_for_usage())

@@ -176,7 +176,7 @@ impl Exchange {
     pub(super) fn comes_to(&self, climb: &Climb<'_>, budget: usize) -> (Usage, NanoUsd) {
         let bound = self.outcome.output_bound.map(|bound| (bound, budget));
         let serve = self.outcome.served_model.clone();
-        let serve = serve.map(|model| (Serve { model, bound: None }, budget));
+        let serve = serve.map(|model| (Serve { model, bound: None, effort: None }, budget));
         let mut reduced = Reduced { bound, serve };
         reduced.add(climb, budget);
         self.used_with(&reduced)

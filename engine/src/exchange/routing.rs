@@ -218,6 +218,9 @@ impl Exchange {
 
     fn apply_bound(&mut self, rule: &str, set: &Setting) -> Result<bool, String> {
         let bound = set.max_output_tokens.map_or(Ok(None), |tokens| self.bound_answer(tokens))?;
+        if let Some(tokens) = set.max_output_tokens.filter(|_| bound.is_none()) {
+            self.hold_unstated(tokens);
+        }
         let lower = bound.filter(|bound| self.outcome.output_bound.is_none_or(|other| *bound < other));
         if let Some(bound) = lower {
             self.outcome.clamp(rule, bound);
@@ -296,10 +299,13 @@ impl Exchange {
     fn wanted_model<'a>(&self, policy: &'a Policy, model: &'a NewModel) -> Option<&'a str> {
         match model {
             NewModel::Named(rule) => Some(&rule.to),
-            NewModel::Listed(list) => match policy.downgrades.get(*list)?.cheaper(self.asked_model()) {
-                Cheaper::Use(rule) => Some(&rule.to),
-                Cheaper::Already | Cheaper::Unlisted => None,
-            },
+            NewModel::Listed(list) => {
+                let list = policy.downgrades.get(*list)?;
+                match list.cheaper(self.asked_model(), |model| self.entry_of(model)) {
+                    Cheaper::Use(rule) => Some(&rule.to),
+                    Cheaper::Already | Cheaper::Unlisted => None,
+                }
+            }
         }
     }
 
@@ -311,7 +317,7 @@ impl Exchange {
             NewModel::Named(rule) => rule,
             NewModel::Listed(list) => {
                 let list = policy.downgrades.get(*list).ok_or("no such list")?;
-                match list.cheaper(asked) {
+                match list.cheaper(asked, |model| self.entry_of(model)) {
                     Cheaper::Use(rule) => rule,
                     Cheaper::Already => return Ok(None),
                     Cheaper::Unlisted => return Err(format!("`{}` names nothing for `{asked}`", list.name)),

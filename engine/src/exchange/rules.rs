@@ -144,7 +144,7 @@ impl Exchange {
             }
             Over::Clamp => {
                 match self.bound_answer(limit.limit) {
-                    Ok(None) => {}
+                    Ok(None) => self.hold_unstated(limit.limit),
                     Ok(Some(bound)) => {
                         self.outcome.clamp(&limit.name, bound);
                         self.output_limit = self.outcome.output_bound;
@@ -186,7 +186,8 @@ impl Exchange {
     pub(super) fn bound_answer(&self, limit: u64) -> Result<Option<u64>, String> {
         let Some(facts) = &self.facts else { return Ok(None) };
         let bound = limit.saturating_add(facts.thinking_budget.unwrap_or(0));
-        if facts.output_bound.is_some_and(|asked| asked <= bound) {
+        let ends = self.ends_anyhow(bound, self.routed_model()).is_some();
+        if ends || facts.output_bound.is_some_and(|asked| asked <= bound) {
             return Ok(None);
         }
         if !self.body_editable {

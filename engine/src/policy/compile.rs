@@ -260,7 +260,8 @@ impl Compiler<'_> {
             for (i, rule) in rules.into_iter().enumerate() {
                 let path = format!("downgrades.{name}[{i}]");
                 compiled.push(Downgrade {
-                    from: WildMatch::new(&rule.from),
+                    from: WildMatch::new_case_insensitive(&rule.from),
+                    is_one: !rule.from.contains(['*', '?']),
                     to: rule.to,
                     can: self.features(&format!("{path}.can"), &rule.can),
                     cannot: self.features(&format!("{path}.cannot"), &rule.cannot),

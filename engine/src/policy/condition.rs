@@ -159,8 +159,8 @@ impl Subject<'_> {
     }
 }
 
-/// Whether one of the names that a model goes by is like this: as asked, without what stands before it, or as the price
-/// book has it.
+/// Whether one of the names that a model goes by is like this: as asked, without what stands before it (a path, or the
+/// region and the vendor in Bedrock's names), or as the price book has it.
 #[must_use]
 pub fn is_of_model(pattern: &WildMatch, asked: &str, priced_as: &str) -> bool {
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
@@ -168,7 +168,39 @@ pub fn is_of_model(pattern: &WildMatch, asked: &str, priced_as: &str) -> bool {
     let asked = asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let asked = known(asked.trim_end_matches('.'));
     let priced = priced_as.split_once('/').map_or(priced_as, |(_, name)| name);
-    [asked, &last(asked), priced_as, priced].iter().any(|name| pattern.matches(name))
+    let last = last(asked);
+    [asked, &last, without_vendor(&last), priced_as, priced].iter().any(|name| pattern.matches(name))
+}
+
+/// `us.anthropic.claude-sonnet-4-5-20250929-v1:0` without `us.anthropic.`:
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html>.
+fn without_vendor(name: &str) -> &str {
+    const VENDORS: [&str; 18] = [
+        "ai21",
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "luma",
+        "meta",
+        "minimax",
+        "mistral",
+        "moonshot",
+        "moonshotai",
+        "nvidia",
+        "openai",
+        "qwen",
+        "stability",
+        "writer",
+        "zai",
+    ];
+    let is_vendor = |name: &str| VENDORS.iter().any(|vendor| vendor.eq_ignore_ascii_case(name));
+    let Some((first, rest)) = name.split_once('.') else { return name };
+    if is_vendor(first) {
+        return rest;
+    }
+    rest.split_once('.').filter(|(second, _)| is_vendor(second)).map_or(name, |(_, model)| model)
 }
 
 /// The names that no dimension may have: each is a condition of its own.

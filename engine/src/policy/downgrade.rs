@@ -1,5 +1,6 @@
 //! Named lists of cheaper models, as budgets and routes use them.
 
+use super::is_of_model;
 use crate::dialect::Features;
 use wildmatch::WildMatch;
 
@@ -15,6 +16,8 @@ pub struct DowngradeList {
 #[derive(Debug, Clone, Default)]
 pub struct Downgrade {
     pub(super) from: WildMatch,
+    /// Whether that is one name, and no pattern.
+    pub(super) is_one: bool,
     /// What serves.
     pub to: String,
     /// What it can do, whatever the table says.
@@ -28,6 +31,12 @@ impl Downgrade {
     #[must_use]
     pub fn to(model: String) -> Self {
         Self { to: model, ..Self::default() }
+    }
+
+    /// Whether it means a model by the name as asked, and not by another that it goes by.
+    #[must_use]
+    pub fn names(&self, asked: &str) -> bool {
+        self.from.matches(asked)
     }
 }
 
@@ -48,13 +57,20 @@ impl DowngradeList {
         self.rules.iter().map(|rule| rule.to.as_str())
     }
 
-    /// What the list says of `model`.
+    /// What the list says of `model`: by the first line that means the name as asked, or else by the first that means
+    /// another name it goes by, as a `match` on the model does. `entry`: what the price book has a name for, empty if
+    /// nothing; no model is served by what is the same there, unless a line names it without a pattern.
     #[must_use]
-    pub fn cheaper(&self, model: &str) -> Cheaper<'_> {
-        match self.rules.iter().find(|rule| rule.from.matches(model)) {
-            Some(rule) if rule.to != model => Cheaper::Use(rule),
-            Some(_) => Cheaper::Already,
-            None if self.rules.iter().any(|rule| rule.to == model) => Cheaper::Already,
+    pub fn cheaper(&self, model: &str, entry: impl Fn(&str) -> String) -> Cheaper<'_> {
+        let priced_as = entry(model);
+        let is_itself =
+            |rule: &Downgrade| rule.to == model || (!priced_as.is_empty() && entry(&rule.to) == priced_as);
+        let by_another_name = || self.rules.iter().find(|rule| is_of_model(&rule.from, model, &priced_as));
+        match self.rules.iter().find(|rule| rule.names(model)).or_else(by_another_name) {
+            Some(rule) if rule.is_one && rule.names(model) && rule.to != model => Cheaper::Use(rule),
+            Some(rule) if is_itself(rule) => Cheaper::Already,
+            Some(rule) => Cheaper::Use(rule),
+            None if self.rules.iter().any(is_itself) => Cheaper::Already,
             None => Cheaper::Unlisted,
         }
     }

@@ -1,10 +1,31 @@
 //! The prices of a policy: its own ones, names that stand for models, and the rule for the unknown.
 
+use super::Policy;
 use super::errors::PolicyErrors;
 use super::named::Named;
-use crate::price::{Override, Price, Prices, Unit, UnknownPrice, is_provider, providers};
+use crate::price::{
+    Override, Price, PriceQuery, Prices, ServiceTier, Unit, UnknownPrice, is_provider, providers,
+};
+use crate::units::EpochMs;
 use deserr::Deserr;
 use wildmatch::WildMatch;
+
+impl Policy {
+    /// What the price book, or the policy itself, has a model for, before anything else of a call is known:
+    /// `openai/gpt-4o`; empty if nothing.
+    #[must_use]
+    pub fn entry_of(&self, model: &str) -> String {
+        let query = PriceQuery {
+            provider: self.provider.as_deref(),
+            requested: model,
+            answered: "",
+            tier: ServiceTier::Standard,
+            place: "",
+            at: EpochMs(0),
+        };
+        self.prices.quote(&query).entry
+    }
+}
 
 /// The `prices` object as written.
 #[derive(Debug, Default, Deserr)]

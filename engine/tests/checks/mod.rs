@@ -159,6 +159,7 @@ fn without_places(facts: &Facts) -> Facts {
     Facts {
         model_at: ModelAt::Nowhere,
         output_bound_spans: Vec::new(),
+        max_tokens_at: None,
         output_bound_room: None,
         service_tier_at: None,
         stream_usage: Default::default(),

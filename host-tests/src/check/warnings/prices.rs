@@ -39,7 +39,8 @@ impl Warnings<'_> {
             for (i, rule) in rules.iter().enumerate() {
                 let path = format!("downgrades.{name}[{i}]");
                 let before = rules.iter().take(i).map(|rule| text(rule, "from"));
-                let covers = |before: &&str| WildMatch::new(before).matches(text(rule, "from"));
+                let covers =
+                    |before: &&str| WildMatch::new_case_insensitive(before).matches(text(rule, "from"));
                 if let Some(before) = before.into_iter().find(covers) {
                     let message = format!("never used: `{before}` before it matches all that this does");
                     self.add(

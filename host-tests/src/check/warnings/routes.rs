@@ -104,7 +104,11 @@ impl Warnings<'_> {
         let rules = self.sound.document.get("downgrades").and_then(|lists| lists.get(list)?.as_array());
         let asked = calls.get("model").and_then(Value::as_str).unwrap_or("*");
         let from = |rule: &Value| rule.get("from").and_then(Value::as_str).map(str::to_owned);
-        rules.into_iter().flatten().filter_map(from).any(|from| WildMatch::new(&from).matches(asked))
+        rules
+            .into_iter()
+            .flatten()
+            .filter_map(from)
+            .any(|from| WildMatch::new_case_insensitive(&from).matches(asked))
     }
 
     /// What a route chooses for the models that it is for: nothing, or what is worth nothing.
@@ -123,8 +127,9 @@ impl Warnings<'_> {
         let list = choice.set.get("downgrade").and_then(Value::as_str);
         let list = list.and_then(|name| self.sound.policy.downgrades.iter().find(|list| list.name == name));
         let meant = crate::check::models::meant(&self.sound.policy, asked);
+        let entry = |name: &str| self.sound.policy.entry_of(name);
         let has_some =
-            |model: &String| list.is_some_and(|list| matches!(list.cheaper(model), Cheaper::Use(_)));
+            |model: &String| list.is_some_and(|list| matches!(list.cheaper(model, entry), Cheaper::Use(_)));
         if let Some(list) = list.filter(|_| !meant.is_empty() && !meant.iter().any(has_some)) {
             let message = format!("chooses nothing: `{}` has nothing in the place of `{asked}`", list.name);
             self.add("dead-rule", format!("{}.downgrade", choice.path), message, None);
