@@ -128,12 +128,56 @@ fn programs_get_one_object() {
             "batch": {"input": "0.5", "cache_read": "0.05", "cache_write": "0.625", "cache_write_1h": "1",
                       "output": "2.5", "web_searches": "10"},
         },
-        "tier": "standard",
+        "tier": "standard", "price_tier": "standard",
         "cost_usd": "0.00155", "saturated": false,
         "prices": {"as_of": "2026-11-22", "package": "genai-prices", "version": "0.2.3",
                    "source": "https://pypi.org/project/genai-prices/0.2.3/"},
     });
     assert_eq!(found, expected);
+}
+
+/// The filter takes the standard price where the book has none of the tier, and the record says so.
+#[test]
+fn a_tier_without_a_price_is_said_to_have_none() {
+    says(
+        &["claude-haiku-4-5", "--input", "1000000", "--tier", "fast"],
+        "",
+        0,
+        "\
+`claude-haiku-4-5` is anthropic/claude-haiku-4-5, by its name as it stands; a context of 200,000 tokens.
+The price book has no fast price for it: the standard one is charged.
+
+ $ a million tokens           standard  batch
+ input                        1         0.5
+ cache_read                   0.1       0.05
+ cache_write                  1.25      0.625
+ cache_write_1h               2         1
+ output                       5         2.5
+ web_searches ($ a thousand)  10        10
+
+1,000,000 input and 0 output cost $1.00, standard
+
+Prices of 2026-11-22: genai-prices 0.2.3, https://pypi.org/project/genai-prices/0.2.3/
+",
+    );
+    let tiers = |args: &[&str], input: &str| {
+        let (_, out, _) = price(&[args, &["--format", "json", "--at", "2026-11-22"]].concat(), input);
+        let said: serde_json::Value = serde_json::from_str(&out).unwrap();
+        [said["tier"].clone(), said["price_tier"].clone()]
+    };
+    assert_eq!(tiers(&["claude-haiku-4-5", "--tier", "fast"], ""), ["fast", "standard"]);
+    assert_eq!(tiers(&["claude-haiku-4-5", "--tier", "batch"], ""), ["batch", "batch"]);
+    let body = r#"{"model":"gpt-4","service_tier":"flex","messages":[{"role":"user","content":"hi"}]}"#;
+    let request = ["--request", "-", "--host", "api.openai.com"];
+    assert_eq!(tiers(&request, body), ["flex", "standard"]);
+    let (_, out, _) = price(&request, body);
+    assert!(
+        out.contains("\nThe price book has no flex price for it: the standard one is charged.\n"),
+        "{out}"
+    );
+    let policy = file("price_policy_tier.json", POLICY);
+    let (_, out, _) = price(&["house-1", "--policy", &policy, "--tier", "flex"], "");
+    assert!(out.contains("The policy's own price is the same in every service tier.\n"), "{out}");
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Metrics {
         let types = [
             ("input", usage.input),
             ("cache_read", usage.cache_read),
-            ("cache_write", usage.cache_write.saturating_add(usage.cache_write_1h)),
+            ("cache_write", usage.cache_write),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
         ];

@@ -129,7 +129,11 @@ impl Compiler<'_> {
 
     fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[&str]) {
         let hint = did_you_mean(name, known);
-        let wrong = format!("unknown {what} `{name}`: {hint}known are `{}`", known.join("`, `"));
+        let wrong = if known.is_empty() {
+            format!("unknown {what} `{name}`: there is none here")
+        } else {
+            format!("unknown {what} `{name}`: {hint}known are `{}`", known.join("`, `"))
+        };
         self.errors.add(path, wrong);
     }
 

@@ -24,6 +24,15 @@ impl PolicyErrors {
     }
 }
 
+/// That a budget is named which there is not, and which there are.
+pub(super) fn no_budget<'n>(name: &str, names: impl Iterator<Item = &'n String>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.join(", ") {
+        none if none.is_empty() => format!("no budget `{name}`; the policy has none in `budgets`"),
+        names => format!("no budget `{name}`; there are {names}"),
+    }
+}
+
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {

@@ -3,6 +3,7 @@
 
 use super::amounts::amount_at;
 use super::compile::Compiler;
+use super::errors::no_budget;
 use super::identity::{Dimension, Match};
 use super::named::Named;
 use super::{Budget, Identity, Policy, amounts, wire};
@@ -111,8 +112,7 @@ impl Compiler<'_> {
             let who = self.who(&path, &wire.matches, identity);
             let until = self.until(&path, wire.until.as_deref());
             let Some(at) = budgets.iter().position(|budget| budget.name == wire.budget) else {
-                let names: Vec<_> = budgets.iter().map(|budget| format!("`{}`", budget.name)).collect();
-                let wrong = format!("no budget `{}`; there are {}", wire.budget, names.join(", "));
+                let wrong = no_budget(&wire.budget, budgets.iter().map(|budget| &budget.name));
                 self.errors.add(format!("{path}.budget"), wrong);
                 continue;
             };

@@ -5,6 +5,7 @@
 use super::amounts::per_mille;
 use super::compile::Compiler;
 use super::condition::{Condition, Wanted};
+use super::errors::no_budget;
 use super::wire::Budget;
 
 /// How far a budget is used before a call.
@@ -53,8 +54,8 @@ impl Compiler<'_> {
             let Some((place, budget)) =
                 self.budgets.iter().enumerate().find(|(_, budget)| budget.name == *name)
             else {
-                let names: Vec<_> = self.budgets.iter().map(|budget| format!("`{}`", budget.name)).collect();
-                self.errors.add(at, format!("no budget `{name}`; there are {}", names.join(", ")));
+                let wrong = no_budget(name, self.budgets.iter().map(|budget| &budget.name));
+                self.errors.add(at, wrong);
                 continue;
             };
             if budget.by_route {

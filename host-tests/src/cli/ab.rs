@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokenstile_engine::policy::Setting;
 use tokenstile_host::records::ab::{Baseline, Builder};
-use tokenstile_host::records::{Record, html, read};
+use tokenstile_host::records::{Record, html, read, so_many};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,9 +69,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(format!("no record is in experiment `{}`; there is {known}", args.experiment).into());
     }
     if builder.without_subject > 0 {
-        let (calls, subject) = (builder.without_subject, &args.subject);
-        let (s, have, are) = if calls == 1 { ("", "has", "is") } else { ("s", "have", "are") };
-        tell!("tokenstile: {calls} record{s} of the experiment {have} no `{subject}` and {are} left out");
+        let (without, subject) = (builder.without_subject, &args.subject);
+        let (have, are) = if without == 1 { ("has", "is") } else { ("have", "are") };
+        let records = so_many(without, "record");
+        tell!("tokenstile: {records} of the experiment {have} no `{subject}` and {are} left out");
     }
     let found = || Baseline::Found(idle.as_deref().unwrap_or_default());
     let baseline = args.baseline.as_deref().map_or_else(found, Baseline::Asked);

@@ -5,7 +5,7 @@ use super::Failure;
 use jiff::tz::{Offset, TimeZone};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokenstile_host::records::bill::{self, Reading};
+use tokenstile_host::records::bill::{self, Mark, Reading};
 use tokenstile_host::records::reconcile::{Builder, Options};
 use tokenstile_host::records::{Record, read};
 
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// What the bill's amounts are
     #[arg(long, value_enum, default_value = "dollars")]
     unit: Unit,
+    /// What stands before the decimals of a bill in CSV; else its amounts show it
+    #[arg(long, value_enum, value_name = "MARK")]
+    decimal: Option<Decimal>,
     /// By whose clock the bill's days begin: a zone such as America/Los_Angeles, or +02:00
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     timezone: String,
@@ -60,6 +63,14 @@ enum Unit {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Decimal {
+    /// As in 1,234.50
+    Point,
+    /// As in 1.234,50
+    Comma,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     /// Tables and sentences
     Human,
@@ -73,7 +84,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if !(0.0..100.0).contains(&args.tolerance) {
         return Err(Failure::Call("a tolerance is a number of percent from 0 to 100".to_owned()));
     }
-    let reading = Reading { columns: Reading::columns(&args.columns)?, cents: args.unit == Unit::Cents };
+    let decimal = args.decimal.map(|decimal| match decimal {
+        Decimal::Point => Mark::Point,
+        Decimal::Comma => Mark::Comma,
+    });
+    let (columns, cents) = (Reading::columns(&args.columns)?, args.unit == Unit::Cents);
+    let reading = Reading { columns, cents, decimal };
     let bytes = super::read(&args.bill)?;
     let text = String::from_utf8(bytes).map_err(|_| "the bill is not UTF-8".to_owned());
     let bill = text.and_then(|text| bill::read(&text, &reading));
@@ -95,18 +111,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if result.is_beyond() { ExitCode::from(1) } else { status })
 }
 
-/// A zone by its name, or an offset as `+02:00`.
+/// A zone by its name, or an offset as `+02:00`: no clock is further from UTC than -12:00 and +14:00.
 fn zone(text: &str) -> Result<TimeZone, String> {
     let offset = || {
         let (sign, rest) =
             text.strip_prefix('-').map(|rest| (-1, rest)).or(text.strip_prefix('+').map(|rest| (1, rest)))?;
         let (hours, minutes) = rest.split_once(':')?;
-        let seconds = hours
-            .parse::<i32>()
-            .ok()?
-            .checked_mul(3_600)?
-            .checked_add(minutes.parse::<i32>().ok()?.checked_mul(60)?)?;
-        Offset::from_seconds(sign * seconds).ok().map(Offset::to_time_zone)
+        let number = |digits: &str| {
+            let is_number = (1..=2).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+            digits.parse::<i32>().ok().filter(|_| is_number)
+        };
+        let minutes = number(minutes).filter(|minutes| *minutes < 60)?;
+        let all = sign * (number(hours)? * 60 + minutes);
+        let is_kept = (-12 * 60..=14 * 60).contains(&all);
+        Offset::from_seconds(all * 60).ok().filter(|_| is_kept).map(Offset::to_time_zone)
     };
     let wrong = || format!("`{text}` is no time zone; name one such as Europe/Berlin, or write +02:00");
     TimeZone::get(text).ok().or_else(offset).ok_or_else(wrong)

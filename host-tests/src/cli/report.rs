@@ -2,12 +2,13 @@
 //! `tokenstile_host::records`.
 
 use super::Failure;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokenstile_host::records::dimension::Dimension;
 use tokenstile_host::records::html;
 use tokenstile_host::records::report::Builder;
-use tokenstile_host::records::{Record, Seen, read};
+use tokenstile_host::records::{Record, Seen, read, so_many};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,12 +60,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let report = builder.finish()?;
     write(args.html.as_deref(), || html::report::page(&report))?;
     let text = match args.format {
-        Format::Human => report.text(args.top, None),
+        Format::Human => report.text(args.top, width()),
         Format::Csv => report.csv()?,
         Format::Json => format!("{:#}\n", report.json(&seen)),
     };
     super::say(&text)?;
     Ok(tell(&seen))
+}
+
+/// How many columns the terminal has, where it is one: of fewer than 80 no table is left.
+fn width() -> Option<u16> {
+    const LEAST: u16 = 80;
+    let (columns, _) = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size)?.ok()?;
+    Some(columns.max(LEAST))
 }
 
 /// Writes a page, if one is asked for.
@@ -79,13 +87,16 @@ pub(crate) fn write(path: Option<&Path>, page: impl FnOnce() -> String) -> Resul
 pub(crate) fn tell(seen: &Seen) -> ExitCode {
     const SHOWN: usize = 5;
     if seen.duplicates > 0 {
-        tell!("tokenstile: {} records came more than once and are counted once", seen.duplicates);
+        let are = if seen.duplicates == 1 { "is" } else { "are" };
+        let records = so_many(seen.duplicates, "record");
+        tell!("tokenstile: {records} came more than once and {are} counted once");
     }
     for bad in seen.bad.iter().take(SHOWN) {
         tell!("tokenstile: {}: {}", bad.place, bad.why);
     }
     if seen.bad.len() > SHOWN {
-        tell!("tokenstile: and {} more lines that cannot be read", seen.bad.len() - SHOWN);
+        let more = (seen.bad.len() - SHOWN) as u64;
+        tell!("tokenstile: and {} that cannot be read", so_many(more, "more line"));
     }
     ExitCode::from(u8::from(!seen.bad.is_empty()))
 }

@@ -3,18 +3,19 @@
 //! Subjects were assigned, and not calls; the calls of one subject are alike. A mean by call is therefore the ratio of
 //! two sums over subjects, R = Σy/Σn, of which the variance is k/(k−1) · Σ(y − R·n)² / (Σn)² over k subjects (the delta
 //! method: Deng, Knoblich and Lu, 2018, <https://arxiv.org/abs/1803.06336>). A difference lies with 95% within
-//! t · √(v₁ + v₂), where t is Student's quantile with k₁ + k₂ − 2 degrees of freedom. Whether subjects came in the shares
-//! of the split is judged by the chi-squared test (Fabijan et al., 2019, <https://doi.org/10.1145/3292500.3330722>); who is
-//! held out is in no arm of the split.
+//! t · √(v₁ + v₂), where t is Student's quantile with Welch's degrees of freedom,
+//! (v₁ + v₂)² / (v₁²/(k₁−1) + v₂²/(k₂−1)): arms of unlike sizes and variances have fewer (Welch, 1947,
+//! <https://doi.org/10.1093/biomet/34.1-2.28>). Whether subjects came in the shares of the split is judged by the
+//! chi-squared test (Fabijan et al., 2019, <https://doi.org/10.1145/3292500.3330722>); who is held out is in no arm of
+//! the split.
 
-use super::Record;
 use super::dimension::Dimension;
 use super::measure::MEASURES;
+use super::{Record, so_many};
 use serde_json::{Value, json};
 use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 use tokenstile_engine::policy::HOLDOUT;
-use tokenstile_engine::units::grouped;
 
 /// Below this, the shares of subjects are not those of the split.
 pub const MISMATCH_P: f64 = 0.001;
@@ -103,6 +104,20 @@ pub struct Arm {
     pub stepped: Stepped,
     /// By call, in the order of [`MEASURES`]: the mean and its variance.
     pub means: Vec<(f64, f64)>,
+}
+
+impl Arm {
+    /// How many subjects it has, in words.
+    #[must_use]
+    pub fn subjects(&self) -> String {
+        so_many(self.subjects as u64, "subject")
+    }
+}
+
+/// A whole number of something that statistics have as a fraction, in words.
+#[must_use]
+pub fn counted(count: f64, what: &str) -> String {
+    format!("{count} {what}{}", if (count - 1.0).abs() < 0.5 { "" } else { "s" })
 }
 
 /// An experiment: the first arm is what the others are compared with.
@@ -246,14 +261,18 @@ fn mismatch(counts: &[(f64, f64)]) -> Option<f64> {
 }
 
 impl Experiment {
-    /// How an arm differs from the first, in a measure by its place in [`MEASURES`].
+    /// How an arm differs from the first, in a measure by its place in [`MEASURES`]; the first itself from none.
     #[must_use]
     pub fn difference(&self, arm: &Arm, measure: usize) -> Option<Difference> {
-        let first = self.arms.first()?;
+        let first = self.arms.first().filter(|first| first.name != arm.name)?;
         let ((a, v), (b, w)) = (*first.means.get(measure)?, *arm.means.get(measure)?);
-        let freedom = (first.subjects + arm.subjects).checked_sub(2)? as f64;
-        let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975);
-        Some(Difference { of: b - a, margin: t * (v + w).sqrt() }).filter(|d| d.margin.is_finite())
+        let variance = v + w;
+        let spare = |subjects: usize| subjects as f64 - 1.0;
+        let freedom =
+            variance.powi(2) / (v.powi(2) / spare(first.subjects) + w.powi(2) / spare(arm.subjects));
+        // Where all subjects of both arms are alike, there is nothing to be uncertain of.
+        let t = if variance > 0.0 { StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975) } else { 0.0 };
+        Some(Difference { of: b - a, margin: t * variance.sqrt() }).filter(|d| d.margin.is_finite())
     }
 
     /// Whether subjects came in other shares than the split says: then nothing else here can be trusted.
@@ -283,7 +302,7 @@ impl Experiment {
         let (who, were) = match self.in_several {
             0 => return None,
             1 => ("1 subject".to_owned(), "was"),
-            several => (format!("{} subjects", grouped(several as u64)), "were"),
+            several => (so_many(several as u64, "subject"), "were"),
         };
         Some(format!(
             "{who} {were} seen in more than one arm: the split was changed meanwhile, or its dimension is not the one of \
@@ -321,13 +340,15 @@ impl Experiment {
     /// As one JSON object.
     #[must_use]
     pub fn json(&self) -> Value {
+        let first = self.arms.first();
         let arm = |arm: &Arm| {
             let measures = MEASURES.iter().enumerate().map(|(i, measure)| {
                 let difference = self.difference(arm, i).map(|d| json!({"of": d.of, "margin": d.margin}));
-                (
-                    measure.name.to_owned(),
-                    json!({"mean": arm.means.get(i).map(|m| m.0), "difference": difference}),
-                )
+                let mut said = json!({"mean": arm.means.get(i).map(|m| m.0)});
+                if first.is_some_and(|first| first.name != arm.name) {
+                    said["difference"] = json!(difference);
+                }
+                (measure.name.to_owned(), said)
             });
             let measures: serde_json::Map<String, Value> = measures.collect();
             json!({"arm": arm.name, "subjects": arm.subjects, "requests": arm.calls, "by_request": measures,
@@ -354,14 +375,12 @@ impl Experiment {
         text += &format!("{}\n", self.baseline());
         for arm in &self.arms {
             let Stepped { downgraded, clamped } = arm.stepped;
-            text += &format!("{}: {} subjects, {} requests", arm.name, arm.subjects, arm.calls);
+            text += &format!("{}: {}, {}", arm.name, arm.subjects(), counted(arm.calls, "request"));
             text += &format!(", of which budgets and limits downgraded {downgraded} and clamped {clamped}\n");
             for (i, measure) in MEASURES.iter().enumerate() {
                 let mean = arm.means.get(i).map_or(0.0, |mean| mean.0);
                 text += &format!("  {} by request: {}", measure.label, measure.unit.mean(mean));
-                if let Some(d) =
-                    self.difference(arm, i).filter(|_| self.arms.first().is_some_and(|f| f.name != arm.name))
-                {
+                if let Some(d) = self.difference(arm, i) {
                     let sure = if d.is_certain() { "a difference" } else { "no certain difference" };
                     let (of, margin) = measure.unit.difference(d.of, d.margin);
                     text += &format!(", {of} {margin}: {sure}");

@@ -59,6 +59,7 @@ pub const COLUMNS: [&str; 38] = [
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     hour: Timestamp,
+    account: String,
     provider: String,
     model: String,
     meter: &'static str,
@@ -90,7 +91,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// With the billing account's id; else the policy's name stands for it.
+    /// With the billing account's id; else the name of each record's policy stands for it.
     #[must_use]
     pub fn new(account: Option<String>) -> Self {
         Self { account, ..Self::default() }
@@ -105,16 +106,13 @@ impl Builder {
         if record.usage.source == "none" && record.cost_nano_usd == 0 {
             return;
         }
-        if self.account.is_none() {
-            self.account = Some(record.policy.clone()).filter(|name| !name.is_empty());
-        }
         let hour = time - SignedDuration::from_millis(time.as_millisecond().rem_euclid(3_600_000));
         let hour = Timestamp::from_second(hour.as_second()).unwrap_or(hour);
         // What belongs to the whole call stands in its first row, so that sums over rows are sums over calls.
         let mut savings = Nano::from(record.savings_nano_usd);
         let mut overage = record.overage_nano_usd();
         for item in items(record) {
-            let sums = self.rows.entry(key(record, hour, &item)).or_default();
+            let sums = self.rows.entry(key(self.account.as_deref(), record, hour, &item)).or_default();
             sums.quantity += item.quantity;
             sums.calls += 1;
             sums.cost += item.cost;
@@ -131,21 +129,22 @@ impl Builder {
     pub fn csv(&self) -> Result<String, String> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(COLUMNS).map_err(|error| error.to_string())?;
-        let account = self.account.as_deref().unwrap_or("tokenstile");
         for (key, sums) in &self.rows {
-            csv.write_record(cells(account, key, sums)).map_err(|error| error.to_string())?;
+            csv.write_record(cells(key, sums)).map_err(|error| error.to_string())?;
         }
         let bytes = csv.into_inner().map_err(|error| error.to_string())?;
         String::from_utf8(bytes).map_err(|error| error.to_string())
     }
 }
 
-fn key(record: &Record, hour: Timestamp, item: &Item) -> Key {
+fn key(account: Option<&str>, record: &Record, hour: Timestamp, item: &Item) -> Key {
+    let named = Some(record.policy.as_str()).filter(|name| !name.is_empty());
     let known = |text: &str| if text.is_empty() { "unknown" } else { text }.to_owned();
     let mut tags = record.identity.clone();
     tags.retain(|_, value| !value.is_empty());
     Key {
         hour,
+        account: account.or(named).unwrap_or("tokenstile").to_owned(),
         provider: known(&record.provider),
         model: known(record.model()),
         meter: item.meter,
@@ -161,7 +160,7 @@ fn key(record: &Record, hour: Timestamp, item: &Item) -> Key {
 }
 
 /// One row, in the order of [`COLUMNS`].
-fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
+fn cells(key: &Key, sums: &Sums) -> [String; 38] {
     let time = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let day = key.hour.to_zoned(TimeZone::UTC).date().first_of_month();
     let midnight = |day: jiff::civil::Date| day.strftime("%Y-%m-%dT00:00:00Z").to_string();
@@ -170,7 +169,7 @@ fn cells(account: &str, key: &Key, sums: &Sums) -> [String; 38] {
     let unit = if key.is_each { "Units" } else { "Tokens" }.to_owned();
     let (cost, quantity) = (exact(sums.cost), format!("{}.0", sums.quantity));
     let (sku, provider) = (cell::text(&format!("{}/{}", key.provider, key.model)), cell::text(&key.provider));
-    let account = cell::text(account);
+    let account = cell::text(&key.account);
     let meter = key.meter.replace('_', " ");
     // Nothing here is on an invoice, and nothing was committed to or paid ahead: three costs are one. Prices of the book are
     // the provider's public ones, so that one differs where a policy has its own.

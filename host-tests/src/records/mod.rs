@@ -18,6 +18,7 @@ mod plots;
 pub mod reconcile;
 pub mod record;
 pub mod report;
+mod sheet;
 mod sku;
 mod table;
 pub mod tally;
@@ -44,7 +45,13 @@ pub struct Seen {
 
 /// So many calls, in words.
 pub(crate) fn calls(count: u64) -> String {
-    format!("{} call{}", tokenstile_engine::units::grouped(count), if count == 1 { "" } else { "s" })
+    so_many(count, "call")
+}
+
+/// So many of what takes an `s` where there is not one.
+#[must_use]
+pub fn so_many(count: u64, what: &str) -> String {
+    format!("{} {what}{}", tokenstile_engine::units::grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// Reads files of cost records (`-` is standard input) and gives each record once.

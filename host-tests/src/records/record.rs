@@ -93,8 +93,6 @@ pub struct Record {
     /// The service tier whose price it is; empty if that is the standard one.
     #[serde(default)]
     pub price_tier: String,
-    /// The service tier that a route put in the place of the request's.
-    pub service_tier: Option<String>,
     /// The day of the price facts.
     #[serde(default)]
     pub prices_as_of: String,
@@ -201,11 +199,10 @@ impl From<&Usage> for tokenstile_engine::usage::Usage {
 }
 
 impl Record {
-    /// The service tier whose price was taken. Older records say only what a route had put in place.
+    /// The service tier whose price was taken. A route may ask for one that the provider then has not served.
     #[must_use]
     pub fn tier(&self) -> ServiceTier {
-        let routed = || self.service_tier.as_deref().unwrap_or_default();
-        ServiceTier::named(if self.price_tier.is_empty() { routed() } else { &self.price_tier })
+        ServiceTier::named(&self.price_tier)
     }
 
     /// What this version's price book says of the model that was paid, at the call's time and in its service tier; `None`

@@ -1,17 +1,20 @@
 //! A report for people: a table, and a few sentences. It owns their looks, and calculates nothing but shares.
 
-use super::calls;
 use super::forecast::DAYS_MIN;
 use super::money::{Nano, dollars, each, percent};
 use super::report::{Report, Row};
+use super::sheet::Sheet;
 use super::tally::Tally;
 use super::templates::Template;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use super::{calls, so_many};
 use std::fmt::Write as _;
 use tokenstile_engine::units::grouped;
 
 const SUMS: [&str; 8] =
     ["requests", "cost", "share", "per request", "savings", "overage", "cached", "refused"];
+
+/// What a narrow terminal is spared, the first one first.
+const SPARED: [&str; 6] = ["overage", "savings", "refused", "cached", "share", "per request"];
 
 pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     let mut text = String::new();
@@ -26,7 +29,7 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
             dollars(report.total.cost)
         );
     }
-    let _ = writeln!(text, "{}\n", table(report, top, width));
+    let _ = writeln!(text, "{}", table(report, top, width));
     text.push_str(&templates(report, top, width));
     for unit in &report.units {
         let _ = writeln!(
@@ -47,34 +50,18 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     text
 }
 
-fn empty(width: Option<u16>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = width {
-        table.set_width(width);
-    }
-    table
-}
-
-fn align_numbers(table: &mut Table, names: usize) {
-    for column in table.column_iter_mut().skip(names) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
 /// The dearest prompt templates, if records name them.
 fn templates(report: &Report, top: usize, width: Option<u16>) -> String {
     if report.templates.is_empty() {
         return String::new();
     }
-    let mut table = empty(width);
-    table.set_header(TEMPLATE);
+    let mut sheet = Sheet::new(TEMPLATE.into_iter(), 1);
     for template in report.templates.iter().take(top) {
-        table.add_row(template_cells(template, report.total.cost));
+        sheet.row(template_cells(template, report.total.cost));
     }
-    align_numbers(&mut table, 1);
     let (shown, all) = (report.templates.len().min(top), report.templates.len());
-    format!("Prompt templates, the dearest {} of {}:\n{table}\n\n", shown, grouped(all as u64))
+    let table = sheet.text(width, &SPARED);
+    format!("Prompt templates, the dearest {} of {}:\n{table}\n", shown, grouped(all as u64))
 }
 
 /// The columns of [`template_cells`].
@@ -95,16 +82,15 @@ pub(super) fn template_cells(template: &Template, all: Nano) -> Vec<String> {
     ]
 }
 
-fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
-    let mut table = empty(width);
+fn table(report: &Report, top: usize, width: Option<u16>) -> String {
     let names = report.by.iter().map(|by| by.name.as_str());
-    table.set_header(names.chain(SUMS));
+    let mut sheet = Sheet::new(names.chain(SUMS), report.by.len());
     let all = report.total.cost;
     let shown = report.rows.len().min(top);
     let (first, others) = report.rows.split_at(shown);
     for Row { key, tally, .. } in first {
         let key = key.iter().map(|value| if value.is_empty() { "–" } else { value }.to_owned());
-        table.add_row(key.chain(sums(tally, all)).collect::<Vec<_>>());
+        sheet.row(key.chain(sums(tally, all)).collect());
     }
     let last = |name: String| {
         let blanks = report.by.iter().skip(1).map(|_| String::new());
@@ -113,12 +99,11 @@ fn table(report: &Report, top: usize, width: Option<u16>) -> Table {
     if !others.is_empty() {
         let mut tally = Tally::default();
         others.iter().for_each(|row| tally.merge(&row.tally));
-        let name = format!("{} others", grouped(others.len() as u64));
-        table.add_row(last(name).chain(sums(&tally, all)).collect::<Vec<_>>());
+        let name = so_many(others.len() as u64, "other");
+        sheet.row(last(name).chain(sums(&tally, all)).collect());
     }
-    table.add_row(last("total".to_owned()).chain(sums(&report.total, all)).collect::<Vec<_>>());
-    align_numbers(&mut table, report.by.len());
-    table
+    sheet.row(last("total".to_owned()).chain(sums(&report.total, all)).collect());
+    sheet.text(width, &SPARED)
 }
 
 fn sums(tally: &Tally, all: Nano) -> [String; 8] {

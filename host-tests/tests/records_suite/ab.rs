@@ -43,6 +43,28 @@ fn arms_are_compared_by_subject() {
     assert!(!text.contains('_'), "{text}");
 }
 
+/// What is compared with has no difference from itself. Arms of unlike sizes and variances have Welch's degrees of
+/// freedom: the means' variances are 3/2 · 2,000,000/9 = 333,333.3 and 6/5 · 40,000/36 = 1,333.3, the degrees 2.016,
+/// and of these Student's quantile is 4.27006. With seven, as if variances were one, the margin was 1,367.9.
+#[test]
+fn the_baseline_has_no_difference_and_the_others_welchs_margin() {
+    let costs = [("a", &[1_000, 2_000, 3_000][..]), ("b", &[2_400, 2_500, 2_600, 2_400, 2_500, 2_600])];
+    let mut records = Vec::new();
+    for (arm, costs) in costs {
+        for (at, cost) in costs.iter().enumerate() {
+            let id = format!("{arm}{at}");
+            let more = json!({"identity": {"user": id}, "arms": {"cheap": arm}, "cost_nano_usd": cost});
+            records.push(record(&id, &more));
+        }
+    }
+    let ab = ["ab", "--experiment", "cheap", "--baseline", "a", "--json", "-"];
+    let said = json_of(&ab, &log(&records), 0);
+    let cost = |arm: usize| said["arms"][arm]["by_request"]["cost_nano_usd"].clone();
+    assert_eq!(cost(0), json!({"mean": 2_000.0}));
+    let margin = cost(1)["difference"]["margin"].as_f64().unwrap();
+    assert!((margin - 2470.2435).abs() < 0.001, "{margin}");
+}
+
 /// Ten of the forty calls of `b` were tried before, each once or more.
 #[test]
 fn calls_that_clients_try_again_are_counted_by_arm() {

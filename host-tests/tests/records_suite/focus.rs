@@ -41,28 +41,45 @@ fn rows_sum_up_to_the_records_kind_by_kind() {
     assert_eq!(column("x_OverageCost").into_iter().map(nano).sum::<i64>(), 9);
 }
 
-/// gpt-5 in the priority tier costs 2.50 dollars a million of input and 20 of output, twice the standard price; what it reads
-/// from its cache costs 0.25.
+/// gpt-5 in the flex tier costs half of the standard price, of 1.25 dollars a million of input, 10 of output and 0.125
+/// of what it reads from its cache. A route may have asked for flex, and the provider answered that it served as any
+/// call.
 #[test]
-fn a_service_tier_has_rates_and_rows_of_its_own() {
+fn a_service_tier_has_rates_and_rows_of_its_own_where_it_was_served() {
     let usage = json!({"input": 1_000, "cache_read": 200, "output": 100, "source": "reported"});
     let call = |more: serde_json::Value| {
-        let mut all = json!({"price": "openai/gpt-5", "model_served": "gpt-5", "usage": usage, "cost_nano_usd": 4_050_000});
+        let mut all =
+            json!({"price": "openai/gpt-5", "model_served": "gpt-5", "usage": usage, "service_tier": "flex"});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };
     let text = log(&[
-        record("a", &call(json!({"price_tier": "priority"}))),
-        record("b", &call(json!({"service_tier": "priority"}))),
-        record("c", &call(json!({"cost_nano_usd": 2_025_000}))),
+        record("a", &call(json!({"price_tier": "flex", "cost_nano_usd": 1_012_500}))),
+        record("b", &call(json!({"cost_nano_usd": 2_025_000}))),
     ]);
     let rows = rows(&says(&["focus", "-"], &text, 0));
     let column = |name: &str| rows.iter().map(|row| row[name].as_str()).collect::<Vec<_>>();
-    let prices =
-        ["cache_read", "cache_read/priority", "input", "input/priority", "output", "output/priority"];
+    let prices = ["cache_read", "cache_read/flex", "input", "input/flex", "output", "output/flex"];
     assert_eq!(column("SkuPriceId"), prices.map(|price| format!("openai/gpt-5/{price}")));
-    let costs = ["0.000025000", "0.000100000", "0.001000000", "0.004000000", "0.001000000", "0.004000000"];
+    let costs = ["0.000025000", "0.000012500", "0.001000000", "0.000500000", "0.001000000", "0.000500000"];
     assert_eq!(column("BilledCost"), costs);
+    assert_eq!(column("x_CallCount"), ["1"; 6]);
+}
+
+/// Two policies are two accounts, unless one is named for all.
+#[test]
+fn each_row_says_whose_policy_it_is() {
+    let of = |id: &str, policy: &str| record(id, &json!({"policy": policy}));
+    let text = log(&[of("a", "acme"), of("b", "zeta"), of("c", "acme"), of("d", "")]);
+    let all = rows(&says(&["focus", "-"], &text, 0));
+    let mut accounts: Vec<_> =
+        all.iter().map(|row| (&*row["BillingAccountId"], &*row["x_CallCount"])).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    assert_eq!(accounts, [("acme", "2"), ("tokenstile", "1"), ("zeta", "1")]);
+    assert!(all.iter().all(|row| row["BillingAccountName"] == row["BillingAccountId"]));
+    let all = rows(&says(&["focus", "--billing-account", "acme-prod", "-"], &text, 0));
+    assert!(all.len() == 2 && all.iter().all(|row| row["BillingAccountId"] == "acme-prod"), "{all:?}");
 }
 
 /// A contract with 20% off the input of gpt-4o and 10% off its output, which says nothing of the cache: what is read from it

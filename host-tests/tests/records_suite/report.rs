@@ -1,7 +1,9 @@
 //! `tokenstile report`.
 
 use crate::lines::{json_of, log, record, repository, says, tokenstile};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::{Value, json};
+use std::io::Read as _;
 
 const WEEK: &str = "examples/replay/week.log.gz";
 
@@ -71,7 +73,7 @@ fn a_record_that_came_twice_is_one_and_what_is_no_record_is_told() {
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("-:5: no cost record"), "{errors}");
-    assert!(errors.contains("1 records came more than once"), "{errors}");
+    assert!(errors.contains("1 record came more than once"), "{errors}");
 }
 
 /// Clients name models and users: what a spreadsheet would carry out stays a text, in both forms of CSV.
@@ -268,6 +270,53 @@ fn what_costs_the_most_is_not_hardly_used() {
     assert!(text.contains("Hardly used, 2.9% of the requests and 0.0% of the cost: titles.\n"), "{text}");
 }
 
+/// What the command writes to a terminal of 80 columns.
+fn in_a_terminal(args: &[&str]) -> String {
+    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tokenstile"));
+    command.args(args);
+    command.cwd(repository(""));
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut output = pair.master.try_clone_reader().unwrap();
+    let mut bytes = Vec::new();
+    // A terminal whose other end is closed ends by an error on Linux.
+    let _ = output.read_to_end(&mut bytes);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A table that is wider than the terminal is folded by it, and nobody can read that.
+#[test]
+fn a_table_fits_the_terminal_and_long_names_are_whole_where_programs_read() {
+    let text = in_a_terminal(&["report", "--by", "feature,model", WEEK]);
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with([' ', '─', '═'])).collect();
+    assert!(rows.len() > 8 && rows.iter().all(|row| row.trim_end().chars().count() <= 80), "{text}");
+    assert!(
+        text.contains(" claude-sonnet-4-5 ") && text.contains("There is none of: overage, savings, refused"),
+        "{text}"
+    );
+    let long = "a-model-of-our-own-with-a-name-that-says-all-of-what-it-was-made-of";
+    let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("long.ndjson");
+    let overage = json!([{"rule": "r", "charge_nano_usd": 9_000_000}]);
+    let used = json!({"model_served": long, "savings_nano_usd": 5_000_000, "overage": overage});
+    let refused = json!({"ending": "refused"});
+    std::fs::write(&file, log(&[record("a", &used), record("b", &refused)])).unwrap();
+    let text = in_a_terminal(&["report", file.to_str().unwrap()]);
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with([' ', '─', '═'])).collect();
+    assert!(rows.len() > 5 && rows.iter().all(|row| row.trim_end().chars().count() <= 80), "{text}");
+    assert!(text.contains(" a-model-") && text.contains("… ") && !text.contains(long), "{text}");
+    for format in ["csv", "json"] {
+        assert!(
+            says(&["report", "--format", format, file.to_str().unwrap()], "", 0).contains(long),
+            "{format}"
+        );
+    }
+    // In a file or a pipe the table is as wide as it is.
+    assert!(says(&["report", file.to_str().unwrap()], "", 0).contains(long));
+}
+
 #[test]
 fn one_call_is_no_calls() {
     let usage = json!({"input": 10, "output": 1, "source": "estimated"});
@@ -279,4 +328,6 @@ fn one_call_is_no_calls() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+    let two = log(&["gpt-4o", "gpt-4o-mini"].map(|model| record(model, &json!({"model_served": model}))));
+    assert!(says(&["report", "--top", "1", "-"], &two, 0).contains("\n 1 other "));
 }

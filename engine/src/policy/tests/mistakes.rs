@@ -837,3 +837,17 @@ fn a_budget_asks_for_routes_that_there_are() {
         "`budgets[1].match.route`: no route `fqa`; there are `faq`, and `none` where no route chooses";
     assert_eq!(errors(&policy), [wrong]);
 }
+
+/// A list of nothing is no help.
+#[test]
+fn where_there_is_no_budget_it_is_said() {
+    let policy = json!({
+        "version": 1, "name": "p", "identity": {"user": ["header:x-user-id"]},
+        "overrides": [{"match": {"user": "u"}, "budget": "nope", "limit": {"tokens": 1}}],
+        "routes": [{"name": "r", "match": {"budget_used": {"nope": {"min": "80%"}}}, "forbid": ["x"]}],
+    });
+    let wrong = "no budget `nope`; the policy has none in `budgets`";
+    let found = errors(&policy);
+    let told: Vec<&String> = found.iter().filter(|error| error.ends_with(wrong)).collect();
+    assert_eq!(told.len(), 2, "{found:?}");
+}

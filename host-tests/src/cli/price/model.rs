@@ -24,11 +24,12 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
         text +=
             &format!("Served at `{place}` it costs the same: the price book has no surcharge for that.\n");
     }
+    text += &untiered(&quote, tier);
     if !refused {
         text += &format!("\n{}", prices(&tiers));
     }
     if let (Some((usage, cost)), false) = (&cost, refused) {
-        text += &format!("\n{} cost {}, {}\n", spelled(usage), money::sum(*cost), tier.name());
+        text += &format!("\n{} cost {}, {}\n", spelled(usage), money::sum(*cost), quote.tier.name());
     }
     text += &format!("\n{}", source());
     let rates = |(tier, price): &(ServiceTier, Price)| (tier.name().to_owned(), all_rates(price));
@@ -43,6 +44,7 @@ pub(super) fn answer(model: &str, asked: &Asked<'_>) -> Answer {
         "context_tokens": Some(quote.capability.context).filter(|context| *context > 0),
         "usd": if refused { Value::Null } else { tiers.iter().map(rates).collect::<Map<_, _>>().into() },
         "tier": tier.name(),
+        "price_tier": quote.tier.name(),
         "cost_usd": cost.filter(|_| !refused).map(|(_, NanoUsd(nano))| dollars(nano)),
         "saturated": cost.is_some_and(|(_, cost)| money::is_cut(cost)),
         "prices": source_json(),
@@ -59,6 +61,17 @@ pub(super) fn quote(model: &str, asked: &Asked<'_>, tier: ServiceTier) -> Quote 
         place: asked.place,
         at: asked.at,
     })
+}
+
+/// That a known model has no price of the service tier, in a sentence: the filter takes the standard one.
+pub(super) fn untiered(quote: &Quote, tier: ServiceTier) -> String {
+    if !quote.known || quote.tier == tier {
+        return String::new();
+    }
+    if quote.is_own() {
+        return "The policy's own price is the same in every service tier.\n".to_owned();
+    }
+    format!("The price book has no {} price for it: the standard one is charged.\n", tier.name())
 }
 
 /// The place that was asked for, if it changes no price.

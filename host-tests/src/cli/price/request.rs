@@ -157,6 +157,7 @@ fn metered(route: &Route, facts: &Facts, body: &[u8], asked: &Asked<'_>) -> Answ
         "model_at": place(facts),
         "stream": facts.stream,
         "tier": tier.name(),
+        "price_tier": quote.tier.name(),
         "prompt_tokens": count.tokens,
         "prompt_count": if exact { "exact" } else { "estimate" },
         "output_bound": facts.output_bound,
@@ -174,6 +175,7 @@ fn metered(route: &Route, facts: &Facts, body: &[u8], asked: &Asked<'_>) -> Answ
     });
     let mut text = head(route, facts, asked, &quote, tier);
     text += &model::unknown(&quote, &near, asked);
+    text += &model::untiered(&quote, tier);
     text += &format!("\n{}", amounts(facts, count.tokens, exact, expected, (!refused).then_some(&costs)));
     text += &format!("\n{}", source());
     Answer { text, json, right: quote.known }

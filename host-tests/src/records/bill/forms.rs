@@ -1,7 +1,8 @@
 //! The forms of bills: which columns say what. Called by the parent. It owns the table, each row with where it comes
 //! from.
 
-use super::{Line, Reading, line, model};
+use super::amount::Written;
+use super::{Item, Line, Reading, line, model};
 
 /// One form.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Form {
     currency: &'static [&'static str],
     /// Lines of which none of these columns contains any of these words are for something else.
     only: Option<(&'static [&'static str], &'static [&'static str])>,
+    /// The column of what is charged, where the model's does not say that it is a search.
+    kind: &'static [&'static str],
     /// What of the model's column is the model.
     cut: fn(&str) -> &str,
 }
@@ -38,7 +41,8 @@ const PLAIN: usize = 5;
 pub const FORMS: [Form; 6] = [
     // OpenAI's costs, by line item: <https://platform.openai.com/docs/api-reference/usage/costs>. The export of the
     // dashboard has the same fields as columns, as OpenAI's own example makes them:
-    // <https://cookbook.openai.com/examples/completions_usage_api>. A line item is `gpt-4o-2024-08-06, input`.
+    // <https://cookbook.openai.com/examples/completions_usage_api>. A line item is `gpt-4o-2024-08-06, input`,
+    // and one of searches `web search tool calls`.
     Form {
         name: "OpenAI costs",
         providers: &["openai"],
@@ -47,6 +51,7 @@ pub const FORMS: [Form; 6] = [
         cost: &["amount_value"],
         currency: &["amount_currency", "currency"],
         only: None,
+        kind: &[],
         cut: |text| before(text, &[", "]),
     },
     // The CSV of the Claude Console's cost page:
@@ -59,10 +64,11 @@ pub const FORMS: [Form; 6] = [
         cost: &["cost_usd"],
         currency: &[],
         only: None,
+        kind: &["cost_type"],
         cut: |text| text,
     },
     // Anthropic's cost report, an API: JSON alone, amounts in cents.
-    // <https://docs.claude.com/en/api/admin-api/usage-cost/get-cost-report>
+    // <https://docs.claude.com/en/api/admin-api/usage-cost/get-cost-report>. Searches have a `cost_type` of their own.
     Form {
         name: "Anthropic cost report",
         providers: &["anthropic"],
@@ -71,6 +77,7 @@ pub const FORMS: [Form; 6] = [
         cost: &[],
         currency: &[],
         only: None,
+        kind: &[],
         cut: |text| text,
     },
     // AWS's cost and usage reports, both versions: <https://docs.aws.amazon.com/cur/latest/userguide/Lineitem-columns.html>.
@@ -84,6 +91,7 @@ pub const FORMS: [Form; 6] = [
         cost: &["line_item_unblended_cost", "lineItem/UnblendedCost"],
         currency: &["line_item_currency_code", "lineItem/CurrencyCode"],
         only: Some((&["line_item_usage_type", "lineItem/UsageType"], &["-token"])),
+        kind: &[],
         cut: |text| {
             let text = text.split_once('-').map_or(text, |(_, rest)| rest);
             before(text, &["-mantle", "-input-token", "-output-token", "-cache-"])
@@ -103,6 +111,7 @@ pub const FORMS: [Form; 6] = [
             &["service.description", "service_description"],
             &["Vertex AI", "Gemini API", "Generative Language API"],
         )),
+        kind: &[],
         cut: |text| text,
     },
     Form {
@@ -113,6 +122,7 @@ pub const FORMS: [Form; 6] = [
         cost: &["cost", "cost_usd"],
         currency: &["currency"],
         only: None,
+        kind: &[],
         cut: |text| text,
     },
 ];
@@ -126,10 +136,13 @@ pub(super) const fn anthropic_api() -> &'static Form {
 }
 
 impl Form {
-    /// The model in what the bill has in its place.
-    pub(super) fn model_in(&self, text: &str) -> String {
-        let model = (self.cut)(text).trim();
-        model::without_kind(model).to_owned()
+    /// What is charged: a search, if one of these texts says so, else the model in what the bill has in its place.
+    pub(super) fn item(&self, kinds: &[&str], named: &str) -> Item {
+        if kinds.iter().any(|kind| model::is_search(kind)) {
+            return Item::WebSearches;
+        }
+        let model = (self.cut)(named).trim();
+        Item::Model(model::without_kind(model).to_owned())
     }
 }
 
@@ -141,6 +154,7 @@ pub(super) struct Columns {
     cost: usize,
     currency: Option<usize>,
     only: Option<usize>,
+    kind: Option<usize>,
 }
 
 fn place(header: &[String], names: &[&str]) -> Option<usize> {
@@ -149,6 +163,9 @@ fn place(header: &[String], names: &[&str]) -> Option<usize> {
 
 /// Finds the form of a bill by its header.
 pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, String> {
+    if header.iter().all(String::is_empty) {
+        return Err("the bill has no header: its first line names no column".to_owned());
+    }
     let form = if reading.columns.is_empty() {
         let fits = |form: &&'static Form| {
             let has = |names| place(header, names).is_some();
@@ -186,24 +203,32 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, S
         cost: needed("cost", form.cost)?,
         currency: named("currency", form.currency)?,
         only: form.only.and_then(|(names, _)| place(header, names)),
+        kind: place(header, form.kind),
         form,
     })
 }
 
 impl Columns {
-    /// A row's line; none if it is for something else.
-    pub(super) fn line(&self, row: &csv::StringRecord, cents: bool) -> Result<Option<Line>, String> {
-        let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).unwrap_or_default().trim();
-        let cost = cell(Some(self.cost));
+    /// A row's amount; none if it has none, or is for something else.
+    pub(super) fn cost<'r>(&self, row: &'r csv::StringRecord) -> Option<&'r str> {
         let words = self.form.only.map_or(&[][..], |(_, words)| words);
-        let is_ours = self.only.is_none() || words.iter().any(|word| cell(self.only).contains(word));
-        if cost.is_empty() || !is_ours {
-            return Ok(None);
-        }
-        let currency = cell(self.currency);
+        let is_ours = self.only.is_none() || words.iter().any(|word| cell(row, self.only).contains(word));
+        Some(cell(row, Some(self.cost))).filter(|cost| !cost.is_empty() && is_ours)
+    }
+
+    /// A row's line; none if it is for something else.
+    pub(super) fn line(&self, row: &csv::StringRecord, how: Written) -> Result<Option<Line>, String> {
+        let Some(cost) = self.cost(row) else { return Ok(None) };
+        let currency = cell(row, self.currency);
         if !currency.is_empty() && !currency.eq_ignore_ascii_case("usd") {
             return Err(format!("the bill is in {currency}; records are in US dollars"));
         }
-        line(cell(Some(self.date)), self.form.model_in(cell(self.model)), cost, cents).map(Some)
+        let (named, kind) = (cell(row, self.model), cell(row, self.kind));
+        let item = self.form.item(&[named, kind], named);
+        line(cell(row, Some(self.date)), item, cost, how).map(Some)
     }
+}
+
+fn cell(row: &csv::StringRecord, at: Option<usize>) -> &str {
+    at.and_then(|at| row.get(at)).unwrap_or_default().trim()
 }

@@ -1,6 +1,7 @@
 //! The cost APIs' answers: OpenAI's <https://platform.openai.com/docs/api-reference/usage/costs> and Anthropic's
 //! <https://docs.claude.com/en/api/admin-api/usage-cost/get-cost-report>. Called by the parent.
 
+use super::amount::{Mark, Written};
 use super::{Bill, forms, line};
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +30,8 @@ struct Item {
     line_item: Option<String>,
     model: Option<String>,
     description: Option<String>,
+    /// Anthropic: `tokens`, `web_search`, …
+    cost_type: Option<String>,
 }
 
 /// Reads one page.
@@ -55,8 +58,9 @@ pub(super) fn read(text: &str) -> Result<Bill, String> {
                 return Err(format!("the bill is in {currency}; records are in US dollars"));
             }
             let named = [&item.line_item, &item.model, &item.description].into_iter().flatten().next();
-            let model = form.model_in(named.map_or("", String::as_str));
-            lines.push(line(&start, model, &cost, !is_openai)?);
+            let named = named.map_or("", String::as_str);
+            let item = form.item(&[named, item.cost_type.as_deref().unwrap_or_default()], named);
+            lines.push(line(&start, item, &cost, Written { cents: !is_openai, mark: Mark::Point })?);
         }
     }
     if lines.is_empty() {

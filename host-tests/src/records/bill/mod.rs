@@ -6,11 +6,12 @@ mod forms;
 mod json;
 mod model;
 
+pub use amount::Mark;
 pub use forms::{FORMS, Form};
 pub use model::words;
 
 use super::money::Nano;
-use amount::{Amount, amount, time};
+use amount::{Amount, Signs, Written, amount, time};
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 use std::collections::BTreeMap;
@@ -24,13 +25,22 @@ pub enum When {
     From(Timestamp),
 }
 
+/// What a line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A model, as the bill names it; empty if it names none.
+    Model(String),
+    /// Searches that the provider made, of whatever model.
+    WebSearches,
+}
+
 /// One line.
 #[derive(Debug, Clone)]
 pub struct Line {
     /// When.
     pub when: When,
-    /// The model, as the bill names it; empty if it names none.
-    pub model: String,
+    /// What for.
+    pub item: Item,
     /// What is asked for it.
     pub cost: Nano,
     /// How far that may be rounded.
@@ -73,7 +83,13 @@ impl Bill {
     /// Whether any line names a model.
     #[must_use]
     pub fn names_models(&self) -> bool {
-        self.lines.iter().any(|line| !line.model.is_empty())
+        self.lines.iter().any(|line| matches!(&line.item, Item::Model(name) if !name.is_empty()))
+    }
+
+    /// Whether searches stand in lines of their own, and not in those of models.
+    #[must_use]
+    pub fn names_searches(&self) -> bool {
+        self.names_models() && self.lines.iter().any(|line| line.item == Item::WebSearches)
     }
 }
 
@@ -84,6 +100,8 @@ pub struct Reading {
     pub columns: BTreeMap<String, String>,
     /// Amounts are cents.
     pub cents: bool,
+    /// What stands before the decimals of a bill in CSV; else its amounts show it.
+    pub decimal: Option<Mark>,
 }
 
 impl Reading {
@@ -119,12 +137,24 @@ pub fn read(text: &str, reading: &Reading) -> Result<Bill, String> {
     let header: Vec<String> =
         csv.headers().map_err(|error| error.to_string())?.iter().map(|name| name.trim().to_owned()).collect();
     let columns = forms::columns(&header, reading)?;
+    let mark = match reading.decimal {
+        Some(mark) => mark,
+        None => {
+            let mut signs = Signs::new(separator == b';');
+            let mut csv = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
+            csv.records().filter_map(Result::ok).for_each(|row| {
+                columns.cost(&row).into_iter().for_each(|cost| signs.see(cost));
+            });
+            signs.mark()?
+        }
+    };
+    let how = Written { cents: reading.cents, mark };
     let (mut lines, mut others) = (Vec::new(), 0);
     for row in csv.records() {
         let row = row.map_err(|error| error.to_string())?;
         let at = row.position().map_or(0, csv::Position::line);
         let wrong = |error: String| format!("line {at}: {error}");
-        match columns.line(&row, reading.cents).map_err(wrong)? {
+        match columns.line(&row, how).map_err(wrong)? {
             Some(line) => lines.push(line),
             None => others += 1,
         }
@@ -135,7 +165,7 @@ pub fn read(text: &str, reading: &Reading) -> Result<Bill, String> {
     Ok(Bill { form: columns.form, lines, others })
 }
 
-fn line(when: &str, model: String, cost: &str, cents: bool) -> Result<Line, String> {
-    let Amount { nano, rounding } = amount(cost, cents)?;
-    Ok(Line { when: time(when)?, model, cost: nano, rounding })
+fn line(when: &str, item: Item, cost: &str, how: Written) -> Result<Line, String> {
+    let Amount { nano, rounding } = amount(cost, how)?;
+    Ok(Line { when: time(when)?, item, cost: nano, rounding })
 }

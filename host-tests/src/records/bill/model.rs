@@ -59,6 +59,12 @@ fn without_days(words: &[String]) -> Vec<String> {
     kept
 }
 
+/// Whether a bill's line is for searches that the provider made: `Web Search Usage`, `web search tool calls`,
+/// `web_search`.
+pub(super) fn is_search(text: &str) -> bool {
+    text.to_ascii_lowercase().replace('_', " ").contains("web search")
+}
+
 /// A name without the kind of token behind it: `Gemini 2.5 Flash Text Input - Predictions`.
 pub(super) fn without_kind(name: &str) -> &str {
     const KINDS: [&str; 9] =
@@ -69,7 +75,7 @@ pub(super) fn without_kind(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{without_kind, words};
+    use super::{is_search, without_kind, words};
 
     #[test]
     fn a_model_is_known_by_its_words_and_numbers() {
@@ -94,5 +100,8 @@ mod tests {
         }
         assert_eq!(without_kind("Gemini 2.5 Flash Text Input - Predictions"), "Gemini 2.5 Flash");
         assert_eq!(without_kind("gpt-4o"), "gpt-4o");
+        assert!(
+            is_search("Web Search Usage") && is_search("web_search") && !is_search("gpt-4o-search-preview")
+        );
     }
 }

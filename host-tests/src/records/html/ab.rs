@@ -1,9 +1,10 @@
 //! The page of `tokenstile ab`.
 
 use crate::page::{cards, document, figure, section, table};
-use crate::records::ab::{Arm, Experiment};
+use crate::records::ab::{Arm, Experiment, counted};
 use crate::records::measure::MEASURES;
 use crate::records::plots::{self, Interval};
+use crate::records::so_many;
 use maud::{Markup, html};
 
 /// The page.
@@ -23,12 +24,13 @@ pub fn page(route: &str, experiment: &Experiment) -> String {
 fn lead(experiment: &Experiment) -> String {
     let calls: f64 = experiment.arms.iter().map(|arm| arm.calls).sum();
     let subjects: usize = experiment.arms.iter().map(|arm| arm.subjects).sum();
-    format!("{} arms, {subjects} subjects, {calls} calls.", experiment.arms.len())
+    let (arms, subjects) = (experiment.arms.len() as u64, subjects as u64);
+    format!("{}, {}, {}.", so_many(arms, "arm"), so_many(subjects, "subject"), counted(calls, "call"))
 }
 
 fn sums(experiment: &Experiment) -> Markup {
     let mut all: Vec<(&str, String)> =
-        experiment.arms.iter().map(|arm| (arm.name.as_str(), format!("{} subjects", arm.subjects))).collect();
+        experiment.arms.iter().map(|arm| (arm.name.as_str(), arm.subjects())).collect();
     let shares = if experiment.is_mismatched() { "not those of the split" } else { "as the split has them" };
     all.push(("Shares", shares.to_owned()));
     let inner = html! {

@@ -3,8 +3,8 @@
 
 use super::{Options, Reconciliation, Row, Sums, float, hour};
 use crate::records::bill::Bill;
-use crate::records::calls;
 use crate::records::money::{Nano, dollars};
+use crate::records::{calls, so_many};
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan as _};
@@ -198,6 +198,10 @@ fn time_zone(result: &Reconciliation, bill: &Bill, hours: &BTreeMap<i64, Nano>) 
     }
     // The nearest of those that fit as well: at night many do.
     let as_well = best + float(result.total.billed.abs()) / 10_000.0 + rounding;
+    // The clock that was taken is one of them: what differs is something else.
+    if as_taken <= as_well {
+        return None;
+    }
     let (shift, _) = errors.into_iter().find(|(_, error)| *error <= as_well)?;
     let offset = Offset::from_hours(i8::try_from(shift).ok()?).ok()?;
     let text = format!(
@@ -222,8 +226,8 @@ fn missing_hours(bill: &Bill, hours: &BTreeMap<i64, Nano>) -> Option<Explanation
     let time =
         |hour: i64| Timestamp::from_second(hour * 3_600).map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
     let text = format!(
-        "Nothing was recorded in {} hours in which the bill has usage ({} to {} UTC), {} of it: the filter did not run, or its records are not all here.",
-        missing.len(),
+        "Nothing was recorded in {} in which the bill has usage ({} to {} UTC), {} of it: the filter did not run, or its records are not all here.",
+        so_many(missing.len() as u64, "hour"),
         time(*first).ok()?,
         time(*last + 1).ok()?,
         dollars(missing.values().sum())
@@ -235,7 +239,7 @@ fn missing_hours(bill: &Bill, hours: &BTreeMap<i64, Nano>) -> Option<Explanation
 fn models(result: &Reconciliation) -> Vec<Explanation> {
     let mut found = Vec::new();
     for (model, sums) in &result.models {
-        if sums.recorded.calls == 0 && sums.billed > sums.rounding {
+        if !sums.recorded.is_there() && sums.billed > sums.rounding {
             let billed = dollars(sums.billed);
             let text = format!("`{model}` ({billed}) is in no record: those calls did not pass the filter.");
             found.push(Explanation::of_model(Cause::NeverPassed, model, text));
@@ -331,7 +335,7 @@ fn other_price(
     partial: &[Explanation],
 ) -> Option<(Explanation, BTreeSet<Date>)> {
     let all: Vec<&Row> =
-        result.rows.iter().filter(|row| row.model == model && row.sums.recorded.calls > 0).collect();
+        result.rows.iter().filter(|row| row.model == model && row.sums.recorded.is_there()).collect();
     let is_whole = |row: &&&Row| !partial.iter().any(|partial| partial.is_about(row));
     let whole: Vec<&Row> = all.iter().filter(is_whole).copied().collect();
     let (factor, fit) = [&all, &whole].into_iter().find_map(|rows| {

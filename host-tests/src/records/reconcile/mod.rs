@@ -6,12 +6,14 @@ mod show;
 
 pub use explain::{Cause, Explanation};
 
-use super::bill::{Bill, When, words};
+use super::bill::{Bill, Item, When, words};
 use super::money::Nano;
+use super::sku::items;
 use super::{Record, Seen};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use tokenstile_engine::price::Unit;
 
 /// How to compare.
 #[derive(Debug, Clone)]
@@ -31,6 +33,9 @@ pub struct Recorded {
     pub calls: u64,
     /// Of these, refused.
     pub refused: u64,
+    /// Searches that the provider made in calls, where the bill has them in lines of their own: these belong to no
+    /// model, and their calls are counted with the models.
+    pub searches: u64,
     /// What they cost.
     pub cost: Nano,
     /// Calls of which the price is not known, and their ceiling.
@@ -46,12 +51,13 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    fn add(&mut self, record: &Record) {
-        let cost = Nano::from(record.cost_nano_usd);
+    /// Adds a call without what is billed apart.
+    fn add(&mut self, record: &Record, apart: Apart) {
+        let cost = Nano::from(record.cost_nano_usd) - apart.cost;
         self.calls += 1;
         self.refused += u64::from(record.ending == "refused");
         self.cost += cost;
-        self.repriced += repriced(record).unwrap_or(cost);
+        self.repriced += repriced(record).map_or(cost, |all| all - apart.repriced);
         let is_known = !matches!(record.usage.source.as_str(), "counted" | "estimated");
         let doubt = match (record.priced, is_known, record.ending.as_str()) {
             (false, ..) => Some(&mut self.unpriced),
@@ -66,6 +72,19 @@ impl Recorded {
         self.is_priced_as_of(&record.prices_as_of);
     }
 
+    fn add_searches(&mut self, record: &Record, searches: Apart) {
+        self.searches += record.usage.web_searches;
+        self.cost += searches.cost;
+        self.repriced += searches.repriced;
+        self.is_priced_as_of(&record.prices_as_of);
+    }
+
+    /// Whether any record is of this.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        self.calls > 0 || self.searches > 0
+    }
+
     fn is_priced_as_of(&mut self, day: &str) {
         if !day.is_empty() && (self.prices_as_of.is_empty() || day < self.prices_as_of.as_str()) {
             day.clone_into(&mut self.prices_as_of);
@@ -76,12 +95,35 @@ impl Recorded {
         let add = |to: &mut (u64, Nano), from: (u64, Nano)| *to = (to.0 + from.0, to.1 + from.1);
         self.calls += other.calls;
         self.refused += other.refused;
+        self.searches += other.searches;
         self.cost += other.cost;
         self.repriced += other.repriced;
         add(&mut self.unpriced, other.unpriced);
         add(&mut self.cut, other.cut);
         add(&mut self.estimated, other.estimated);
         self.is_priced_as_of(&other.prices_as_of);
+    }
+}
+
+/// What of a call's cost stands in other lines of the bill than its model's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Apart {
+    cost: Nano,
+    repriced: Nano,
+}
+
+impl Apart {
+    /// The call's searches. Where their price is not known, nothing can be told apart.
+    fn searches(record: &Record) -> Self {
+        let name = Unit::WebSearches.name();
+        let cost = items(record).iter().find(|item| item.meter == name).map_or(0, |item| item.cost);
+        let repriced = record.quote().map_or(cost, |quote| {
+            let usage = (&record.usage).into();
+            let all = Nano::from(quote.price.cost(usage).0);
+            let without = tokenstile_engine::usage::Usage { web_searches: 0, ..usage };
+            all - Nano::from(quote.price.cost(without).0)
+        });
+        Self { cost, repriced }
     }
 }
 
@@ -135,6 +177,14 @@ fn float(nano: Nano) -> f64 {
     nano as f64
 }
 
+/// What searches are called where models are named.
+const SEARCHES: &str = "web searches";
+
+/// The key of searches, which no model has: words have no blanks.
+fn searches() -> Vec<String> {
+    vec![SEARCHES.to_owned()]
+}
+
 /// A day and a model's words; no words where the bill names no models.
 type Key = (Date, Vec<String>);
 
@@ -185,8 +235,12 @@ impl<'b> Builder<'b> {
         };
         for line in &bill.lines {
             let day = bill.day(line, &builder.options.zone);
-            let key = builder.key(&line.model);
-            builder.names.entry(key.clone()).or_insert_with(|| line.model.clone());
+            let (key, name) = match &line.item {
+                Item::Model(model) => (builder.key(model), model.as_str()),
+                Item::WebSearches if bill.names_models() => (searches(), SEARCHES),
+                Item::WebSearches => (Vec::new(), ""),
+            };
+            builder.names.entry(key.clone()).or_insert_with(|| name.to_owned());
             let cell = builder.cells.entry((day, key)).or_default();
             cell.billed += line.cost;
             cell.rounding += line.rounding;
@@ -230,7 +284,12 @@ impl<'b> Builder<'b> {
             // Records have the better names: bills mention dates and kinds of tokens.
             self.names.insert(key.clone(), model);
         }
-        self.cells.entry((day, key)).or_default().recorded.add(record);
+        let has_searches = record.usage.web_searches > 0 && self.bill.names_searches();
+        let apart = if has_searches { Apart::searches(record) } else { Apart::default() };
+        self.cells.entry((day, key)).or_default().recorded.add(record, apart);
+        if has_searches {
+            self.cells.entry((day, searches())).or_default().recorded.add_searches(record, apart);
+        }
     }
 
     /// What differs, and why.

@@ -1,10 +1,10 @@
 //! A reconciliation for people and for programs. Called by `tokenstile reconcile`. It owns its looks.
 
 use super::{Reconciliation, Row, Sums};
-use crate::records::calls;
 use crate::records::cell;
 use crate::records::money::{Nano, dollars, exact};
 use crate::records::tally::whole;
+use crate::records::{calls, so_many};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -21,14 +21,17 @@ fn signed(nano: Nano) -> String {
     if nano > 0 { format!("+{}", dollars(nano)) } else { dollars(nano) }
 }
 
+/// Searches are counted by themselves, where a row is of them alone.
+fn counted(sums: &Sums) -> String {
+    match (sums.recorded.calls, sums.recorded.searches) {
+        (0, 1) => "1 search".to_owned(),
+        (0, searches) if searches > 0 => format!("{} searches", grouped(searches)),
+        (calls, _) => grouped(calls),
+    }
+}
+
 fn cells(sums: &Sums) -> [String; 5] {
-    [
-        grouped(sums.recorded.calls),
-        dollars(sums.recorded.cost),
-        dollars(sums.billed),
-        signed(sums.difference()),
-        share(sums),
-    ]
+    [counted(sums), dollars(sums.recorded.cost), dollars(sums.billed), signed(sums.difference()), share(sums)]
 }
 
 fn table(head: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>) -> Table {
@@ -67,7 +70,9 @@ impl Reconciliation {
         let _ = writeln!(text, "{}\n", table(&head, 1, models.chain([total])));
         let beyond: Vec<&Row> = self.beyond().collect();
         let agree = self.rows.len() - beyond.len();
-        let _ = writeln!(text, "{agree} of {} days of a model agree within {bar}.", self.rows.len());
+        let (all, agree_s) = (self.rows.len(), if agree == 1 { "agrees" } else { "agree" });
+        let _ =
+            writeln!(text, "{agree} of {} of a model {agree_s} within {bar}.", so_many(all as u64, "day"));
         if !beyond.is_empty() {
             let row = |row: &&Row| {
                 [
@@ -127,10 +132,13 @@ impl Reconciliation {
         let were = if left.other_days.0 == 1 { "was on another day" } else { "were on other days" };
         tell(left.other_days, &format!("{were} than the bill's."));
         if left.without_time > 0 {
-            notes.push(format!("{} records have no time.", grouped(left.without_time)));
+            let have = if left.without_time == 1 { "has" } else { "have" };
+            notes.push(format!("{} {have} no time.", so_many(left.without_time, "record")));
         }
         if self.other_lines > 0 {
-            notes.push(format!("{} lines of the bill are for something else.", grouped(self.other_lines)));
+            let are = if self.other_lines == 1 { "is" } else { "are" };
+            notes
+                .push(format!("{} of the bill {are} for something else.", so_many(self.other_lines, "line")));
         }
         if self.overage != 0 {
             notes.push(format!(
@@ -158,6 +166,7 @@ impl Reconciliation {
             "day",
             "model",
             "requests",
+            "web_searches",
             "recorded_usd",
             "billed_usd",
             "difference_usd",
@@ -172,6 +181,7 @@ impl Reconciliation {
                 row.day.to_string(),
                 cell::text(&row.model),
                 row.sums.recorded.calls.to_string(),
+                row.sums.recorded.searches.to_string(),
                 exact(row.sums.recorded.cost),
                 exact(row.sums.billed),
                 exact(row.sums.difference()),
@@ -189,7 +199,8 @@ impl Reconciliation {
     #[must_use]
     pub fn json(&self) -> Value {
         let sums = |sums: &Sums| {
-            json!({"requests": sums.recorded.calls, "recorded_nano_usd": whole(sums.recorded.cost),
+            json!({"requests": sums.recorded.calls, "web_searches": sums.recorded.searches,
+                "recorded_nano_usd": whole(sums.recorded.cost),
                 "billed_nano_usd": whole(sums.billed), "difference_nano_usd": whole(sums.difference()),
                 "share": sums.share(), "beyond": sums.is_beyond(self.tolerance)})
         };
