@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tokenstile_host::cases::filter;
 
 fn tokenstile(folder: &Path, args: &[&str]) -> (i32, String) {
     let output =
@@ -38,6 +39,16 @@ fn what_it_writes_is_right_for_every_proxy() {
         let args = ["test", &name, "--native", "--coverage", "--min-coverage", "100"];
         let (status, told) = tokenstile(&folder, &args);
         assert_eq!(status, 0, "{told}");
+        // What it takes for an identity is there on that proxy.
+        let profile = match proxy {
+            "kong" => "wasmx",
+            "apisix" => "apisix",
+            _ => "envoy",
+        };
+        let wasm = filter::path().unwrap();
+        let args = ["test", &name, "--profile", profile, "--wasm", wasm.to_str().unwrap()];
+        let (status, told) = tokenstile(&folder, &args);
+        assert_eq!(status, 0, "{proxy}: {told}");
         let text = std::fs::read_to_string(folder.join(&name).join(snippet)).unwrap();
         assert!(text.contains(&format!("\"name\": \"{name}\"")) && !text.contains("POLICY"), "{text}");
         assert!(folder.join(&name).join(".github/workflows/policy.yml").exists());

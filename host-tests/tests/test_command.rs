@@ -248,3 +248,43 @@ fn a_filter_that_differs_from_the_engine_fails() {
     );
     assert!(out.contains("    +x-tokenstile-odd: 1\n"), "{out}");
 }
+
+/// A name that no counter has would never grow, and nothing expected would hold.
+#[test]
+fn a_misspelt_counter_is_told() {
+    for (counter, says) in [
+        (
+            "tokenstile_request",
+            "no counter is called `tokenstile_request`; did you mean `tokenstile_requests`?",
+        ),
+        (
+            "tokenstile_requests;decison=deny",
+            "`tokenstile_requests` has no label `decison`; did you mean `decision`?",
+        ),
+        ("tokenstile_endings;feature=x", "`tokenstile_endings` has no label `feature`"),
+    ] {
+        let expect = format!("\"expect\": {{\"status\": 200, \"counters\": {{\"{counter}\": null}}}}");
+        let scenario = case(&FINE.replace("\"expect\": {\"status\": 200}", &expect));
+        let (status, out, err) = run(&folder("counter", &scenario), &["--native"]);
+        assert!(status == 1 && format!("{out}{err}").contains(says), "{counter}: {out}{err}");
+    }
+}
+
+/// CI systems that read reports show why a build fails.
+#[test]
+fn too_little_coverage_is_a_failure_in_every_format() {
+    let folder = folder("short", &case(FINE));
+    for (format, says) in [
+        ("junit", "name=\"coverage\""),
+        ("junit", "<failure message=\"too little is reached\">"),
+        ("github", "title=coverage::"),
+    ] {
+        let (status, out, err) = run(&folder, &["--native", "--min-coverage", "100", "--format", format]);
+        assert!(
+            status == 1 && out.contains(says) && out.contains("100%") && err.contains("is the least"),
+            "{out}{err}"
+        );
+        let (status, out, _) = run(&folder, &["--native", "--min-coverage", "10", "--format", format]);
+        assert!(status == 0 && !out.contains("coverage"), "{out}");
+    }
+}

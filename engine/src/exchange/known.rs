@@ -20,6 +20,8 @@ pub struct ServedBy<'a> {
     pub served: &'a str,
     /// The output tokens of all choices together, where a bound was put in place.
     pub output_max: Option<u64>,
+    /// The service tier that a route puts in the place of the request's.
+    pub service_tier: Option<&'static str>,
 }
 
 impl Facts {
@@ -119,6 +121,7 @@ impl Exchange {
             asked: self.asked_model(),
             served: self.served_model(),
             output_max: self.outcome.output_bound.map(|bound| bound.saturating_mul(choices)),
+            service_tier: self.routing.service_tier,
         }
     }
 
@@ -160,7 +163,13 @@ impl Exchange {
     /// The price of the model asked for, if `served` answers: what this call costs if it goes through as it is.
     #[must_use]
     pub fn price_as_asked(&self, served: &Served) -> Rc<Quote> {
-        self.quote_for(self.asked_model(), served)
+        let mut served = served.clone();
+        if let (Some(facts), "" | "auto") = (&self.facts, served.service_tier.as_str()) {
+            // Not as a route has it.
+            let stated = !matches!(facts.service_tier.as_str(), "" | "auto");
+            served.service_tier = if stated { facts.service_tier.clone() } else { "default".to_owned() };
+        }
+        self.quote_for(self.asked_model(), &served)
     }
 
     /// The price of the model that serves, if `served` answers.

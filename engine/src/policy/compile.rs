@@ -6,6 +6,7 @@ use super::deny::EXHAUSTED;
 use super::errors::PolicyErrors;
 use super::identity::{Dimension, Sources, check_header};
 use super::named::Named;
+use super::reading;
 use super::standing::Asked;
 use super::wire::{self, Document, Mode, Verdict};
 use super::{Action, Budget, Downgrade, DowngradeList, Policy, RouteRule, Scope, Step};
@@ -25,7 +26,8 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
         errors.clone()
     })?;
     super::duplicates::find(json, &mut errors);
-    let document: Document = deserr::deserialize::<_, _, PolicyErrors>(value)?;
+    let (document, unclear) = reading::document(value, json, &mut errors)?;
+    let told = errors.0.len();
     let policy = Compiler {
         errors: &mut errors,
         own_providers: Vec::new(),
@@ -36,6 +38,8 @@ pub(super) fn compile(json: &[u8]) -> Result<Policy, PolicyErrors> {
         sinks: Vec::new(),
     }
     .policy(document);
+    let of_meaning = errors.0.split_off(told);
+    errors.0.extend(of_meaning.into_iter().filter(|error| unclear.leaves(error)));
     if errors.0.is_empty() { Ok(policy) } else { Err(errors) }
 }
 

@@ -17,6 +17,7 @@ mod language;
 mod limits;
 mod named;
 mod prices;
+mod reading;
 mod routes;
 mod rules;
 mod scope;
@@ -141,7 +142,8 @@ impl Policy {
     /// Reads, checks and compiles a policy.
     ///
     /// # Errors
-    /// Everything that is wrong with it, at once, each with its JSON path.
+    /// Everything that is wrong with it, at once, each with its JSON path; where shapes are wrong beside keys that nobody
+    /// knows, these alone.
     pub fn parse(json: &[u8]) -> Result<Self, PolicyErrors> {
         compile::compile(json)
     }

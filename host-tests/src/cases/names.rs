@@ -51,6 +51,41 @@ static RECORD: LazyLock<Vec<String>> = LazyLock::new(|| {
     fields.into_iter().flat_map(Map::keys).cloned().collect()
 });
 
+/// Before the names of the filter's own metrics.
+const OURS: &str = "tokenstile_";
+
+/// The filter's counters by the table of them, each with its labels; `yours` are dimensions of the policy.
+static COUNTERS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
+    let rows = include_str!("../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+    let counter = |row: &'static str| {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let name = cells.next()?.trim_matches('`');
+        cells.next().filter(|kind| *kind == "counter")?;
+        Some((name, cells.next()?.split(", ").map(|label| label.trim_matches('`')).collect()))
+    };
+    rows.filter_map(counter).collect()
+});
+
+/// Why a name is no counter's, such as `tokenstile_requests;decision=allow`: of one that is misspelt, nothing would grow.
+fn no_counter(name: &str) -> Option<String> {
+    let hint =
+        |meant: Option<String>| meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    let mut parts = name.split(';');
+    let metric = parts.next().unwrap_or_default();
+    let known = metric.strip_prefix(OURS).and_then(|bare| COUNTERS.iter().find(|(name, _)| *name == bare));
+    let Some((_, labels)) = known else {
+        let bare = metric.strip_prefix(OURS).unwrap_or(metric);
+        let meant = nearest(bare, COUNTERS.iter().map(|(name, _)| *name)).map(|name| format!("{OURS}{name}"));
+        return Some(format!("no counter is called `{metric}`{}", hint(meant)));
+    };
+    let wrong = parts.find(|part| !labels.contains(&part.split('=').next().unwrap_or_default()))?;
+    let label = wrong.split('=').next().unwrap_or_default();
+    let meant = nearest(label, labels.iter().copied().filter(|label| *label != "yours"));
+    // A dimension may have any name, but for one that is nearly a label's.
+    let may_be_theirs = labels.contains(&"yours") && meant.is_none();
+    (!may_be_theirs).then(|| format!("`{metric}` has no label `{label}`{}", hint(meant.map(str::to_owned))))
+}
+
 /// Why a step that can be read looks at nothing: it makes no call, or looks at places that are none.
 pub(super) fn looks_at_nothing(step: &Step, written: &Value) -> Option<String> {
     if step.times == 0 || step.together == Some(0) {
@@ -67,6 +102,9 @@ pub(super) fn looks_at_nothing(step: &Step, written: &Value) -> Option<String> {
     let places = expect.json.keys().chain(expect.upstream_json.keys()).chain(of_record()).chain(of_alerts);
     if let Some(place) = places.into_iter().find(|place| !place.is_empty() && !place.starts_with('/')) {
         return Some(format!("`{place}` is no place of a JSON body; write `/{place}`"));
+    }
+    if let Some(why) = expect.counters.keys().find_map(|name| no_counter(name)) {
+        return Some(why);
     }
     let field = |place: &String| place.split('/').nth(1).unwrap_or_default().to_owned();
     let unknown = of_record().map(field).find(|field| !field.is_empty() && !RECORD.contains(field))?;

@@ -206,7 +206,8 @@ fn edited(whole: &Whole, used: Usage, sent: &Sent) -> Option<Answer> {
     let bound = now.output_bound.filter(|_| now.output_bound != asked.output_bound);
     let max = bound.map(|bound| bound.saturating_mul(now.choices)).filter(|max| *max < used.output);
     let fails = !(200..300).contains(&whole.status);
-    if fails || (max.is_none() && now.model == asked.model) {
+    let as_asked = now.model == asked.model && now.service_tier == asked.service_tier;
+    if fails || (max.is_none() && as_asked) {
         return None;
     }
     let usage = max.map_or(used, |max| answer::shortened(used, max));

@@ -7,7 +7,7 @@ mod stopping;
 
 use super::agenda::Agenda;
 use super::answer;
-use super::outcome::{Lever, Met, Outcome, Stopped};
+use super::outcome::{Lever, Met, Outcome, Stopped, restricts};
 use super::tally::STOP;
 use super::trace::{Call, What};
 use known::Known;
@@ -20,9 +20,9 @@ use tokenstile_engine::alert::settle_all;
 use tokenstile_engine::dialect::Route;
 use tokenstile_engine::exchange::{Decision, Exchange, Next, UsageSource};
 use tokenstile_engine::learned::Learned;
-use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, reserve_all};
+use tokenstile_engine::ledger::{Hold, Page, Settle, Store, StoreError, WindowRule, reserve_all};
 use tokenstile_engine::memo::Memo;
-use tokenstile_engine::policy::{Policy, Verdict};
+use tokenstile_engine::policy::{Action, Budget, Policy, Verdict};
 use tokenstile_engine::units::{EpochMs, NanoUsd};
 use tokenstile_engine::usage::{Served, Usage};
 
@@ -203,6 +203,8 @@ impl Native {
         let asked = asked_usage.unwrap_or_default();
         let by = exchange.served_by();
         let (asked_model, model) = (by.asked.to_owned(), by.served.to_owned());
+        let other_tier = by.service_tier.filter(|_| !refused && used.simulable);
+        let same_tier = by.service_tier.is_none();
         let is_downgraded = !refused && model != asked_model && used.simulable;
         let clamped = by.output_max.filter(|_| !refused && used.simulable);
         let clamped = clamped.filter(|max| *max < asked.output);
@@ -212,20 +214,29 @@ impl Native {
             let model = if model.is_empty() { &used.served.model } else { model };
             Served { model: model.to_owned(), ..Served::default() }
         };
-        let served = if is_downgraded || clamped.is_some() { answering(&model) } else { used.served.clone() };
+        let mut served =
+            if is_downgraded || clamped.is_some() { answering(&model) } else { used.served.clone() };
+        if let Some(tier) = other_tier {
+            tier.clone_into(&mut served.service_tier);
+        }
         let stop = whole_used.filter(|_| !refused).map(|usage| used.stop(&exchange, usage, &served));
         let Stop { usage: stopped_usage, by: stopped_by, may_stop } = stop.unwrap_or_default();
         let now_used = stopped_usage.or(whole_used);
         let quote = exchange.price_as_served(&served);
-        let same = used.read_anyway.is_none() && model == asked_model && clamped.is_none();
+        let same = used.read_anyway.is_none() && model == asked_model && clamped.is_none() && same_tier;
         let asked_quote = if same { quote.clone() } else { as_asked.price_as_asked(&used.served) };
         let without = asked_usage.map_or(NanoUsd(0), |usage| asked_quote.price.cost(usage));
         let cost_of = |usage: Usage| quote.price.cost(usage);
         let (cost_whole, cost) =
             (whole_used.map_or(NanoUsd(0), cost_of), now_used.map_or(NanoUsd(0), cost_of));
-        let met = exchange
-            .met()
-            .filter_map(|(budget, hold)| Some(Met { rule: rule_of(&budget.name)?, tag: hold.key.tag }));
+        let said: Vec<_> =
+            exchange.said().iter().filter_map(|(rule, what)| Some((rule_of(rule)?, *what))).collect();
+        let met = exchange.met().filter_map(|(budget, hold)| {
+            let rule = rule_of(&budget.name)?;
+            let is_restricted = said.iter().any(|(of, what)| *of == rule && restricts(*what));
+            let free_at = if is_restricted { self.free_at(budget, hold, now) } else { None };
+            Some(Met { rule, tag: hold.key.tag, free_at })
+        });
         let met: Vec<Met> = met.collect();
         let caps: Vec<(usize, i64)> = exchange
             .met()
@@ -260,6 +271,7 @@ impl Native {
             route: exchange.route().to_owned(),
             asked: asked_model,
             served: model,
+            service_tier: other_tier,
             expected: exchange.expects(),
             used_asked: asked,
             cost_asked: without,
@@ -300,6 +312,21 @@ impl Native {
             self.running.put(ends, landing);
         }
         outcome
+    }
+
+    /// When a call that holds so much would not be restricted any more, as it stands now.
+    fn free_at(&self, budget: &Budget, hold: &Hold, now: EpochMs) -> Option<EpochMs> {
+        let level = self.pages.0.get(&hold.key.page).map(|page| page.level(hold, now)).unwrap_or_default();
+        let at = budget.ladder.iter().find_map(|step| match step.action {
+            Action::Deny { .. } => Some(budget.cap().unwrap_or(step.at)),
+            Action::Warn { .. } | Action::Overage(_) | Action::Alert => None,
+            _ => Some(step.at),
+        });
+        let (at, open) = (at?, budget.window.open(budget.limit, now));
+        let missing = level.total().saturating_add(hold.amount).saturating_sub(at).max(1);
+        // What is larger than all that comes back is restricted as long as nobody asks for less.
+        let may_fit = hold.amount <= at || matches!(open.rule, WindowRule::Until(_));
+        open.free_at(missing, level, now).filter(|_| may_fit)
     }
 
     /// Settles a call that has ended.
@@ -349,8 +376,9 @@ fn levers(outcome: &Outcome, shorter: NanoUsd, stopped: NanoUsd) -> Vec<Lever> {
     if outcome.stopped.is_some() {
         levers.push(Lever { name: STOP, saved: stopped });
     }
-    if outcome.served != outcome.asked {
-        let downgraded = outcome.said.iter().any(|(_, said)| *said == Decision::Downgrade);
+    if outcome.is_rerouted() {
+        let another = outcome.served != outcome.asked;
+        let downgraded = another && outcome.said.iter().any(|(_, said)| *said == Decision::Downgrade);
         let by = if downgraded { Decision::Downgrade } else { Decision::Route };
         let other = shorter.0.saturating_add(stopped.0);
         levers.push(Lever { name: by.name(), saved: NanoUsd(saved.saturating_sub(other)) });

@@ -32,6 +32,8 @@ pub struct Outcome {
     pub asked: String,
     /// The model that served.
     pub served: String,
+    /// The service tier that a route put in the place of the one asked for.
+    pub service_tier: Option<&'static str>,
     /// What was expected before the call: what its holds are made of.
     pub expected: Usage,
     /// What it used as it was.
@@ -80,6 +82,9 @@ pub struct Met {
     pub rule: usize,
     /// The subject's mark in the ledger.
     pub tag: u64,
+    /// If the rule restricted it: when such a call would not be any more, if nobody else called. `None` where that depends
+    /// on calls that run.
+    pub free_at: Option<EpochMs>,
 }
 
 /// What saved something.
@@ -96,6 +101,12 @@ impl Outcome {
     #[must_use]
     pub fn strictest(&self) -> Decision {
         self.said.iter().map(|(_, said)| *said).max().unwrap_or(self.decision).max(self.decision)
+    }
+
+    /// Another model or another service tier served than the one asked for.
+    #[must_use]
+    pub fn is_rerouted(&self) -> bool {
+        self.served != self.asked || self.service_tier.is_some()
     }
 
     /// Whose budget it is that this call meets: the values of its `per`; `everyone` where all have one.

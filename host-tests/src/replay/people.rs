@@ -1,12 +1,11 @@
-//! Who is hit by a rule, how often, and for how long: from the first call that it restricts until its window ends or
-//! until a call passes again. Owned by a tally.
+//! Who is hit by a rule, how often, and for how long: from the first call that it restricts until such a call would pass
+//! again, or one does. Owned by a tally.
 
 use super::outcome::{Outcome, restricts};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tokenstile_engine::exchange::Decision;
-use tokenstile_engine::ledger::WindowRule;
-use tokenstile_engine::policy::{Budget, Policy};
+use tokenstile_engine::policy::Policy;
 use tokenstile_engine::units::EpochMs;
 
 /// As many subjects are told apart.
@@ -79,7 +78,11 @@ impl People {
                 person.subject = outcome.subject(budget);
             }
             person.met += 1;
-            person.heard(said, outcome.began, budget);
+            person.heard(said, outcome.began, met.free_at);
+            // What another rule refuses has not passed this one.
+            if !said.is_some_and(restricts) && !outcome.refused {
+                person.free(outcome.began);
+            }
         }
     }
 
@@ -132,26 +135,19 @@ fn restricted(said: &BTreeMap<&'static str, u64>) -> u64 {
 }
 
 impl Person {
-    fn heard(&mut self, said: Option<Decision>, now: EpochMs, budget: &Budget) {
-        if let Some(said) = said {
-            *self.said.entry(said.name()).or_default() += 1;
+    fn heard(&mut self, said: Option<Decision>, now: EpochMs, free_at: Option<EpochMs>) {
+        let Some(said) = said else { return };
+        *self.said.entry(said.name()).or_default() += 1;
+        if !restricts(said) {
+            return;
         }
         if let Some((_, Some(until))) = self.since
             && until <= now
         {
             self.free(until);
         }
-        match (said.filter(|said| restricts(*said)), self.since) {
-            (Some(_), None) => {
-                let ends = match budget.window.open(budget.limit, now).rule {
-                    WindowRule::Until(end) => Some(end),
-                    _ => None,
-                };
-                self.since = Some((now, ends));
-            }
-            (None, Some(_)) => self.free(now),
-            _ => {}
-        }
+        let (since, _) = self.since.unwrap_or((now, None));
+        self.since = Some((since, free_at));
     }
 
     fn free(&mut self, at: EpochMs) {

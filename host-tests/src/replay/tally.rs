@@ -219,7 +219,7 @@ impl Tally {
         report.refused += u64::from(outcome.refused);
         report.failed += u64::from(outcome.failed);
         report.assumed += u64::from(outcome.assumed);
-        report.not_simulated += u64::from(!outcome.simulable && outcome.served != outcome.asked);
+        report.not_simulated += u64::from(!outcome.simulable && outcome.is_rerouted());
         report.stopped += u64::from(outcome.stopped.is_some());
         report.may_stop += u64::from(outcome.may_stop);
         report.without.add(outcome.used_asked, outcome.cost_asked);

@@ -338,3 +338,89 @@ fn the_policy_that_was_in_force_decides_over_its_records_as_it_did() {
     let report = replayed("not-held", &all(0), &[&policy(&DAILY.replace("1000", "960"))]);
     assert_eq!(report.policy.refused, 1);
 }
+
+/// Without the policy is what the calls cost as they were, whatever service tier a route puts in place: gpt-5 at $1.25 and $10 a
+/// million, and half of it by flex.
+#[test]
+fn another_service_tier_saves_what_the_prices_say() {
+    let flex =
+        policy(r#""provider": "openai", "routes": [{"name": "later", "set": {"service_tier": "flex"}}]"#);
+    let none = policy(r#""provider": "openai""#);
+    let counts = trace(&[("ann", "gpt-5", 0, 1_000, 500, 10)]);
+    let record = |tier: &str| {
+        format!(
+            "{{\"id\": \"a\", \"time\": \"2026-11-22T12:00:00Z\", \"dialect\": \"openai-chat\", \"provider\": \"openai\", \
+             \"model_requested\": \"gpt-5\", \"model_served\": \"gpt-5\", \"model_answered\": \"gpt-5-2025-08-07\", \
+             \"status\": 200, \"ending\": \"complete\", \"cost_nano_usd\": 0, \"price\": \"openai/gpt-5\"{tier}, \"usage\": {{\"input\": 1000, \
+             \"output\": 500, \"source\": \"reported\"}}}}\n"
+        )
+    };
+    let exchange = |stated: &str| {
+        let request = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}).to_string();
+        let mut answer = json!({"model": "gpt-5-2025-08-07", "choices": [], "usage":
+            {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}});
+        if !stated.is_empty() {
+            answer["service_tier"] = stated.into();
+        }
+        let json = json!({"content-type": "application/json"});
+        let line = json!({"method": "POST", "url_host": "api.openai.com", "url_path": "/v1/chat/completions",
+            "request_headers": json, "request_body": request, "response_status": 200, "response_headers": json,
+            "response_body": answer.to_string()});
+        format!("{line}\n")
+    };
+    let standard = 1_000 * 1_250 + 500 * 10_000;
+    for (name, text, was) in [
+        ("counts", counts, standard),
+        ("record", record(""), standard),
+        ("record-priority", record(", \"price_tier\": \"priority\""), standard * 2),
+        // What a route had put in place was not asked for.
+        ("record-flex", record(", \"price_tier\": \"flex\", \"service_tier\": \"flex\""), standard),
+        ("exchange", exchange(""), standard),
+        ("exchange-default", exchange("default"), standard),
+    ] {
+        let name = format!("tier-{name}");
+        let as_it_was = replayed(&name, &text, &[&none]).policy;
+        assert_eq!((as_it_was.without.cost_nano_usd, as_it_was.with.cost_nano_usd), (was, was), "{name}");
+        let all = replayed(&name, &text, &[&flex]).policy;
+        assert_eq!((all.without.cost_nano_usd, all.with.cost_nano_usd), (was, standard / 2), "{name}");
+        assert_eq!(all.levers["route"].saved_nano_usd, was - standard / 2, "{name}");
+    }
+}
+
+/// A bucket has room again when so much has come back since it was used (the first call takes a millisecond), and not when
+/// the caller calls again.
+#[test]
+fn a_bucket_restricts_until_a_call_fits_again() {
+    let bucket = policy(
+        r#""budgets": [{"name": "b", "per": ["user"], "bucket": {"requests": 1, "refill": {"requests": 1, "every": "10s"}},
+        "ladder": [{"at": "100%", "deny": {}}]}]"#,
+    );
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 10, 10, 1),
+        ("ann", "gpt-4o", 4_000, 10, 10, 1),
+        ("ann", "gpt-4o", 600_000, 10, 10, 1),
+    ]);
+    let all = replayed("bucket", &text, &[&bucket]).policy;
+    assert_eq!((all.refused, all.hit[0].restricted_ms), (1, 6_001));
+}
+
+/// Who is refused by another rule has not passed this one.
+#[test]
+fn a_refusal_by_another_rule_ends_no_restriction() {
+    let two = policy(
+        r#""budgets": [
+        {"name": "day", "per": ["user"], "limit": {"tokens": 1000}, "window": {"calendar": "day"},
+         "ladder": [{"at": "100%", "deny": {}}]},
+        {"name": "large", "match": {"model": "gpt-4o"}, "per": ["user"], "limit": {"requests": 1}, "window": {"calendar": "hour"},
+         "ladder": [{"at": "100%", "deny": {}}]}]"#,
+    );
+    let text = trace(&[
+        ("ann", "gpt-4o", 0, 800, 100, 1),
+        ("ann", "gpt-4o-mini", 1_000, 500, 100, 1),
+        ("ann", "gpt-4o", 2_000, 10, 10, 1),
+        ("ann", "gpt-4o", 60_000, 500, 100, 1),
+    ]);
+    let all = replayed("two-rules", &text, &[&two]).policy;
+    let of = |rule: &str| all.hit.iter().find(|hit| hit.rule == rule).map(|hit| hit.restricted_ms);
+    assert_eq!((all.refused, of("day")), (3, Some(59_000)), "{:#?}", all.hit);
+}

@@ -2,6 +2,23 @@
 
 use super::*;
 
+/// Who mends one mistake is not told of the next one then.
+#[test]
+fn a_key_that_nobody_knows_hides_no_other_mistake() {
+    let mut policy = good();
+    policy["budgets"][0]["limti"] = json!({});
+    policy["blocks"] = json!([{"name": "b", "match": {"usr": "x"}}]);
+    let errors = Policy::parse(policy.to_string().as_bytes()).unwrap_err().to_string();
+    for part in ["unknown field `limti`", "unknown dimension `usr`", "the policy has 2 errors"] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+    // What such a key may have meant is no other mistake.
+    let mut policy = good();
+    policy["budgets"][0]["ladder"][0] = json!({"at": "90%", "wran": {}});
+    let errors = Policy::parse(policy.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(errors.contains("the policy has 1 error\n"), "{errors}");
+}
+
 /// A typo must never switch a budget off (coraza ignores unknown keys, apisix-website#2028).
 #[test]
 fn each_mistake_is_named_with_its_place_and_the_way_out() {

@@ -51,6 +51,34 @@ enum Proxy {
     Apisix,
 }
 
+/// Who calls, as a proxy knows it, in the words of policies and scenarios.
+struct Identity {
+    user: &'static str,
+    plan: &'static str,
+    /// A call of ben, who has the plan pro.
+    ben: &'static str,
+}
+
+impl Proxy {
+    /// Envoy hands over the claims of tokens that it has verified. Kong's and APISIX's plugins name the consumer in a header,
+    /// and what else there is to say of it they can put into another: the snippets have both.
+    const fn identity(self) -> Identity {
+        match self {
+            Self::Envoy | Self::Istio => Identity {
+                user: "\"jwt:sub\"",
+                plan: "\"jwt:plan\"",
+                ben: "\"properties\": {\"metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt_payload.sub\": \"ben\",
+                                 \"metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt_payload.plan\": \"pro\"}",
+            },
+            Self::Kong | Self::Apisix => Identity {
+                user: "\"header:x-consumer-username\"",
+                plan: "\"header:x-plan\"",
+                ben: "\"headers\": {\"x-consumer-username\": \"ben\", \"x-plan\": \"pro\"}",
+            },
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Ci {
     /// A workflow of GitHub Actions
@@ -91,6 +119,9 @@ fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
         return Err(Failure::Call(why));
     }
     let policy = include_str!("policy.json").replace("\"NAME\"", &serde_json::Value::from(name).to_string());
+    let Identity { user, plan, ben } = args.proxy.identity();
+    let policy = policy.replace("USER", user).replace("PLAN", plan);
+    let scenarios = include_str!("policy.test.json").replace("BEN", ben);
     let (proxy, snippet) = match args.proxy {
         Proxy::Envoy => ("envoy-filter.yaml", include_str!("envoy.yaml")),
         Proxy::Istio => ("wasmplugin.yaml", include_str!("istio.yaml")),
@@ -99,7 +130,7 @@ fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
     };
     let mut files = vec![
         ("policy.json", policy.clone()),
-        ("policy.test.json", include_str!("policy.test.json").to_owned()),
+        ("policy.test.json", scenarios),
         ("policy.schema.json", POLICY.to_owned()),
         ("scenario.schema.json", SCENARIO.to_owned()),
         (proxy, with_policy(snippet, &policy)),

@@ -116,8 +116,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let text = match args.format {
         Format::Human => show::human(&ran, &coverage),
         Format::Json => show::json(&ran, &coverage),
-        Format::Junit => show::junit(&ran),
-        Format::Github => show::github(&ran),
+        Format::Junit => show::junit(&ran, &short(args, &coverage)),
+        Format::Github => show::github(&ran, &short(args, &coverage)),
     };
     super::say(&text)?;
     if updated > 0 {
@@ -145,6 +145,17 @@ fn run_all(
     (ran, covered, missed)
 }
 
+/// Files that reach less of their policies than they must, and what is said of it.
+fn short<'c>(args: &Args, coverage: &'c [(String, Coverage)]) -> Vec<(&'c str, String)> {
+    let least = args.min_coverage.unwrap_or_default();
+    let short = coverage.iter().filter(|(_, covered)| covered.percent() < least);
+    let said = |(file, covered): &'c (String, Coverage)| {
+        let percent = covered.percent();
+        (file.as_str(), format!("{file} reaches {percent}% of its policy; {least}% is the least"))
+    };
+    short.map(said).collect()
+}
+
 fn verdict(args: &Args, ran: &[Ran], coverage: &[(String, Coverage)]) -> Result<ExitCode, Failure> {
     if ran.is_empty() {
         let why = args.run.as_ref().map_or(String::new(), |only| format!(" whose name matches `{only}`"));
@@ -153,13 +164,8 @@ fn verdict(args: &Args, ran: &[Ran], coverage: &[(String, Coverage)]) -> Result<
     if ran.iter().any(|one| one.failure.is_some()) {
         return Ok(ExitCode::from(1));
     }
-    let short =
-        coverage.iter().find(|(_, covered)| args.min_coverage.is_some_and(|least| covered.percent() < least));
-    match short {
-        Some((file, covered)) => {
-            let (percent, least) = (covered.percent(), args.min_coverage.unwrap_or_default());
-            Err(Failure::Wrong(format!("{file} reaches {percent}% of its policy; {least}% is the least")))
-        }
+    match short(args, coverage).into_iter().next() {
+        Some((_, why)) => Err(Failure::Wrong(why)),
         None => Ok(ExitCode::SUCCESS),
     }
 }

@@ -134,7 +134,8 @@ pub(super) fn json(ran: &[Ran], coverage: &[(String, Coverage)]) -> String {
     format!("{:#}\n", json!({"scenarios": scenarios, "coverage": coverage}))
 }
 
-pub(super) fn junit(ran: &[Ran]) -> String {
+/// `short`: files that reach too little of their policies, and the sentence that says so.
+pub(super) fn junit(ran: &[Ran], short: &[(&str, String)]) -> String {
     let case = |one: &Ran| Case {
         class: one.file.clone(),
         name: one.name.clone(),
@@ -142,14 +143,22 @@ pub(super) fn junit(ran: &[Ran]) -> String {
         failure: one.failure.clone(),
         skipped: one.skipped.first().cloned(),
     };
-    format::junit("tokenstile test", &ran.iter().map(case).collect::<Vec<_>>())
+    let uncovered = |(file, why): &(&str, String)| Case {
+        class: (*file).to_owned(),
+        name: "coverage".to_owned(),
+        seconds: 0.0,
+        failure: Some(("too little is reached".to_owned(), why.clone())),
+        skipped: None,
+    };
+    let cases: Vec<Case> = ran.iter().map(case).chain(short.iter().map(uncovered)).collect();
+    format::junit("tokenstile test", &cases)
 }
 
-pub(super) fn github(ran: &[Ran]) -> String {
+pub(super) fn github(ran: &[Ran], short: &[(&str, String)]) -> String {
     let failed = ran.iter().filter_map(|one| one.failure.as_ref().map(|failure| (one, failure)));
-    failed
-        .map(|(one, (title, text))| {
-            format::annotation("error", &one.file, &[], &format!("{}: {title}", one.name), text)
-        })
-        .collect()
+    let failed = failed.map(|(one, (title, text))| {
+        format::annotation("error", &one.file, &[], &format!("{}: {title}", one.name), text)
+    });
+    let short = short.iter().map(|(file, why)| format::annotation("error", file, &[], "coverage", why));
+    failed.chain(short).collect()
 }

@@ -48,7 +48,8 @@ impl Native {
         exchange.remembers(self.memo.clone());
         exchange.replies_are_unread();
         let facts = Facts::without_body(counted.model.to_string(), counted.output_bound);
-        let facts = Facts { stream: counted.streams == Some(true), ..facts };
+        let tier = counted.tier.to_string();
+        let facts = Facts { stream: counted.streams == Some(true), service_tier: tier.clone(), ..facts };
         let usage = match counted.used {
             Used::Nothing => None,
             Used::Stated(usage) => Some(usage),
@@ -64,7 +65,7 @@ impl Native {
             exchange.expects_output(held - prompt);
         }
         let next = exchange.known(facts, prompt, now);
-        let served = Served { model: counted.answered.to_string(), ..Served::default() };
+        let served = Served { model: counted.answered.to_string(), service_tier: tier, ..Served::default() };
         let assumed = matches!(counted.used, Used::Refused(_));
         let (status, answer) = (counted.status, None);
         let source = if usage.is_some() { UsageSource::Reported } else { UsageSource::None };

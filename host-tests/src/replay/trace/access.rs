@@ -82,6 +82,7 @@ fn call(line: &Value, fields: &Fields, names: &mut Names) -> Result<Read, String
             provider: names.get(provider.unwrap_or_default()),
             model,
             answered: names.get(""),
+            tier: names.get(""),
             output_bound: number("max_output")?,
             held: None,
             used,

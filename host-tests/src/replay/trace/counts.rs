@@ -147,6 +147,7 @@ fn call(
             provider: names.get(""),
             model,
             answered: names.get(""),
+            tier: names.get(""),
             output_bound: columns.number(row, "max_output")?,
             held: None,
             used: Used::Stated(usage),

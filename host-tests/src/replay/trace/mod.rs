@@ -89,6 +89,9 @@ pub struct Counted {
     pub model: Arc<str>,
     /// The model that answered; empty if unknown, or if it was not the one asked for.
     pub answered: Arc<str>,
+    /// The service tier that it asked for and whose price it had, by our name of it; empty if it is not known, or the
+    /// standard one.
+    pub tier: Arc<str>,
     /// The request's own bound for its output.
     pub output_bound: Option<u64>,
     /// What it held before it began, in tokens, if the trace says so.

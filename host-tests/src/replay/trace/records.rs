@@ -37,6 +37,8 @@ struct Line<'a> {
     hold_tokens: u64,
     #[serde(default)]
     price: Cow<'a, str>,
+    price_tier: Option<Cow<'a, str>>,
+    service_tier: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +161,8 @@ fn call(line: &Line<'_>, names: &mut Names) -> Result<Call, String> {
             provider: names.get(line.price.split_once('/').map_or("", |(provider, _)| provider)),
             model: names.get(&line.model_requested),
             answered: names.get(if as_asked { &line.model_answered } else { "" }),
+            // What a route put in place was not asked for.
+            tier: names.get(line.price_tier.as_deref().filter(|_| line.service_tier.is_none()).unwrap_or("")),
             output_bound: None,
             // Where no budget was met, nothing was held.
             held: (line.hold_tokens > 0).then_some(line.hold_tokens),
