@@ -53,6 +53,12 @@ impl Overage {
         Some(at.saturating_add(i64::try_from(bought).unwrap_or(i64::MAX)))
     }
 
+    /// The most that it comes to, if that is bounded.
+    #[must_use]
+    pub const fn up_to(&self) -> Option<NanoUsd> {
+        self.up_to
+    }
+
     /// The price, as the policy writes it: a key and a number of dollars.
     #[must_use]
     pub fn terms(&self, meter: Meter) -> String {

@@ -233,15 +233,15 @@ impl Provider {
         providers().into_iter().flat_map(|(_, all)| all)
     }
 
-    /// The names of its models.
-    pub(super) fn model_ids(self) -> Vec<&'static str> {
-        let Some((_, mut models)) = self.dearest_and_models() else { return Vec::new() };
-        let count = models.number().unwrap_or(0);
-        let id = |mut record: Cursor| {
+    /// Its models.
+    pub(super) fn models(self) -> impl Iterator<Item = Model> {
+        let mut models = self.dearest_and_models().map(|(_, models)| models);
+        let count = models.as_mut().and_then(Cursor::number).unwrap_or(0);
+        (0..count).map_while(move |_| models.as_mut()?.sized()).filter_map(|record| {
+            let mut record = Cursor(record);
             record.rule(b"")?;
-            record.text()
-        };
-        (0..count).map_while(|_| models.sized()).filter_map(|record| id(Cursor(record))).collect()
+            Some(Model { id: record.text()?, context: record.number()?, entries: record })
+        })
     }
 
     /// By the table's name for it.

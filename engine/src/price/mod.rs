@@ -12,7 +12,7 @@ pub use memo::Quotes;
 pub(crate) use quote::without_date;
 pub use quote::{
     Override, PriceQuery, Prices, Quote, UnknownPrice, is_provider, models, models_like, provider_of_host,
-    providers,
+    providers, quotes,
 };
 
 use crate::units::NanoUsd;

@@ -102,8 +102,24 @@ pub fn providers() -> impl Iterator<Item = &'static str> {
 
 /// The models of the book: provider and name.
 pub fn models() -> impl Iterator<Item = (&'static str, &'static str)> {
-    Provider::all()
-        .flat_map(|provider| provider.model_ids().into_iter().map(move |model| (provider.id, model)))
+    Provider::all().flat_map(|provider| provider.models().map(move |model| (provider.id, model.id)))
+}
+
+/// What each model of the book costs that this provider serves, or any, in a service tier, at a place (see
+/// [`PriceQuery::place`]) and at a time. Those without any rate are left out.
+pub fn quotes(
+    provider: Option<&str>,
+    tier: ServiceTier,
+    place: &str,
+    at: EpochMs,
+) -> impl Iterator<Item = Quote> {
+    let all = Provider::all().filter(move |each| provider.is_none_or(|only| each.id == only));
+    all.flat_map(move |provider| provider.models().map(move |model| (provider, model))).filter_map(
+        move |(provider, model)| {
+            let named = PriceQuery { provider: None, requested: model.id, answered: "", tier, place, at };
+            priced(provider, model, model.id, &named)
+        },
+    )
 }
 
 /// Whether the book has a provider of this name.
@@ -119,7 +135,7 @@ pub fn models_like(name: &str, provider: Option<&str>) -> Vec<String> {
     let concerned = |each: &Provider| provider.is_none_or(|only| each.id == only);
     let mut near: Vec<(usize, String)> = Vec::new();
     for each in Provider::all().filter(concerned) {
-        for id in each.model_ids() {
+        for id in each.models().map(|model| model.id) {
             let bare = id.rsplit('/').next().unwrap_or(id);
             let far = edits(&name, &id.to_lowercase()).min(edits(&name, &bare.to_lowercase()));
             if far <= name.len() / 3 {
@@ -234,6 +250,10 @@ fn in_book(names: &[String], query: &PriceQuery<'_>) -> Option<Quote> {
 
 fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
     let model: Model = provider.model(name).or_else(|| provider.model(&dashed_date(name)?))?;
+    priced(provider, model, name, query)
+}
+
+fn priced(provider: Provider, model: Model, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
     let (price, has_tier, capability) = model.price(query.tier, query.at)?;
     let tier = Some(query.tier).filter(|_| !has_tier);
     let times = provider.times(model.id, tier, query.place).unwrap_or(1_000);

@@ -10,7 +10,10 @@ mod sentences;
 mod text;
 mod warnings;
 
-pub use economics::{AccountCost, Assumed, Economics, PerRequest, TierCost, economics, not_known};
+pub use economics::{
+    AccountCost, Assumed, Economics, NotCounted, PerRequest, SmallTable, TierCost, economics, not_known,
+    of_clients,
+};
 pub(crate) use mistakes::nearest;
 pub(crate) use sentences::condition;
 pub use sentences::sentences;
@@ -49,7 +52,8 @@ pub struct Finding {
 }
 
 /// The kinds of warnings: [`Finding::code`].
-pub const WARNINGS: [&str; 15] = [
+pub const WARNINGS: [&str; 18] = [
+    "clients-dimension",
     "dead-rule",
     "dead-source",
     "forbidden-model",
@@ -58,10 +62,12 @@ pub const WARNINGS: [&str; 15] = [
     "lost-capability",
     "no-stop",
     "no-worst-case",
+    "not-counted",
     "other-api",
     "shadowed-rule",
     "shared-conversation",
     "shorter-context",
+    "small-table",
     "unknown-model",
     "unpriced-tier",
     "useless-downgrade",
@@ -201,6 +207,13 @@ impl Sound {
         let policy = Policy::parse(strict.as_bytes()).ok()?;
         Some(Self { policy, document: serde_json::from_str(&strict).unwrap_or_default(), declared, strict })
     }
+}
+
+/// A warning of what comes of a policy beside what the policy says, at the key of this path.
+#[must_use]
+pub fn warning(text: &str, code: &'static str, path: &str, message: String, help: String) -> Finding {
+    let span = jsonc::read(text).map(|source| shown(&source.root, path, true)).unwrap_or_default();
+    Finding { severity: Severity::Warning, code, path: path.to_owned(), span, message, help: Some(help) }
 }
 
 fn lower(text: &str) -> String {

@@ -1,7 +1,9 @@
 //! Owns what a policy's names of models mean in the price book. Called by `warnings` and `economics`.
 
 use tokenstile_engine::policy::Policy;
-use tokenstile_engine::price::{Price, PriceQuery, Prices, Quote, ServiceTier, Unit, UnknownPrice, models};
+use tokenstile_engine::price::{
+    Price, PriceQuery, Prices, Quote, ServiceTier, Unit, UnknownPrice, models, quotes,
+};
 use tokenstile_engine::units::EpochMs;
 use tokenstile_engine::usage::Usage;
 
@@ -12,12 +14,22 @@ pub(super) fn quote(policy: &Policy, model: &str, now: EpochMs) -> Quote {
 
 /// The same in a service tier.
 pub(super) fn quote_in(policy: &Policy, model: &str, tier: ServiceTier, now: EpochMs) -> Quote {
+    quote_at(policy, model, (tier, ""), now)
+}
+
+/// The same in a service tier, at a place.
+pub(super) fn quote_at(
+    policy: &Policy,
+    model: &str,
+    (tier, place): (ServiceTier, &str),
+    now: EpochMs,
+) -> Quote {
     policy.prices.quote(&PriceQuery {
         provider: policy.provider.as_deref(),
         requested: model,
         answered: "",
         tier,
-        place: "",
+        place,
         at: now,
     })
 }
@@ -53,9 +65,9 @@ pub(super) fn sample(price: &Price) -> i64 {
     price.cost(Usage { input: 1_000, output: 1_000, ..Usage::default() }).0
 }
 
-/// The same for any model that a call may name: the rule for the unknown is the dearest of the provider, or of all,
-/// unless the policy has prices of its own.
-pub(super) fn dearest_of_all(policy: &Policy, now: EpochMs) -> u64 {
+/// The same for any model that a call may name, in any of these service tiers and at any of these places: the rule for
+/// the unknown is the dearest of the provider, or of all, unless the policy has prices of its own.
+pub(super) fn dearest_of_all(policy: &Policy, tiers: &[ServiceTier], places: &[&str], now: EpochMs) -> u64 {
     let own = policy.prices.overrides.iter().map(|own| dearest_token(&own.price));
     let unknown = match &policy.prices.unknown {
         UnknownPrice::Price(price) => dearest_token(price),
@@ -69,5 +81,9 @@ pub(super) fn dearest_of_all(policy: &Policy, now: EpochMs) -> u64 {
         place: "",
         at: now,
     });
-    own.chain([unknown, dearest_token(&book.price)]).max().unwrap_or(0)
+    let provider = policy.provider.as_deref();
+    let ways = places.iter().flat_map(|place| tiers.iter().map(move |tier| (*tier, *place)));
+    let served = ways.flat_map(|(tier, place)| quotes(provider, tier, place, now));
+    let served = served.map(|quote| dearest_token(&quote.price));
+    own.chain([unknown, dearest_token(&book.price)]).chain(served).max().unwrap_or(0)
 }

@@ -141,16 +141,16 @@ fn request_limits_lower_the_worst_case() {
     let prompt = "{\"name\": \"p\", \"limit\": {\"prompt_tokens\": 10000}, \"over\": {\"deny\": {}}}";
     let answer = "{\"name\": \"o\", \"limit\": {\"output_tokens\": 1000}, \"over\": {\"clamp\": {}}}";
     let usd = "{\"name\": \"u\", \"limit\": {\"usd\": \"0.05\"}, \"over\": {\"deny\": {}}}";
-    // gpt-4o: $10 a million at most, a context of 128,000, answers of 16,384.
-    assert_eq!(costs(&limits(""), "gpt-4o"), (1.28, 128.0, 1280.0));
-    assert_eq!(costs(&limits(prompt), "gpt-4o").0, 0.26384);
-    assert_eq!(costs(&limits(&format!("{prompt}, {answer}")), "gpt-4o"), (0.11, 11.0, 110.0));
+    // gpt-4o: $17 a million at most, by priority, a context of 128,000, answers of 16,384.
+    assert_eq!(costs(&limits(""), "gpt-4o"), (2.176, 217.6, 2176.0));
+    assert_eq!(costs(&limits(prompt), "gpt-4o").0, 0.448528);
+    assert_eq!(costs(&limits(&format!("{prompt}, {answer}")), "gpt-4o"), (0.187, 18.7, 187.0));
     // A request that states no bound is taken to come to 512 tokens of output, and may come to 16,384.
-    assert_eq!(costs(&limits(usd), "gpt-4o").0, 0.20872);
-    assert_eq!(costs(&limits(&format!("{usd}, {answer}")), "gpt-4o").0, 0.05488);
+    assert_eq!(costs(&limits(usd), "gpt-4o").0, 0.319824);
+    assert_eq!(costs(&limits(&format!("{usd}, {answer}")), "gpt-4o").0, 0.058296);
     // A route that shortens all answers does the same.
     let route = ", \"routes\": [{\"name\": \"r\", \"set\": {\"max_output_tokens\": 1000}}]";
-    assert_eq!(costs(&format!("{}{route}", limits(prompt)), "gpt-4o").0, 0.11);
+    assert_eq!(costs(&format!("{}{route}", limits(prompt)), "gpt-4o").0, 0.187);
     // Thinking comes on top of a bound.
     assert_eq!(costs(&limits(answer), "claude-sonnet-4-5").0, costs("", "claude-sonnet-4-5").0);
     for nothing in [
@@ -161,10 +161,10 @@ fn request_limits_lower_the_worst_case() {
         answer.replace("\"clamp\"", "\"deny\""),
     ] {
         let secret = ", \"confirm\": {\"secret\": \"thirty random characters, or so\"}";
-        assert_eq!(costs(&format!("{}{secret}", limits(&nothing)), "gpt-4o").0, 1.28, "{nothing}");
+        assert_eq!(costs(&format!("{}{secret}", limits(&nothing)), "gpt-4o").0, 2.176, "{nothing}");
     }
     let of_model = prompt.replace("\"limit\"", "\"match\": {\"model\": \"gpt-4*\"}, \"limit\"");
-    assert_eq!(costs(&limits(&of_model), "gpt-4o").0, 0.26384);
+    assert_eq!(costs(&limits(&of_model), "gpt-4o").0, 0.448528);
 }
 
 /// A request may ask for several answers, and each is paid for (`n` of OpenAI's API).
@@ -177,9 +177,9 @@ fn a_call_may_ask_for_as_many_answers_as_its_api_gives() {
         ))
     };
     // A prompt of 111,616 tokens, and 128 answers of 16,384.
-    assert_eq!(costs("", "gpt-4o"), (22.08768, 2208.768, 22087.68));
-    assert_eq!(costs(&answers(1_000), "gpt-4o").0, 22.08768);
-    assert_eq!(costs(&answers(2), "gpt-4o").0, 1.44384);
+    assert_eq!(costs("", "gpt-4o"), (37.549056, 3754.9056, 37549.056));
+    assert_eq!(costs(&answers(1_000), "gpt-4o").0, 37.549056);
+    assert_eq!(costs(&answers(2), "gpt-4o").0, 2.454528);
     assert_eq!(worst_case(&answers(2), "gpt-4o")["requests"][0]["answers"], 2);
     assert_eq!(costs("", "claude-sonnet-4-5").0, costs(&answers(1), "claude-sonnet-4-5").0);
     // An amount of money bounds them too: 0.05 pays for nine answers of the 512 tokens that each is taken to have.
@@ -203,10 +203,10 @@ fn a_limit_of_a_tier_lowers_the_worst_case_of_that_tier() {
     );
     let (_, said) = check(&["--model", "gpt-4o"], &policy);
     for line in [
-        "  - a call to gpt-4o that fills its context and asks for 128 answers: $22.09\n",
-        "  - a call of tier free to gpt-4o that asks for 128 answers: $21.08 (by p)\n",
-        "  - a user of tier free in a month: $210.72 (by b)\n",
-        "  - a user of any other tier in a month: $2,208.77 (by b)\n",
+        "  - a call to gpt-4o (priority) that fills its context and asks for 128 answers: $37.55\n",
+        "  - a call of tier free to gpt-4o (priority) that asks for 128 answers: $35.83 (by p)\n",
+        "  - a user of tier free in a month: $358.22 (by b)\n",
+        "  - a user of any other tier in a month: $3,754.91 (by b)\n",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }
@@ -219,7 +219,7 @@ fn a_route_to_a_dearer_model_raises_the_worst_case() {
         ", \"routes\": [{\"name\": \"r\", \"match\": {\"tier\": \"pro\"}, \"set\": {\"model\": \"gpt-4o\"}}]";
     let worst = worst_case(route, "gpt-4o-mini");
     assert_eq!(worst["priced_as"], "gpt-4o");
-    assert_eq!(worst["tiers"][0]["usd_per_user_month"], 2208.768, "{worst}");
+    assert_eq!(worst["tiers"][0]["usd_per_user_month"], 3754.9056, "{worst}");
 }
 
 /// An account with a limit of its own is judged by that, one without any fails every bound.
@@ -277,7 +277,7 @@ fn a_call_of_who_is_exempt_is_bounded_by_no_request_limit() {
     let limit = r#", "request_limits": [{"name": "l", "limit": {"answers": 1}, "over": {"deny": {}}}]"#;
     let robot = r#", "exempt": [{"match": {"user": "robot"}}]"#;
     let gate = |rest: &str| {
-        check(&["-q", "--model", "gpt-4o", "--max-usd-per-request", "2"], &with(&format!("{FINE}{rest}")))
+        check(&["-q", "--model", "gpt-4o", "--max-usd-per-request", "3"], &with(&format!("{FINE}{rest}")))
     };
     assert_eq!(gate(limit).0, 0);
     let (status, said) = gate(&format!("{limit}{robot}"));

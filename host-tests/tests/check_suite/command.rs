@@ -354,20 +354,20 @@ fn a_shadowed_rule_of_a_list_is_warned_of() {
 
 #[test]
 fn the_worst_case_can_fail_a_build() {
-    // 500 tokens a day at gpt-4o's $10 a million output: half a cent a day, 31 days.
+    // 500 tokens a day at the $17 a million that gpt-4o's output costs by priority, 31 days.
     let policy = with(FINE);
     let model = ["-q", "--model", "gpt-4o"];
     let fails = |more: &[&str]| check(&[&model, more].concat(), &policy);
-    assert_eq!(fails(&["--max-usd-per-user-month", "0.155"]).0, 0);
-    let (status, said) = fails(&["--max-usd-per-user-month", "0.15"]);
+    assert_eq!(fails(&["--max-usd-per-user-month", "0.2635"]).0, 0);
+    let (status, said) = fails(&["--max-usd-per-user-month", "0.26"]);
     assert_eq!(status, 1);
-    assert!(said.contains("a user of any tier can cost $0.155 in a month; $0.15 is the most"), "{said}");
-    assert_eq!(fails(&["--users", "1000", "--max-usd-month", "155"]).0, 0);
-    assert_eq!(fails(&["--users", "1001", "--max-usd-month", "155"]).0, 1);
-    assert_eq!(fails(&["--max-usd-month", "155"]).0, 1);
-    // 111,616 tokens and 128 answers of 16,384 at $10 a million.
-    assert_eq!(fails(&["--max-usd-per-request", "22.09"]).0, 0);
-    assert_eq!(fails(&["--max-usd-per-request", "22.08"]).0, 1);
+    assert!(said.contains("a user of any tier can cost $0.2635 in a month; $0.26 is the most"), "{said}");
+    assert_eq!(fails(&["--users", "1000", "--max-usd-month", "263.5"]).0, 0);
+    assert_eq!(fails(&["--users", "1001", "--max-usd-month", "263.5"]).0, 1);
+    assert_eq!(fails(&["--max-usd-month", "263.5"]).0, 1);
+    // 111,616 tokens and 128 answers of 16,384 at $17 a million.
+    assert_eq!(fails(&["--max-usd-per-request", "37.55"]).0, 0);
+    assert_eq!(fails(&["--max-usd-per-request", "37.54"]).0, 1);
     let shadow = policy.replacen("\"version\"", "\"mode\": \"shadow\", \"version\"", 1);
     let hint = "  What is in shadow mode bounds nothing yet; `--enforce` works it out";
     assert!(check(&[], &shadow).1.contains(hint) && !check(&["--enforce"], &shadow).1.contains(hint));
@@ -388,9 +388,9 @@ fn a_downgrade_lowers_the_worst_case() {
     let (_, out) = check(&["--format", "json", "--model", "gpt-4o"], &policy);
     let report: Value = serde_json::from_str(&out).unwrap();
     let tiers = &report["policies"][0]["worst_case"]["tiers"];
-    // A million at $10 and a million at $0.60; whoever has no tier has no budget.
+    // A million at $17 and a million at $1, by priority; whoever has no tier has no budget.
     assert_eq!(tiers[0]["tier"], "pro", "{tiers}");
-    assert_eq!(tiers[0]["usd_per_user_month"], 10.6, "{tiers}");
+    assert_eq!(tiers[0]["usd_per_user_month"], 18.0, "{tiers}");
     assert_eq!(tiers[1]["usd_per_user_month"], Value::Null, "{tiers}");
 }
 

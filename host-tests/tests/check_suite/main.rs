@@ -5,6 +5,7 @@
 mod bounds;
 mod command;
 mod hints;
+mod promise;
 mod routes;
 
 use serde_json::Value;

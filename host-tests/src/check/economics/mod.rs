@@ -1,22 +1,30 @@
 //! Owns the worst case: what a request, a user and everyone together can cost at most under a policy, by tier, from its
 //! limits and the prices. Called by `tokenstile check`, which can fail a build by it.
 //!
-//! Only budgets that are enforced, refuse, and are met by every call of the user count. A month has 31 days; a
+//! Only budgets that are enforced, refuse, and are met by every call of the user count. Tokens cost as in the dearest
+//! service tier that callers can choose, or that routes choose for them; what no tokens bound, as web searches, is told
+//! and left out. A month has 31 days; a
 //! calendar month touches six weeks at most, and is counted so. Accounts of `overrides` and `exempt` have rows of their
 //! own. What calls in flight use beyond their holds comes on top: ARCHITECTURE.md says how much that is.
 
 mod accounts;
 mod assumed;
+mod dearest;
 mod request;
+mod table;
 
 pub use accounts::AccountCost;
 pub use assumed::not_known;
+pub use dearest::NotCounted;
 pub use request::PerRequest;
+pub use table::SmallTable;
 
 use super::{Sound, models};
 use accounts::{Known, budgets};
+use dearest::Comes;
 use request::Whose;
-use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Window};
+use tokenstile_engine::policy::{Action, Budget, CalendarUnit, Condition, Policy, Scope, Source, Window};
+use tokenstile_engine::price::Quote;
 use tokenstile_engine::units::{Amount, EpochMs, Meter, NanoUsd};
 
 /// What is assumed beside the policy.
@@ -33,6 +41,8 @@ pub struct Assumed {
 pub struct Economics {
     /// The model by which tokens are priced: the dearest that may be called.
     pub dearest: String,
+    /// How its calls are served that cost so much: a service tier, a place; empty as by default.
+    pub served: String,
     /// One call, for each model that was named, and for each tier whose calls are bounded otherwise than others.
     pub per_request: Vec<PerRequest>,
     /// By tier; one row without a name where the policy has none.
@@ -41,6 +51,21 @@ pub struct Economics {
     pub accounts: Vec<AccountCost>,
     /// Everyone together in a month, if the number of users is known or a budget is for all.
     pub month: Option<NanoUsd>,
+    /// The budgets that bound it.
+    pub month_rules: Vec<String>,
+    /// What may be charged beside all this.
+    pub not_counted: Vec<NotCounted>,
+    /// The ledger's table, if it is too small for the users: who finds no room there is bounded by nothing.
+    pub small_table: Option<SmallTable>,
+}
+
+impl Economics {
+    /// Whether some budget of these bounds nothing but tokens or calls, so that what is not counted comes on top.
+    #[must_use]
+    pub fn leaves_out(&self, sound: &Sound, rules: &[String]) -> bool {
+        let of = |rule: &String| sound.policy.declared().iter().find(|budget| budget.name == *rule);
+        !self.not_counted.is_empty() && rules.iter().filter_map(of).any(|one| one.meter != Meter::Usd)
+    }
 }
 
 /// One tier.
@@ -79,12 +104,22 @@ pub fn economics(sound: &Sound, assumed: &Assumed, now: EpochMs) -> Economics {
     let tiers: Vec<TierCost> = names.iter().map(row).collect();
     let accounts = accounts::accounts(sound, &worst, place, &names);
     let everyone = budgets(sound).filter(|budget| budget.per.is_empty() && budget.matches.is_empty());
-    let (of_all, _) = worst.least(everyone.map(|budget| accounts::highest(sound, budget, now)));
+    let (of_all, by_all) = worst.least(everyone.map(|budget| accounts::highest(sound, budget, now)));
     // Who is exempt is not stopped by what is for all.
     let of_all = of_all.filter(|_| !accounts.iter().any(|account| account.exempt));
     let by_users = accounts::by_users(&tiers, &accounts, &assumed.users);
     let month = [of_all, by_users].into_iter().flatten().min();
-    Economics { dearest: worst.dearest.clone(), per_request, tiers, accounts, month }
+    let by_one = tiers.iter().flat_map(|row| &row.rules).chain(accounts.iter().flat_map(|row| &row.rules));
+    let month_rules = if month == of_all { by_all } else { by_one.cloned().collect() };
+    let by_one = tiers.iter().flat_map(|row| &row.rules).chain(accounts.iter().flat_map(|row| &row.rules));
+    let bounding: Vec<&Budget> = budgets(sound)
+        .filter(|budget| by_one.clone().chain(&month_rules).any(|name| *name == budget.name))
+        .collect();
+    let bounds_calls = per_request.iter().any(|call| call.usd.is_some());
+    let not_counted = dearest::not_counted(&sound.policy, &worst.prices(), (bounds_calls, &bounding));
+    let small_table = table::too_small(sound, &assumed.users, place);
+    let (dearest, served) = (worst.dearest.clone(), worst.served.clone());
+    Economics { dearest, served, per_request, tiers, accounts, month, month_rules, not_counted, small_table }
 }
 
 fn tiers_of(budget: &Budget, place: Option<usize>) -> Vec<String> {
@@ -104,6 +139,48 @@ fn is_of_a_user(policy: &Policy, scope: Scope) -> bool {
     policy.identity.get(place).is_some_and(|dimension| OF_A_USER.contains(&dimension.name.as_str()))
 }
 
+/// Dimensions that many users share.
+const OF_MANY: [&str; 5] = ["tier", "tenant", "org", "organization", "team"];
+
+/// Whether each user is a subject of this budget, and not one with others.
+fn is_user_alone(policy: &Policy, budget: &Budget) -> bool {
+    budget.per.iter().any(|scope| {
+        let name = match scope {
+            Scope::Dimension(place) => policy.identity.get(*place).map(|dimension| dimension.name.as_str()),
+            _ => None,
+        };
+        is_of_a_user(policy, *scope) && name.is_some_and(|name| !OF_MANY.contains(&name))
+    })
+}
+
+/// The dimensions of these budgets whose values clients write themselves, each with the budgets that it multiplies.
+#[must_use]
+pub fn of_clients<'s>(sound: &'s Sound, rules: &[String]) -> Vec<(&'s str, Vec<&'s str>)> {
+    let theirs = |source: &Source| {
+        matches!(
+            source,
+            Source::Header(_)
+                | Source::JwtUnverified { .. }
+                | Source::PathSegment(_)
+                | Source::Query(_)
+                | Source::Cookie(_)
+                | Source::TraceId
+                | Source::Body(_)
+        )
+    };
+    let identity = sound.policy.identity.iter().enumerate();
+    let found =
+        identity.filter(|(_, dimension)| dimension.sources.iter().any(theirs)).map(|(at, dimension)| {
+            let has = |budget: &&Budget| {
+                rules.contains(&budget.name)
+                    && budget.per.iter().any(|scope| matches!(scope, Scope::Dimension(place) if *place == at))
+            };
+            let budgets = sound.policy.declared().iter().filter(has).map(|budget| budget.name.as_str());
+            (dimension.name.as_str(), budgets.collect::<Vec<_>>())
+        });
+    found.filter(|(_, budgets)| !budgets.is_empty()).collect()
+}
+
 /// What bounds one side of calls, and by which budget.
 type Half = Option<(NanoUsd, String)>;
 
@@ -111,10 +188,12 @@ type Half = Option<(NanoUsd, String)>;
 struct Worst<'p> {
     policy: &'p Policy,
     dearest: String,
+    /// How it is served that costs so much.
+    served: String,
     /// Pico-dollars a token.
     token: u64,
     /// The models that were named, and dearer ones that routes put in their place.
-    models: Vec<String>,
+    models: Vec<(String, Comes)>,
     /// One call to each of them.
     requests: Vec<PerRequest>,
     now: EpochMs,
@@ -122,34 +201,36 @@ struct Worst<'p> {
 
 impl<'p> Worst<'p> {
     fn of(policy: &'p Policy, assumed: &Assumed, now: EpochMs) -> Self {
-        let (dearest, token, models) = (String::new(), 0, assumed.models.clone());
-        let mut worst = Self { policy, dearest, token, models, requests: Vec::new(), now };
+        let models = assumed.models.iter().map(|model| (model.clone(), Comes::Asked)).collect();
+        let (dearest, served) = (String::new(), String::new());
+        let mut worst = Self { policy, dearest, served, token: 0, models, requests: Vec::new(), now };
         if assumed.models.is_empty() {
             let whose = policy
                 .provider
                 .as_deref()
                 .map_or("all models".to_owned(), |of| format!("the models of {of}"));
             worst.dearest = format!("the dearest of {whose}");
-            worst.token = models::dearest_of_all(policy, now);
+            worst.token = dearest::of_all(policy, now);
             return worst;
         }
         for model in &assumed.models {
-            worst.may_be_called(model);
+            worst.may_be_called(model, Comes::Asked);
         }
         for model in request::put_in_place(policy) {
-            if !worst.models.contains(&model) && worst.may_be_called(&model) {
-                worst.models.push(model);
+            let is_named = worst.models.iter().any(|(named, _)| *named == model);
+            if worst.may_be_called(&model, Comes::InPlace) && !is_named {
+                worst.models.push((model, Comes::InPlace));
             }
         }
         worst.for_tier(None, "")
     }
 
     /// Notes a model; whether it is the dearest so far.
-    fn may_be_called(&mut self, model: &str) -> bool {
-        let token = models::dearest_token(&models::quote(self.policy, model, self.now).price);
-        let is_dearer = token > self.token || self.dearest.is_empty();
+    fn may_be_called(&mut self, model: &str, comes: Comes) -> bool {
+        let dearest = dearest::dearest(self.policy, model, comes, self.now);
+        let is_dearer = dearest.token > self.token || self.dearest.is_empty();
         if is_dearer {
-            self.token = token;
+            (self.token, self.served) = (dearest.token, dearest.served);
             model.clone_into(&mut self.dearest);
         }
         is_dearer
@@ -159,13 +240,26 @@ impl<'p> Worst<'p> {
     fn for_tier(&self, place: Option<usize>, tier: &str) -> Self {
         let of_tier = place.filter(|_| !tier.is_empty()).map(|place| Whose::Tier(place, tier));
         let requests = self.requests_of(of_tier.unwrap_or(Whose::Anybody));
-        let (dearest, models) = (self.dearest.clone(), self.models.clone());
-        Self { policy: self.policy, dearest, token: self.token, models, requests, now: self.now }
+        let (dearest, served, models) = (self.dearest.clone(), self.served.clone(), self.models.clone());
+        Self { policy: self.policy, dearest, served, token: self.token, models, requests, now: self.now }
     }
 
     fn requests_of(&self, whose: Whose<'_>) -> Vec<PerRequest> {
-        let one = |model: &String| request::dearest_call(self.policy, model, whose, self.now);
+        let one = |(model, comes): &(String, Comes)| {
+            let dearest = dearest::dearest(self.policy, model, *comes, self.now);
+            request::dearest_call(self.policy, model, dearest, whose)
+        };
         self.models.iter().map(one).collect()
+    }
+
+    /// What the models cost that may be called.
+    fn prices(&self) -> Vec<(String, Quote)> {
+        let quote =
+            |(model, _): &(String, Comes)| (model.clone(), models::quote(self.policy, model, self.now));
+        match self.models.as_slice() {
+            [] => dearest::all_prices(self.policy, self.now),
+            models => models.iter().map(quote).collect(),
+        }
     }
 
     /// What calls come to: of anybody, and of tiers and of who is exempt, where theirs come to something else.
@@ -272,7 +366,7 @@ impl<'p> Worst<'p> {
         });
         let tokens = lists
             .flat_map(tokenstile_engine::policy::DowngradeList::serving)
-            .map(|model| models::dearest_token(&models::quote(self.policy, model, self.now).price));
+            .map(|model| dearest::dearest(self.policy, model, Comes::InPlace, self.now).token);
         tokens.max().unwrap_or(self.token)
     }
 }

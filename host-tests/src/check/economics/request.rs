@@ -3,20 +3,22 @@
 //!
 //! Only what is enforced and refuses or shortens counts; a caller may confirm what is asked. Called by `mod.rs`.
 
+use super::dearest::Dearest;
 use super::pico;
-use crate::check::models;
 use tokenstile_engine::dialect::Features;
 use tokenstile_engine::policy::{
     Condition, Measure, NewModel, Over, Policy, RequestLimit, RouteRule, Setting, Term,
 };
-use tokenstile_engine::price::Quote;
-use tokenstile_engine::units::{EpochMs, NanoUsd};
+use tokenstile_engine::price::{Quote, Unit};
+use tokenstile_engine::units::NanoUsd;
 
 /// One call at most.
 #[derive(Debug, Clone)]
 pub struct PerRequest {
     /// The model.
     pub model: String,
+    /// How it is served that costs so much: a service tier, a place; empty as by default.
+    pub served: String,
     /// Whose call; empty for anybody's.
     pub tier: String,
     /// It is of somebody who is `exempt`, whom no request limit bounds.
@@ -56,9 +58,10 @@ pub(super) enum Whose<'a> {
 }
 
 /// One call to a model.
-pub(super) fn dearest_call(policy: &Policy, model: &str, whose: Whose<'_>, now: EpochMs) -> PerRequest {
-    let quote = models::quote(policy, model, now);
-    let token = models::dearest_token(&quote.price);
+pub(super) fn dearest_call(policy: &Policy, model: &str, dearest: Dearest, whose: Whose<'_>) -> PerRequest {
+    let Dearest { quote, token, served } = dearest;
+    // The call itself, where that is charged.
+    let fee = i64::try_from(quote.price.rate(Unit::Requests, 0).unwrap_or(0) / 1_000).unwrap_or(i64::MAX);
     let met = |conditions: &[Condition]| {
         conditions.iter().all(|condition| match condition {
             Condition::Dimension(place, value) => {
@@ -87,7 +90,7 @@ pub(super) fn dearest_call(policy: &Policy, model: &str, whose: Whose<'_>, now: 
     let filled = input.zip(output).map(|(input, output)| {
         let input = input.min(context.unwrap_or(u64::MAX).saturating_sub(output));
         let tokens = i128::from(input).saturating_add(i128::from(output).saturating_mul(answers.into()));
-        pico(token, tokens)
+        NanoUsd(pico(token, tokens).0.saturating_add(fee))
     });
     // A request that states no bound is taken to come to `expected_output_tokens` an answer, and may come to more.
     let expected = policy.expected_output_tokens;
@@ -105,7 +108,7 @@ pub(super) fn dearest_call(policy: &Policy, model: &str, whose: Whose<'_>, now: 
         .is_none_or(|(input, output)| context.is_some_and(|context| input.saturating_add(output) >= context));
     let tier = if let Whose::Tier(_, tier) = whose { tier.to_owned() } else { String::new() };
     let model = model.to_owned();
-    let one = |usd, rules| PerRequest { model, tier, exempt, usd, answers, fills_context, rules };
+    let one = |usd, rules| PerRequest { model, served, tier, exempt, usd, answers, fills_context, rules };
     if let Some((dear, name)) = dear.filter(|(dear, _)| filled.is_none_or(|filled| *dear < filled)) {
         return PerRequest { fills_context: false, ..one(Some(dear), vec![name.clone()]) };
     }

@@ -43,7 +43,9 @@ fn budget(sound: &Sound, budget: &Budget) -> String {
     });
     let tiers: Vec<String> = tiers.collect();
     let tiers = if tiers.is_empty() { String::new() } else { format!(" ({})", tiers.join(", ")) };
-    let steps: Vec<String> = budget.ladder.iter().map(|step| self::step(sound, step, budget.meter)).collect();
+    let steps = budget.ladder.iter().enumerate();
+    let steps: Vec<String> =
+        steps.map(|(i, step)| self::step(sound, step, budget.meter, overage_ends(budget, i))).collect();
     format!(
         "`{}`: {}{} {}{tiers}{}{}. {}.{}",
         budget.name,
@@ -237,7 +239,15 @@ fn window(budget: &Budget) -> String {
     }
 }
 
-fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
+/// Where the overage right before a step has come to all that it may, if the step begins there and not where it stands.
+fn overage_ends(budget: &Budget, step: usize) -> Option<Amount> {
+    let (before, this) = (budget.ladder.get(step.checked_sub(1)?)?, budget.ladder.get(step)?);
+    let Action::Overage(overage) = before.action else { return None };
+    overage.end(before.at).filter(|end| *end < this.at && before.shadow == this.shadow)
+}
+
+/// `from`: where it begins, if that is before its own place.
+fn step(sound: &Sound, step: &Step, meter: Meter, from: Option<Amount>) -> String {
     let percent = |per_mille: u32| {
         if per_mille.is_multiple_of(10) {
             format!("{}%", per_mille / 10)
@@ -245,7 +255,7 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
             format!("{}.{}%", per_mille / 10, per_mille % 10)
         }
     };
-    let at = percent(step.per_mille);
+    let at = from.map_or_else(|| percent(step.per_mille), |from| amount(meter, from));
     let shadow = if step.shadow { " (in shadow)" } else { "" };
     let sink = step.alert.and_then(|place| sound.policy.sinks.get(place));
     let told = sink.map(|sink| format!(", and {} is told", sink.name)).unwrap_or_default();
@@ -255,13 +265,16 @@ fn step(sound: &Sound, step: &Step, meter: Meter) -> String {
         Action::Downgrade { list } => {
             format!("{} answers instead", serving(sound.policy.downgrades.get(*list)))
         }
-        Action::Overage(overage) => format!("more costs {}", overage.price_text(meter)),
+        Action::Overage(overage) => {
+            let up_to = overage.up_to().map(|most| format!(", up to {most}")).unwrap_or_default();
+            format!("more costs {}{up_to}", overage.price_text(meter))
+        }
         Action::Delay { up_to_ms } => format!("calls wait, {up_to_ms} ms at most"),
         Action::Confirm(_) => "calls need to be confirmed".to_owned(),
         Action::Alert => return format!("at {at} nothing changes{told}{shadow}"),
         Action::Deny { stops_streams, .. } => {
             let amount = format!(" ({})", amount(meter, step.at));
-            let amount = if step.per_mille == 1_000 { "" } else { &amount };
+            let amount = if step.per_mille == 1_000 || from.is_some() { "" } else { &amount };
             let streams = if *stops_streams { ", and streams end" } else { "" };
             format!("nothing more is let through{amount}{streams}")
         }

@@ -94,7 +94,7 @@ impl Warnings<'_> {
     }
 
     /// Whether a route forbids this model to serve, under any of its names.
-    fn forbids(&self, route: &Value, model: &str) -> bool {
+    pub(super) fn forbids(&self, route: &Value, model: &str) -> bool {
         let entry = crate::check::models::quote(&self.sound.policy, model, self.now).entry;
         let patterns = route.get("forbid").and_then(Value::as_array).into_iter().flatten();
         let patterns = patterns.filter_map(Value::as_str).map(WildMatch::new_case_insensitive);

@@ -72,7 +72,10 @@ impl Warnings<'_> {
             (format!("headers.{name}"), sets)
         });
         let model = model.map(|key| {
-            let chooses = before.iter().find(|before| self.chooses_a_model(before, &matches(route)));
+            let always = |before: &&&Value| {
+                self.chooses_a_model(before, &matches(route)) && !self.may_be_forbidden(routes, before, route)
+            };
+            let chooses = before.iter().find(always);
             (key.to_owned(), chooses)
         });
         let found: Vec<(String, String)> = model
@@ -105,6 +108,20 @@ impl Warnings<'_> {
         let asked = calls.get("model").and_then(Value::as_str).unwrap_or("*");
         let from = |rule: &Value| rule.get("from").and_then(Value::as_str).map(str::to_owned);
         rules.into_iter().flatten().filter_map(from).any(|from| WildMatch::new(&from).matches(asked))
+    }
+
+    /// Whether some route may keep what a route chooses from serving a call like this, so that the next chooses.
+    fn may_be_forbidden(&self, routes: &[Value], chooser: &Value, call: &Value) -> bool {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let list = chooser.pointer("/set/downgrade").and_then(Value::as_str);
+        let list = list.and_then(|list| self.sound.document.get("downgrades")?.get(list)?.as_array());
+        let listed = list.into_iter().flatten().filter_map(|rule| rule.get("to").and_then(text));
+        let models: Vec<String> =
+            chooser.pointer("/set/model").and_then(text).into_iter().chain(listed).collect();
+        routes
+            .iter()
+            .filter(|rule| is_on(rule) && !are_disjoint(&matches(rule), &matches(call)))
+            .any(|rule| models.iter().any(|model| self.forbids(rule, model)))
     }
 
     /// What a route chooses for the models that it is for: nothing, or what is worth nothing.

@@ -18,7 +18,7 @@ Examples:
   tokenstile check policies/demo.json
   tokenstile check policies
   tokenstile check --deny-warnings --allow no-stop --format github policies/*.json
-  tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 5000
+  tokenstile check policy.json --model gpt-4o --users 1000 --max-usd-month 6000
   tokenstile check policies/shadow-rollout.json --enforce --model gpt-4o --max-usd-per-user-month 100
   tokenstile check policy.json --model gpt-4o --users free=9000,pro=300 --max-usd-per-user-month 20
   tokenstile check --print-json policy.jsonc > policy.json
@@ -65,7 +65,8 @@ struct Gate {
     /// A model that users call; may be repeated. Without it the dearest of all counts
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
-    /// How many users there are: N, or by tier as `free=9000,pro=300`
+    /// How many users there are: N, or by tier as `free=9000,pro=300`. Budgets are a user's by the names of the dimensions in
+    /// their `per`: user, tier, tenant, org, organization, team, account and customer; any other multiplies what a user has
     #[arg(long, value_name = "N|TIER=N,…", value_delimiter = ',', value_parser = users)]
     users: Vec<(String, u64)>,
     /// Fail if one call can cost more
@@ -162,6 +163,10 @@ fn look(file: &std::path::Path, args: &Args) -> Result<Looked, Failure> {
     let counted = in_force.as_ref().or(checked.policy.as_ref());
     let economics = counted.map(|sound| check::economics(sound, &assumed, now));
     let exceeded = economics.as_ref().map(|economics| args.gate.exceeded(economics)).unwrap_or_default();
+    if let (Some(sound), Some(economics)) = (counted, &economics) {
+        let warnings = args.gate.warnings(sound, economics, &text);
+        checked.findings.extend(warnings.into_iter().filter(|one| !is_meant(one)));
+    }
     let is_shadow = |sound: &Sound| sound.policy.budgets.iter().any(|budget| budget.shadow);
     let waits = !args.enforce && checked.policy.as_ref().is_some_and(is_shadow);
     Ok(Looked {
@@ -183,6 +188,58 @@ fn in_force(sound: &Sound, now: EpochMs) -> Option<Sound> {
 }
 
 impl Gate {
+    /// What the gate cannot promise.
+    fn warnings(&self, sound: &Sound, economics: &Economics, text: &str) -> Vec<check::Finding> {
+        [
+            self.not_counted(sound, economics, text),
+            self.of_clients(sound, economics, text),
+            small_table(economics, text),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The budgets by which it judges.
+    fn rules(&self, economics: &Economics) -> Vec<String> {
+        let by_one = economics.tiers.iter().flat_map(|row| &row.rules);
+        let by_one = by_one.chain(economics.accounts.iter().flat_map(|row| &row.rules));
+        let by_one = by_one.filter(|_| self.max_usd_per_user_month.is_some());
+        let of_all = economics.month_rules.iter().filter(|_| self.max_usd_month.is_some());
+        by_one.chain(of_all).cloned().collect()
+    }
+
+    /// Of what it bounds, it leaves something out.
+    fn not_counted(&self, sound: &Sound, economics: &Economics, text: &str) -> Option<check::Finding> {
+        let searches = economics.not_counted.iter().any(|left| left.unit != "requests");
+        let of_calls = self.max_usd_per_request.is_some() && searches;
+        if !of_calls && !economics.leaves_out(sound, &self.rules(economics)) {
+            return None;
+        }
+        let left: Vec<String> = economics.not_counted.iter().map(check::NotCounted::text).collect();
+        let message = format!(
+            "not counted: {}, which no amount of tokens bounds: calls can cost more than the gate says",
+            left.join(" and ")
+        );
+        let help = "a budget in `usd` counts all that is charged; a block on `\"uses\": [\"server_tools\"]` refuses \
+                    calls that search";
+        Some(check::warning(text, "not-counted", "budgets", message, help.to_owned()))
+    }
+
+    /// Who writes another name is another user to it.
+    fn of_clients(&self, sound: &Sound, economics: &Economics, text: &str) -> Option<check::Finding> {
+        let rules = self.rules(economics);
+        let (dimension, budgets) = check::of_clients(sound, &rules).into_iter().next()?;
+        let message = format!(
+            "clients can write `{dimension}` themselves: each value that they make up has a budget of its own in `{}`",
+            budgets.join("`, `")
+        );
+        let help = "let the proxy set what it is read from, and remove what clients send; then say `--allow \
+                    clients-dimension`";
+        let path = format!("identity.{dimension}");
+        Some(check::warning(text, "clients-dimension", &path, message, help.to_owned()))
+    }
+
     /// What can cost more than it may.
     fn exceeded(&self, economics: &Economics) -> Vec<String> {
         let over = |worst: Option<NanoUsd>, most: NanoUsd| worst.is_none_or(|worst| worst > most);
@@ -237,6 +294,14 @@ impl Gate {
         }
         exceeded
     }
+}
+
+/// So many users that the table has no room for all of them.
+fn small_table(economics: &Economics, text: &str) -> Option<check::Finding> {
+    let small = economics.small_table?;
+    let message = format!("not bounded: {}", show::table(&small));
+    let help = format!("write `\"table_slots\": {}`, or `\"table_full\": \"deny\"`", small.enough);
+    Some(check::warning(text, "small-table", "table_slots", message, help))
 }
 
 fn usd(text: &str) -> Result<NanoUsd, String> {

@@ -5,8 +5,8 @@ use super::Looked;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use tokenstile_engine::units::NanoUsd;
-use tokenstile_host::check::{AccountCost, Finding, Judged, Severity, sentences};
+use tokenstile_engine::units::{NanoUsd, grouped};
+use tokenstile_host::check::{AccountCost, Finding, Judged, NotCounted, Severity, SmallTable, sentences};
 use tokenstile_host::records::money;
 
 /// As a compiler shows it; then the policy in sentences and its worst case.
@@ -84,7 +84,11 @@ fn report<'a>(one: &'a Looked, finding: &'a Finding) -> Vec<Group<'a>> {
 fn worst_case(one: &Looked) -> String {
     let Some(economics) = &one.economics else { return String::new() };
     let cost = |usd: Option<NanoUsd>| usd.map_or("without a bound".to_owned(), cents);
-    let mut out = format!("At most, with every token at the price of {}:\n", economics.dearest);
+    let mut out = format!(
+        "At most, with every token at the price of {}{}:\n",
+        economics.dearest,
+        served(&economics.served)
+    );
     for request in &economics.per_request {
         let whose = match (request.tier.as_str(), request.exempt) {
             (_, true) => " of who is exempt".to_owned(),
@@ -98,7 +102,8 @@ fn worst_case(one: &Looked) -> String {
             (false, answers) => format!(" that asks for {answers} answers"),
         };
         let by = by(&request.rules);
-        let _ = writeln!(out, "  - a call{whose} to {}{asks}: {}{by}", request.model, cost(request.usd));
+        let model = format!("{}{}", request.model, served(&request.served));
+        let _ = writeln!(out, "  - a call{whose} to {model}{asks}: {}{by}", cost(request.usd));
     }
     for tier in &economics.tiers {
         let whose = match (tier.tier.as_str(), economics.tiers.len()) {
@@ -116,12 +121,35 @@ fn worst_case(one: &Looked) -> String {
     if economics.month.is_some() {
         let _ = writeln!(out, "  - everyone together in a month: {}", cost(economics.month));
     }
+    if !economics.not_counted.is_empty() {
+        let left: Vec<String> = economics.not_counted.iter().map(NotCounted::text).collect();
+        let _ = writeln!(out, "  Not counted: {}, which no amount of tokens bounds.", left.join(" and "));
+    }
+    if let Some(small) = &economics.small_table {
+        let _ = writeln!(out, "  Not bounded: {}.", table(small));
+    }
     if one.waits && !economics.tiers.iter().all(|tier| tier.user_month.is_some()) {
         out.push_str(
             "  What is in shadow mode bounds nothing yet; `--enforce` works it out as if it was in force.\n",
         );
     }
     out
+}
+
+/// What becomes of users for whom the table has no room.
+pub(super) fn table(small: &SmallTable) -> String {
+    let SmallTable { subjects, without_room, slots, .. } = *small;
+    format!(
+        "{} of {} subjects, for whom the table of {} slots has no room (`table_full` lets them pass)",
+        grouped(without_room),
+        grouped(subjects),
+        grouped(slots)
+    )
+}
+
+/// How calls are served, if not as by default.
+fn served(how: &str) -> String {
+    if how.is_empty() { String::new() } else { format!(" ({how})") }
 }
 
 /// An account by its dimensions: `org acme, user u-42`; `each of org acme`, where it may be many.
@@ -177,7 +205,7 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
             let request = |one: &tokenstile_host::check::PerRequest| {
                 let tier = Some(&one.tier).filter(|tier| !tier.is_empty());
                 json!({
-                    "model": one.model, "tier": tier, "exempt": one.exempt, "usd": usd(one.usd), "answers": one.answers, "rules": one.rules,
+                    "model": one.model, "served": Some(&one.served).filter(|how| !how.is_empty()), "tier": tier, "exempt": one.exempt, "usd": usd(one.usd), "answers": one.answers, "rules": one.rules,
                 })
             };
             let tier = |one: &tokenstile_host::check::TierCost| {
@@ -188,12 +216,20 @@ pub(super) fn json(looked: &[Looked], deny_warnings: bool) -> String {
                     one.who.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
                 json!({"who": who, "many": one.many, "exempt": one.exempt, "usd_month": usd(one.month), "rules": one.rules})
             };
+            let left = |one: &NotCounted| {
+                json!({"unit": one.unit, "usd_per_1k": usd(Some(one.usd_per_1k))})
+            };
             json!({
                 "priced_as": economics.dearest,
+                "served": Some(&economics.served).filter(|how| !how.is_empty()),
+                "not_counted": economics.not_counted.iter().map(left).collect::<Vec<_>>(),
                 "requests": economics.per_request.iter().map(request).collect::<Vec<_>>(),
                 "tiers": economics.tiers.iter().map(tier).collect::<Vec<_>>(),
                 "accounts": economics.accounts.iter().map(account).collect::<Vec<_>>(),
                 "usd_month": usd(economics.month),
+                "small_table": economics.small_table.map(|small| json!({
+                    "subjects": small.subjects, "without_room": small.without_room, "slots": small.slots, "enough": small.enough,
+                })),
                 "saturated": economics.month.is_some_and(money::is_cut),
             })
         });
