@@ -133,7 +133,7 @@ pub(super) fn not_counted(
         (dearest > 0).then(|| NotCounted { unit: unit.name(), usd_per_1k })
     };
     let searches = searches.then(|| most(Unit::WebSearches, &mut prices.iter().filter(may_search)));
-    let calls = budgets.iter().any(|budget| by_tokens(budget));
+    let calls = budgets.iter().any(by_tokens);
     let calls = calls.then(|| most(Unit::Requests, &mut prices.iter()));
     [searches, calls].into_iter().flatten().flatten().collect()
 }
