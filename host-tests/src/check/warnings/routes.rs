@@ -128,20 +128,6 @@ impl Warnings<'_> {
             .any(|rule| models.iter().any(|model| self.forbids(rule, model)))
     }
 
-    /// Whether some route may keep what a route chooses from serving a call like this, so that the next chooses.
-    fn may_be_forbidden(&self, routes: &[Value], chooser: &Value, call: &Value) -> bool {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let list = chooser.pointer("/set/downgrade").and_then(Value::as_str);
-        let list = list.and_then(|list| self.sound.document.get("downgrades")?.get(list)?.as_array());
-        let listed = list.into_iter().flatten().filter_map(|rule| rule.get("to").and_then(text));
-        let models: Vec<String> =
-            chooser.pointer("/set/model").and_then(text).into_iter().chain(listed).collect();
-        routes
-            .iter()
-            .filter(|rule| is_on(rule) && !are_disjoint(&matches(rule), &matches(call)))
-            .any(|rule| models.iter().any(|model| self.forbids(rule, model)))
-    }
-
     /// What a route chooses for the models that it is for: nothing, or what is worth nothing.
     fn worthless(&mut self, route: &Value, choice: &Choice<'_>) {
         let Some(asked) = route.pointer("/match/model").and_then(Value::as_str) else { return };
