@@ -46,7 +46,7 @@ fn every_mistake_is_told_at_once_and_at_its_place() {
             "unknown time zone `Europe/Berln`; use an IANA name such as `Europe/Berlin` | did you mean `Europe/Berlin`?",
         ),
         (9, 44, "no list `economy` in `downgrades` | did you mean `economi`?"),
-        (9, 63, "`100` is no percentage; write it like `90%` | "),
+        (9, 63, "`100` is no percentage; write it like `90%` or `99.5%`"),
     ];
     for (line, column, message) in expected {
         let is = |(code, at_line, at_column, said): &&(String, u64, u64, String)| {
