@@ -120,8 +120,10 @@ fn files(args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
     }
     let policy = include_str!("policy.json").replace("\"NAME\"", &serde_json::Value::from(name).to_string());
     let Identity { user, plan, ben } = args.proxy.identity();
-    let policy = policy.replace("USER", user).replace("PLAN", plan);
-    let scenarios = include_str!("policy.test.json").replace("BEN", ben);
+    // As they stand, the files are Envoy's.
+    let Identity { user: of_envoy, plan: envoys, ben: verified } = Proxy::Envoy.identity();
+    let policy = policy.replace(of_envoy, user).replace(envoys, plan);
+    let scenarios = include_str!("policy.test.json").replace(verified, ben);
     let (proxy, snippet) = match args.proxy {
         Proxy::Envoy => ("envoy-filter.yaml", include_str!("envoy.yaml")),
         Proxy::Istio => ("wasmplugin.yaml", include_str!("istio.yaml")),
