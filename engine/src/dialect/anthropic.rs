@@ -132,6 +132,7 @@ pub(super) fn says(path: &[K]) -> Option<Says> {
     })
 }
 
+/// `thinking` without a `type` thinks; Cohere's, too.
 pub(super) fn unsaid(path: &[K]) -> Features {
     if matches!(path, [K::Thinking]) { Features::REASONING } else { Features::default() }
 }

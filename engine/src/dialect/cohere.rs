@@ -4,7 +4,8 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, features, no_header, openai, read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, anthropic, features, no_header, openai,
+    read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, Written};
@@ -41,7 +42,15 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-const SHAPE: Shape = Shape { field, uses, says, unsaid, adds, bound: |_, _| &[K::MaxTokens], ..Shape::PLAIN };
+const SHAPE: Shape = Shape {
+    field,
+    uses,
+    says,
+    unsaid: anthropic::unsaid,
+    adds,
+    bound: |_, _| &[K::MaxTokens],
+    ..Shape::PLAIN
+};
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
@@ -67,10 +76,6 @@ fn uses(path: &[K]) -> Features {
 
 fn says(path: &[K]) -> Option<Says> {
     matches!(path, [K::Thinking, K::Type]).then_some(features::thinking)
-}
-
-fn unsaid(path: &[K]) -> Features {
-    if matches!(path, [K::Thinking]) { Features::REASONING } else { Features::default() }
 }
 
 const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "cohere" };

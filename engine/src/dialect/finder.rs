@@ -50,8 +50,13 @@ fn max_tokens_at(body: &[u8], bounds: &[Range<usize>]) -> Option<Range<usize>> {
     let end = memchr::memrchr(b'"', body.get(..bound.start)?)?;
     let start = memchr::memrchr(b'"', body.get(..end)?)?;
     let range = start..end.saturating_add(1);
-    let name: String = serde_json::from_slice(body.get(range.clone())?).ok()?;
-    (name == Key::MaxTokens.name()).then_some(range)
+    let name = body.get(range.clone())?;
+    let is_it = if name.contains(&b'\\') {
+        serde_json::from_slice::<String>(name).is_ok_and(|name| name == Key::MaxTokens.name())
+    } else {
+        name.get(1..name.len().saturating_sub(1)) == Some(Key::MaxTokens.name().as_bytes())
+    };
+    is_it.then_some(range)
 }
 
 /// What the policy asks of bodies beside the facts.

@@ -40,7 +40,7 @@ pub(crate) use events::Events;
 pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
 pub(crate) use finder::read_json;
 pub(crate) use prefix::hash as prefix_hash;
-pub(crate) use prompt::Prompt;
+pub(crate) use prompt::{Prompt, bare_model};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use target::percent_decoded;
 
@@ -261,7 +261,7 @@ impl Route {
         const CERTAIN: [PromptPart; 4] =
             [PromptPart::Base, PromptPart::Text, PromptPart::Messages, PromptPart::Systems];
         let is_public = matches!(
-            tokenstile_tokens::encoding_for_model(prompt::bare_model(&facts.model)),
+            tokenstile_tokens::encoding_for_model(bare_model(&facts.model)),
             tokenstile_tokens::ModelEncoding::Exact(_)
         );
         let is_plain =

@@ -189,8 +189,31 @@ fn weighed(parts: &Parts, weights: Weights) -> u64 {
 /// `openai/gpt-4o:free`, an ARN.
 pub(crate) fn bare_model(name: &str) -> &str {
     let name = name.rsplit('/').next().unwrap_or(name);
-    let regional = ["us.", "eu.", "apac.", "jp.", "au.", "global.", "us-gov."];
-    let name = regional.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-    let vendors = ["anthropic.", "meta.", "mistral.", "cohere.", "amazon.", "deepseek.", "openai.", "qwen."];
-    vendors.iter().find_map(|vendor| name.strip_prefix(vendor)).unwrap_or(name)
+    // <https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html>, behind a region or not.
+    const VENDORS: [&str; 18] = [
+        "ai21",
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "luma",
+        "meta",
+        "minimax",
+        "mistral",
+        "moonshot",
+        "moonshotai",
+        "nvidia",
+        "openai",
+        "qwen",
+        "stability",
+        "writer",
+        "zai",
+    ];
+    let is_vendor = |name: &str| VENDORS.iter().any(|vendor| vendor.eq_ignore_ascii_case(name));
+    let Some((first, rest)) = name.split_once('.') else { return name };
+    if is_vendor(first) {
+        return rest;
+    }
+    rest.split_once('.').filter(|(second, _)| is_vendor(second)).map_or(name, |(_, model)| model)
 }

@@ -44,6 +44,14 @@ pub(super) struct Reach {
     pub(super) held: Amount,
 }
 
+impl Reach {
+    /// Of a call whose hold was taken when so much stood.
+    pub(super) const fn of(planned: &Planned, before: Amount) -> Self {
+        let after = before.saturating_add(planned.expected);
+        Self { before, after, held: before.saturating_add(planned.hold.amount) }
+    }
+}
+
 /// The model that serves instead of the one asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Serving<'a> {

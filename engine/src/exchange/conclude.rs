@@ -201,9 +201,8 @@ impl Exchange {
     ) -> Option<Refusal> {
         let budget = policy.budgets.get(planned.budget)?;
         let reserved = planned.reserved.filter(|reserved| reserved.receipt.is_some())?;
-        let before = reserved.before.total();
-        let with_hold = before.saturating_add(planned.hold.amount);
-        let reach = Reach { before, after: before.saturating_add(planned.expected), held: with_hold };
+        let reach = Reach::of(planned, reserved.before.total());
+        let Reach { before, held: with_hold, .. } = reach;
         let serving = Serving { now: self.outcome.served_model.as_deref(), last };
         let mut climb = self.climb(policy, budget, planned, reach, serving);
         self.reduced.keep(&mut climb, planned.budget);
@@ -226,12 +225,7 @@ impl Exchange {
         }
         self.note_shadow(budget, climb.shadow, std::mem::take(&mut climb.would));
         self.outcome.skipped.extend(climb.skipped.clone());
-        if let Some(deny) = climb.deny {
-            let needed = planned.hold.amount.max(planned.expected);
-            let needed = self.least_needed(planned, budget, needed);
-            let told = self.told(budget, needed, now);
-            let alert = self.alert_of_refusal(&told, planned, reserved.before);
-            let refusal = self.refusal(&told, planned, reserved.before, deny, climb.denies_beyond);
+        if let Some((refusal, alert)) = self.refused_by(&climb, budget, planned, reserved.before, now) {
             self.owed.extend(alert);
             return Some(refusal);
         }
@@ -415,6 +409,22 @@ impl Exchange {
         self.refuse(longer.as_ref().unwrap_or(&refusal), now)
     }
 
+    /// What a ladder refuses that a hold went through, and what operators are told of it.
+    fn refused_by(
+        &self,
+        climb: &Climb<'_>,
+        budget: &Budget,
+        planned: &Planned,
+        level: Level,
+        now: EpochMs,
+    ) -> Option<(Refusal, Option<Owed>)> {
+        let deny = climb.deny?;
+        let needed = self.least_needed(planned, budget, planned.hold.amount.max(planned.expected));
+        let told = self.told(budget, needed, now);
+        let refusal = self.refusal(&told, planned, level, deny, climb.denies_beyond);
+        Some((refusal, self.alert_of_refusal(&told, planned, level)))
+    }
+
     /// The refusal of a budget whose window lasts longer than that of the one that refused a hold: its own had been
     /// taken, and it refuses in the place of a step that cannot be carried out.
     fn refused_by_longer(&self, denied: &Denied, now: EpochMs) -> Option<(Refusal, Option<Owed>)> {
@@ -422,16 +432,9 @@ impl Exchange {
         let last = self.reduced.serve.as_ref().map(|(serve, _)| serve.model.as_str());
         taken.into_iter().find_map(|(planned, reserved)| {
             let budget = self.policy.budgets.get(planned.budget).filter(|budget| !budget.shadow)?;
-            let (level, hold) = (reserved.before, planned.hold.amount);
-            let before = level.total();
-            let after = before.saturating_add(planned.expected);
-            let reach = Reach { before, after, held: before.saturating_add(hold) };
+            let reach = Reach::of(planned, reserved.before.total());
             let climb = self.climb(&self.policy, budget, planned, reach, Serving { now: None, last });
-            let deny = climb.deny?;
-            let needed = self.least_needed(planned, budget, hold.max(planned.expected));
-            let told = self.told(budget, needed, now);
-            let refusal = self.refusal(&told, planned, level, deny, climb.denies_beyond);
-            Some((refusal, self.alert_of_refusal(&told, planned, level)))
+            self.refused_by(&climb, budget, planned, reserved.before, now)
         })
     }
 

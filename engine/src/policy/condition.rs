@@ -10,7 +10,7 @@ use super::identity::Dimension;
 use super::named::Named;
 use super::scope::{NO_ROUTE, Scope, Subject, UNKNOWN, known};
 use super::standing::Standing;
-use crate::dialect::{DIALECTS, Facts, Features};
+use crate::dialect::{DIALECTS, Facts, Features, bare_model};
 use crate::units::EpochMs;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Sequence, Value, ValueKind, ValuePointerRef};
 use wildmatch::WildMatch;
@@ -163,44 +163,12 @@ impl Subject<'_> {
 /// region and the vendor in Bedrock's names), or as the price book has it.
 #[must_use]
 pub fn is_of_model(pattern: &WildMatch, asked: &str, priced_as: &str) -> bool {
-    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     // Servers that do not mind what trails a name would serve it all the same.
     let asked = asked.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let asked = known(asked.trim_end_matches('.'));
     let priced = priced_as.split_once('/').map_or(priced_as, |(_, name)| name);
-    let last = last(asked);
-    [asked, &last, without_vendor(&last), priced_as, priced].iter().any(|name| pattern.matches(name))
-}
-
-/// `us.anthropic.claude-sonnet-4-5-20250929-v1:0` without `us.anthropic.`:
-/// <https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html>.
-fn without_vendor(name: &str) -> &str {
-    const VENDORS: [&str; 18] = [
-        "ai21",
-        "amazon",
-        "anthropic",
-        "cohere",
-        "deepseek",
-        "google",
-        "luma",
-        "meta",
-        "minimax",
-        "mistral",
-        "moonshot",
-        "moonshotai",
-        "nvidia",
-        "openai",
-        "qwen",
-        "stability",
-        "writer",
-        "zai",
-    ];
-    let is_vendor = |name: &str| VENDORS.iter().any(|vendor| vendor.eq_ignore_ascii_case(name));
-    let Some((first, rest)) = name.split_once('.') else { return name };
-    if is_vendor(first) {
-        return rest;
-    }
-    rest.split_once('.').filter(|(second, _)| is_vendor(second)).map_or(name, |(_, model)| model)
+    let last = asked.rsplit('/').next().unwrap_or_default();
+    [asked, last, bare_model(last), priced_as, priced].iter().any(|name| pattern.matches(name))
 }
 
 /// The names that no dimension may have: each is a condition of its own.

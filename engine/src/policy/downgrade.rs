@@ -62,12 +62,16 @@ impl DowngradeList {
     /// nothing; no model is served by what is the same there, unless a line names it without a pattern.
     #[must_use]
     pub fn cheaper(&self, model: &str, entry: impl Fn(&str) -> String) -> Cheaper<'_> {
+        let named = self.rules.iter().find(|rule| rule.names(model));
+        // What most lists say needs no price book.
+        if let Some(rule) = named.filter(|rule| rule.is_one && rule.to != model) {
+            return Cheaper::Use(rule);
+        }
         let priced_as = entry(model);
         let is_itself =
             |rule: &Downgrade| rule.to == model || (!priced_as.is_empty() && entry(&rule.to) == priced_as);
         let by_another_name = || self.rules.iter().find(|rule| is_of_model(&rule.from, model, &priced_as));
-        match self.rules.iter().find(|rule| rule.names(model)).or_else(by_another_name) {
-            Some(rule) if rule.is_one && rule.names(model) && rule.to != model => Cheaper::Use(rule),
+        match named.or_else(by_another_name) {
             Some(rule) if is_itself(rule) => Cheaper::Already,
             Some(rule) => Cheaper::Use(rule),
             None if self.rules.iter().any(is_itself) => Cheaper::Already,

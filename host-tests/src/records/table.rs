@@ -34,9 +34,8 @@ pub(super) fn text(report: &Report, top: usize, width: Option<u16>) -> String {
     for unit in &report.units {
         let _ = writeln!(
             text,
-            "{} {}: {} each in the mean, {} in the median.",
-            grouped(unit.count),
-            plural(&unit.name, unit.count),
+            "{}: {} each in the mean, {} in the median.",
+            so_many(unit.count, &unit.name),
             dollars(unit.cost),
             dollars(unit.median)
         );
@@ -118,13 +117,6 @@ fn sums(tally: &Tally, all: Nano) -> [String; 8] {
         percent(tally.cache_read.into(), tally.input.into()),
         grouped(tally.refused),
     ]
-}
-
-fn plural(name: &str, count: u64) -> String {
-    match name {
-        name if count == 1 => name.to_owned(),
-        name => format!("{name}s"),
-    }
 }
 
 fn forecast(report: &Report) -> String {
