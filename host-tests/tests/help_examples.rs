@@ -134,6 +134,22 @@ fn every_example_of_every_command_works() {
     }
 }
 
+/// What the README shows of the demonstration, word for word.
+#[test]
+fn the_demo_prints_what_the_readme_shows() {
+    let readme = std::fs::read_to_string(filter::root().join("README.md")).unwrap();
+    let shown = readme.split("This is what `cargo xtask demo` prints:").nth(1).unwrap();
+    let shown = shown.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tokenstile"))
+        .arg("demo")
+        .current_dir(filter::root())
+        .env("TOKENSTILE_WASM", filter::path().unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), shown);
+}
+
 /// Every command of the README, in its order, in a folder that has the files which it names.
 #[test]
 fn every_command_of_the_readme_works() {
