@@ -101,7 +101,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools] => Features::TOOLS,
+        [K::Tools, K::Item] => Features::TOOLS,
         // <https://docs.claude.com/en/docs/agents-and-tools/mcp-connector>.
         [K::McpServers, K::Item] => Features::SERVER_TOOLS,
         [K::OutputFormat] | [K::OutputConfig, K::Format] => Features::JSON_SCHEMA,
@@ -143,6 +143,9 @@ pub(super) const COUNTING: Counting = Counting { adds, turn, image, style: "anth
 
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
+        // What stands before a compaction's summary is left out:
+        // <https://platform.claude.com/docs/en/build-with-claude/compaction>.
+        [K::Messages] => Adds::Conversation,
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,
@@ -153,6 +156,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::Tools, K::Item] => Adds::Tool,
         [K::Tools, K::Item, K::Type] => Adds::ToolType,
+        [K::Tools, K::Item, K::DeferLoading] => Adds::Deferred,
         [K::Tools, K::Item, K::Name] => Adds::ToolText,
         [K::Tools, K::Item, K::Description] => Adds::ToolText,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
@@ -184,6 +188,7 @@ fn content(path: &[K]) -> Option<Adds> {
         [K::Item, K::Id] => Adds::ToolCall,
         [K::Item, K::ToolUseId] => Adds::ToolResult,
         [K::Item, K::Name] => Adds::Text,
+        [K::Item, K::ToolName] | [K::ToolReferences, K::Item, K::ToolName] => Adds::ToolReference,
         [K::Item, K::Thinking] => Adds::Thoughts,
         [K::Item, K::Signature] => Adds::Sealed,
         [K::Item, K::EncryptedContent] => Adds::SealedResult,

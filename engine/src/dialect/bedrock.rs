@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html> (a body of its own for each
 //! family under `invoke`; their names do not clash, so one reader takes them all).
 
+use super::parts::PromptPart;
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, anthropic, features, read_json};
 use crate::json::{Event, Key as K, Number};
@@ -109,7 +110,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools | K::ToolConfig] => Features::TOOLS,
+        [K::Tools, K::Item] | [K::ToolConfig, K::Tools, K::Item] => Features::TOOLS,
         // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html>.
         [K::ToolConfig, K::Tools, K::Item, K::SystemTool] => Features::SERVER_TOOLS,
         [.., K::Document] => Features::FILES,
@@ -173,6 +174,7 @@ fn adds(path: &[K]) -> Option<Adds> {
             [K::InputSchemaCamel, K::Json, rest @ ..] => Adds::Schema(rest.len()),
             _ => return None,
         },
+        [K::ToolConfig, K::Tools, K::Item, K::SystemTool] => Adds::OwnTool(PromptPart::ServerTools),
         [K::ToolConfig, K::ToolChoiceCamel, K::Any | K::Tool] => Adds::MustCall,
         [K::AdditionalModelRequestFields, K::Thinking, K::Type] => Adds::Thinking,
         [K::SingleEmbeddingParams, K::Text, K::Value] => Adds::Text,

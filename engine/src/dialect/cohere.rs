@@ -67,7 +67,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools] => Features::TOOLS,
+        [K::Tools, K::Item] => Features::TOOLS,
         [K::ResponseFormat, K::JsonSchema | K::Schema] => Features::JSON_SCHEMA,
         [K::Logprobs] => Features::LOGPROBS,
         _ => Features::default(),
@@ -83,6 +83,7 @@ const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Role] => Adds::Role,
         [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => {
             Adds::Text
         }

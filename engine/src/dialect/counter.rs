@@ -1,6 +1,9 @@
 //! The pass over a body that fills [`Parts`]. Called by `prompt`; what a path means is the dialect's to say.
 
 mod media;
+mod tools;
+
+use tools::{Deferred, TOOL_PARTS, Tool, own_tools};
 
 use super::parts::{Parts, PromptPart};
 use super::prompt::{Adds, Counting, Turn};
@@ -11,6 +14,8 @@ use tokenstile_tokens::{ModelCounter, ModelEncoding};
 
 /// The longest word that decides something.
 const WORD_MAX: usize = 16;
+/// How deep the `type` of a message's block is: `messages`, message, `content`, block.
+const BLOCK_DEPTH: usize = 5;
 
 /// Reads a body and counts what its dialect says.
 pub(super) struct Counter<'a> {
@@ -30,6 +35,12 @@ pub(super) struct Counter<'a> {
     saving: u64,
     block: Block,
     tool: Tool,
+    deferred: Deferred,
+    /// What there was where the conversation began, and where the block at hand did.
+    conversation: Parts,
+    block_start: Parts,
+    /// Whether somebody says how the model shall behave.
+    has_system: bool,
     choice: Choice,
     speaker: Speaker,
     is_partial: bool,
@@ -57,38 +68,12 @@ struct Block {
     is_link: bool,
 }
 
-/// The tool at hand.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tool {
-    /// Whether it says that it is the caller's own.
-    is_function: bool,
-    has_schema: bool,
-}
-
 /// Who speaks in the message at hand.
 #[derive(Debug, Clone, Copy, Default)]
 struct Speaker {
     is_user: bool,
     says_words: bool,
 }
-
-/// What tools and their definitions add.
-const TOOL_PARTS: &[PromptPart] = &[
-    PromptPart::Tools,
-    PromptPart::NamedTools,
-    PromptPart::ToolText,
-    PromptPart::ForcedTool,
-    PromptPart::Properties,
-    PromptPart::PropertyNames,
-    PromptPart::Types,
-    PromptPart::Descriptions,
-    PromptPart::DescriptionText,
-    PromptPart::Enums,
-    PromptPart::EnumText,
-    PromptPart::Required,
-    PromptPart::Objects,
-    PromptPart::SchemaText,
-];
 
 impl<'a> Counter<'a> {
     pub(super) fn new(counting: Counting, model: &'a str, encoding: ModelEncoding) -> Self {
@@ -104,6 +89,10 @@ impl<'a> Counter<'a> {
             saving: 0,
             block: Block::default(),
             tool: Tool::default(),
+            deferred: Deferred::default(),
+            conversation: Parts::default(),
+            block_start: Parts::default(),
+            has_system: false,
             choice: Choice::May,
             speaker: Speaker::default(),
             is_partial: false,
@@ -119,7 +108,7 @@ impl<'a> Counter<'a> {
 
     /// What was counted. `drops_tools`: tools that must not be called do not reach the model.
     pub(super) fn parts(&self, drops_tools: bool) -> Parts {
-        let mut parts = self.parts;
+        let mut parts = self.deferred.with_found(self.parts);
         if drops_tools && self.choice == Choice::MustNot {
             TOOL_PARTS.iter().for_each(|part| parts.clear(*part));
         }
@@ -134,7 +123,9 @@ impl<'a> Counter<'a> {
             parts.clear(PromptPart::Thinking);
         }
         let unnamed = parts.get(PromptPart::Tools).saturating_sub(parts.get(PromptPart::NamedTools));
-        parts.add(PromptPart::ServerTools, unnamed.saturating_sub(own_tools(&parts)));
+        let known = own_tools(&parts).saturating_add(parts.get(PromptPart::CustomTools));
+        parts.add(PromptPart::ServerTools, unnamed.saturating_sub(known));
+        parts.set(PromptPart::NoSystem, u64::from(parts.get(PromptPart::Messages) > 0 && !self.has_system));
         let calls = parts.get(PromptPart::Calls);
         if calls > 0 {
             parts.add(PromptPart::MoreCalls, parts.get(PromptPart::ToolCalls).saturating_sub(calls));
@@ -149,20 +140,17 @@ impl<'a> Counter<'a> {
 
     fn text(&mut self, adds: Option<Adds>, path: &[Key], event: Event<'_>) {
         match (adds, event) {
-            (
-                Some(Adds::Detail | Adds::Kind | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
-                Event::TextBegin { .. },
-            ) => {
-                self.word.clear();
-            }
-            (
-                Some(Adds::Detail | Adds::Kind | Adds::ToolChoice | Adds::Thinking | Adds::ToolType),
-                Event::Text(piece),
-            ) => {
-                keep_word(&mut self.word, piece);
-            }
+            (Some(adds), Event::TextBegin { .. }) if is_word(adds) => self.word.clear(),
+            (Some(adds), Event::Text(piece)) if is_word(adds) => keep_word(&mut self.word, piece),
             (Some(Adds::Detail), Event::TextEnd { .. }) if self.word == b"low" => self.detail_low(),
+            // Below another block it stands for nothing.
+            (Some(Adds::Kind), Event::TextEnd { .. })
+                if self.word == b"compaction" && path.len() == BLOCK_DEPTH =>
+            {
+                self.parts = self.parts.since(&self.block_start, &self.conversation);
+            }
             (Some(Adds::Kind), Event::TextEnd { .. }) => self.kind_word(),
+            (Some(Adds::Role), Event::TextEnd { .. }) => self.role_word(),
             (Some(Adds::ToolChoice), Event::TextEnd { .. }) => self.choice_word(),
             (Some(Adds::ToolType), Event::TextEnd { .. }) => self.tool_type(),
             (Some(Adds::Thinking), Event::TextEnd { .. }) => match self.word.as_slice() {
@@ -171,6 +159,7 @@ impl<'a> Counter<'a> {
                 _ => self.parts.set(PromptPart::Thinking, 1),
             },
             (Some(Adds::Elsewhere), Event::TextBegin { .. }) => self.is_partial = true,
+            (Some(Adds::ToolReference), Event::TextBegin { .. }) => self.deferred.found(),
             (Some(Adds::Stored), Event::TextBegin { .. }) => self.stored(),
             (Some(Adds::Sealed), Event::TextBegin { .. }) => self.parts.add(PromptPart::Seals, 1),
             (Some(Adds::SealedResult), Event::Text(piece)) => {
@@ -201,6 +190,7 @@ impl<'a> Counter<'a> {
             Adds::Text => self.begin_text(PromptPart::Text),
             Adds::Thoughts => self.begin_text(PromptPart::Thoughts),
             Adds::System => {
+                self.has_system = true;
                 self.parts.add(PromptPart::Systems, 1);
                 self.begin_text(PromptPart::Text);
             }
@@ -208,7 +198,8 @@ impl<'a> Counter<'a> {
                 self.parts.add(PromptPart::Text, 1);
                 self.begin_text(PromptPart::Text);
             }
-            Adds::Message => {
+            Adds::Message | Adds::Instructions => {
+                self.has_system |= adds == Adds::Instructions;
                 self.parts.add(PromptPart::Messages, 1);
                 self.begin_text(PromptPart::Text);
             }
@@ -238,9 +229,12 @@ impl<'a> Counter<'a> {
             | Adds::Function
             | Adds::NoMessage
             | Adds::Calls
-            | Adds::ServerTool
-            | Adds::FetchTool
-            | Adds::CodeTool
+            | Adds::OwnTool(_)
+            | Adds::Deferred
+            | Adds::DeferredSchema
+            | Adds::ToolReference
+            | Adds::Conversation
+            | Adds::Role
             | Adds::Image
             | Adds::Block
             | Adds::Kind
@@ -248,7 +242,6 @@ impl<'a> Counter<'a> {
             | Adds::File
             | Adds::Sealed
             | Adds::SealedResult
-            | Adds::SearchTool
             | Adds::ToolType
             | Adds::Thinking
             | Adds::ToolChoice
@@ -274,50 +267,24 @@ impl<'a> Counter<'a> {
 
     fn text_end(&mut self) {
         if let Some((part, counter)) = self.open.take() {
-            self.parts.add(part, counter.finish().tokens());
+            let tokens = counter.finish().tokens();
+            self.parts.add(part, tokens);
+            if part == PromptPart::DescriptionText && tokens == 0 {
+                self.parts.take(PromptPart::Descriptions, 1);
+            }
         }
         if let Some((kind, image)) = self.image.take() {
             self.media(kind, &image);
         }
     }
 
-    /// What the provider's own tools do, by the names of their types.
-    fn tool_type(&mut self) {
-        let word = self.word.strip_prefix(b"openrouter:").unwrap_or(&self.word);
-        let part = if word == b"function" {
-            self.tool.is_function = true;
-            return;
-        } else if word.starts_with(b"web_fetch") {
-            PromptPart::FetchTools
-        } else if word.starts_with(b"web_") && !word.starts_with(b"web_search_prev") {
-            // What the preview's searches find is not charged for with most models:
-            // <https://platform.openai.com/docs/pricing#built-in-tools>.
-            PromptPart::SearchTools
-        } else if word.starts_with(b"code_") {
-            PromptPart::CodeTools
-        } else if word.starts_with(b"computer") {
-            PromptPart::ComputerTools
-        } else {
-            return;
-        };
-        self.parts.add(part, 1);
-    }
-
-    /// A tool of the provider's own that stands for itself, in no list of tools' definitions.
-    fn own_tool(&mut self, part: PromptPart) {
-        self.parts.add(PromptPart::Tools, 1);
-        self.parts.add(part, 1);
-    }
-
-    /// A caller's own tool that takes nothing need not say so.
-    fn tool_end(&mut self) {
-        let tool = std::mem::take(&mut self.tool);
-        self.parts.add(PromptPart::NamedTools, u64::from(tool.is_function && !tool.has_schema));
-    }
-
     fn stored(&mut self) {
         self.is_partial = true;
         self.parts.add(PromptPart::Stored, 1);
+    }
+
+    fn role_word(&mut self) {
+        self.has_system |= matches!(self.word.as_slice(), b"system" | b"developer");
     }
 
     fn choice_word(&mut self) {
@@ -335,6 +302,7 @@ impl<'a> Counter<'a> {
             (Turn::Role, Event::TextBegin { .. }) => self.word.clear(),
             (Turn::Role, Event::Text(piece)) => keep_word(&mut self.word, piece),
             (Turn::Role, Event::TextEnd { .. }) => {
+                self.role_word();
                 self.speaker.is_user = self.word == b"user";
                 self.parts.add(PromptPart::Answers, u64::from(self.word == b"assistant"));
             }
@@ -354,18 +322,19 @@ impl<'a> Counter<'a> {
             (Adds::Message, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Messages, 1),
             (Adds::NoMessage, Event::Begin(_)) => self.parts.take(PromptPart::Messages, 1),
             (Adds::Tool | Adds::Function, Event::Begin(Container::Object)) => {
-                self.tool = Tool { is_function: adds == Adds::Function, has_schema: false };
-                self.parts.add(PromptPart::Tools, 1);
+                self.tool_begin(adds == Adds::Function);
             }
+            (Adds::Deferred | Adds::DeferredSchema, Event::Bool(true)) => {
+                self.tool.defer(adds == Adds::DeferredSchema);
+            }
+            (Adds::Instructions, Event::Begin(_)) => self.has_system = true,
+            (Adds::Conversation, Event::Begin(Container::Array)) => self.conversation = self.parts,
             (Adds::ToolCall, Event::Begin(Container::Object)) => self.parts.add(PromptPart::ToolCalls, 1),
             (Adds::ToolResult, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ToolResults, 1);
             }
             (Adds::Thinking, Event::Number(_) | Event::Bool(true)) => self.parts.set(PromptPart::Thinking, 1),
-            (Adds::ServerTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::ServerTools),
-            (Adds::SearchTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::SearchTools),
-            (Adds::FetchTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::FetchTools),
-            (Adds::CodeTool, Event::Begin(Container::Object)) => self.own_tool(PromptPart::CodeTools),
+            (Adds::OwnTool(kind), Event::Begin(Container::Object)) => self.own_tool(kind),
             (Adds::TaskBudget, Event::Begin(_)) => self.parts.set(PromptPart::TaskBudget, 1),
             (Adds::MustCall, Event::Begin(_)) => self.choice = Choice::Must,
             (Adds::Citations, Event::Bool(true)) => self.parts.set(PromptPart::Citations, 1),
@@ -424,7 +393,13 @@ impl Visitor for Counter<'_> {
         let adds = (self.counting.adds)(path);
         match event {
             Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. } => self.text(adds, path, event),
-            Event::Begin(_) | Event::End if adds == Some(Adds::Block) => self.block = Block::default(),
+            Event::Begin(_) | Event::End if adds == Some(Adds::Block) => {
+                self.block = Block::default();
+                // A block of a message, and not one inside a tool's result.
+                if path.len() < BLOCK_DEPTH {
+                    self.block_start = self.parts;
+                }
+            }
             Event::End if matches!(adds, Some(Adds::Tool | Adds::Function)) => self.tool_end(),
             Event::End | Event::Null => {}
             _ => {
@@ -436,16 +411,12 @@ impl Visitor for Counter<'_> {
     }
 }
 
-/// Tools of the provider's own.
-fn own_tools(parts: &Parts) -> u64 {
-    let kinds = [
-        PromptPart::ServerTools,
-        PromptPart::SearchTools,
-        PromptPart::FetchTools,
-        PromptPart::CodeTools,
-        PromptPart::ComputerTools,
-    ];
-    kinds.iter().fold(0, |all: u64, kind| all.saturating_add(parts.get(*kind)))
+/// Whether a text is a word that decides something.
+fn is_word(adds: Adds) -> bool {
+    matches!(
+        adds,
+        Adds::Detail | Adds::Kind | Adds::Role | Adds::ToolChoice | Adds::Thinking | Adds::ToolType
+    )
 }
 
 fn keep_word(word: &mut Vec<u8>, piece: &[u8]) {

@@ -20,6 +20,12 @@ pub(super) fn of_media_type(kind: &[u8]) -> Option<Features> {
     })
 }
 
+/// Whether a model searches the web by itself: <https://openrouter.ai/docs/features/web-search>,
+/// <https://platform.openai.com/docs/guides/tools-web-search>.
+pub(super) fn searches(model: &str) -> bool {
+    model.ends_with(":online") || ["-search-preview", "-search-api"].iter().any(|word| model.contains(word))
+}
+
 impl Features {
     /// Tool or function definitions.
     pub const TOOLS: Self = Self(1);

@@ -23,7 +23,10 @@ pub(crate) fn read_json(body: &[u8], route: &Route, shape: Shape) -> Result<Fact
     if std::str::from_utf8(body).is_err() {
         return Err(Opaque("the body is not UTF-8".to_owned()));
     }
-    let facts = read_facts(body, route, shape)?;
+    let mut facts = read_facts(body, route, shape)?;
+    if super::features::searches(&facts.model) {
+        facts.features = facts.features.and(Features::SERVER_TOOLS);
+    }
     let renamed = shape.renames_bound.then(|| max_tokens_at(body, &facts.output_bound_spans));
     Ok(Facts { max_tokens_at: renamed.flatten(), ..facts })
 }

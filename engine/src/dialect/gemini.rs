@@ -4,6 +4,7 @@
 //! Shapes: <https://ai.google.dev/api/generate-content>. The APIs read Proto JSON, which takes every name in
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
+use super::parts::PromptPart;
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, features, read_json};
 use crate::json::{Event, Key as K};
@@ -110,14 +111,13 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools] => Features::TOOLS,
         // The model moves the pointer of the caller's own screen:
         // <https://ai.google.dev/gemini-api/docs/computer-use>.
         [K::Tools, rest @ ..] => match unlisted(rest) {
             [
                 K::FunctionDeclarations | K::FunctionDeclarationsSnake | K::ComputerUse | K::ComputerUseSnake,
-            ] => Features::default(),
-            [_] => Features::SERVER_TOOLS,
+            ] => Features::TOOLS,
+            [_] => Features::TOOLS.and(Features::SERVER_TOOLS),
             _ => Features::default(),
         },
         // <https://ai.google.dev/gemini-api/docs/speech-generation>.
@@ -209,6 +209,7 @@ fn adds(path: &[K]) -> Option<Adds> {
             _ => return None,
         },
         [K::Contents] | [K::Contents, K::Item] => Adds::Message,
+        [K::SystemInstruction | K::SystemInstructionSnake] => Adds::Instructions,
         [K::Contents | K::SystemInstruction | K::SystemInstructionSnake | K::Content, rest @ ..] => {
             return content(rest);
         }
@@ -246,10 +247,12 @@ fn tool(path: &[K]) -> Option<Adds> {
             }
             _ => return None,
         },
-        [K::GoogleSearch | K::GoogleSearchSnake | K::GoogleSearchRetrieval] => Adds::SearchTool,
-        [K::UrlContext | K::UrlContextSnake] => Adds::FetchTool,
-        [K::CodeExecution | K::CodeExecutionSnake] => Adds::CodeTool,
-        [_] => Adds::ServerTool,
+        [K::GoogleSearch | K::GoogleSearchSnake | K::GoogleSearchRetrieval] => {
+            Adds::OwnTool(PromptPart::SearchTools)
+        }
+        [K::UrlContext | K::UrlContextSnake] => Adds::OwnTool(PromptPart::FetchTools),
+        [K::CodeExecution | K::CodeExecutionSnake] => Adds::OwnTool(PromptPart::CodeTools),
+        [_] => Adds::OwnTool(PromptPart::ServerTools),
         _ => return None,
     })
 }

@@ -258,8 +258,13 @@ impl Route {
     /// and messages, whose overhead OpenAI documents.
     #[must_use]
     pub fn counts_exactly(&self, facts: &Facts, count: &PromptCount) -> bool {
-        const CERTAIN: [PromptPart; 4] =
-            [PromptPart::Base, PromptPart::Text, PromptPart::Messages, PromptPart::Systems];
+        const CERTAIN: [PromptPart; 5] = [
+            PromptPart::Base,
+            PromptPart::Text,
+            PromptPart::Messages,
+            PromptPart::Systems,
+            PromptPart::NoSystem,
+        ];
         let is_public = matches!(
             tokenstile_tokens::encoding_for_model(bare_model(&facts.model)),
             tokenstile_tokens::ModelEncoding::Exact(_)

@@ -60,7 +60,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools] => Features::TOOLS,
+        [K::Tools, K::Item] => Features::TOOLS,
         // The text `json` asks for JSON of any kind.
         [K::Format, _] => Features::JSON_SCHEMA,
         [K::Logprobs] => Features::LOGPROBS,
@@ -74,6 +74,7 @@ const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Role] => Adds::Role,
         [K::Messages, K::Item, K::Content] | [K::Prompt | K::System | K::Input] | [K::Input, K::Item] => {
             Adds::Text
         }

@@ -89,7 +89,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools | K::Functions] => Features::TOOLS,
+        [K::Tools | K::Functions, K::Item] => Features::TOOLS,
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio] => Features::AUDIO,
         [K::Messages, K::Item, K::Content, K::Item, K::File | K::DocumentUrl] => Features::FILES,
         // <https://platform.openai.com/docs/guides/audio>: both are needed for an answer that is heard.
@@ -142,6 +142,7 @@ const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
+        [K::Messages, K::Item, K::Role] => Adds::Role,
         [K::Messages, K::Item, K::Content | K::Refusal]
         | [K::Messages, K::Item, K::Content, K::Item, K::Text | K::Refusal]
         | [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
@@ -161,6 +162,8 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::Function, K::Description] | [K::Functions, K::Item, K::Description] => {
             Adds::ToolText
         }
+        [K::Tools, K::Item, K::Custom, K::Name | K::Description]
+        | [K::Tools, K::Item, K::Custom, K::Format, K::Grammar, K::Definition] => Adds::ToolText,
         [K::Messages, K::Item, K::Content, K::Item, K::InputAudio, K::Data] => Adds::File,
         // Mistral's own.
         [K::Messages, K::Item, K::Content, K::Item, K::DocumentUrl | K::InputAudio] => Adds::File,

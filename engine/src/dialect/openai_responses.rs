@@ -52,7 +52,7 @@ fn field(path: &[K]) -> Option<Field> {
 
 fn uses(path: &[K]) -> Features {
     match path {
-        [K::Tools] => Features::TOOLS,
+        [K::Tools, K::Item] => Features::TOOLS,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake | K::FileId | K::FileUrl] => {
             Features::FILES
         }
@@ -97,9 +97,21 @@ fn turn(path: &[K]) -> Option<Turn> {
     })
 }
 
+/// The definition of a tool.
+fn tool(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [] => Adds::Tool,
+        [K::Type] => Adds::ToolType,
+        [K::Name | K::Description] | [K::Format, K::Definition] => Adds::ToolText,
+        [K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
+        _ => return None,
+    })
+}
+
 fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
-        [K::Input | K::Instructions] | [K::Input, K::Item] => Adds::Message,
+        [K::Input] | [K::Input, K::Item] => Adds::Message,
+        [K::Instructions] => Adds::Instructions,
         [K::Input, K::Item, K::Content | K::Name | K::Arguments | K::Output | K::Input]
         | [K::Input, K::Item, K::Content | K::Output, K::Item, K::Text | K::Refusal] => Adds::Text,
         [K::Input, K::Item, K::Content | K::Output, K::Item] => Adds::Block,
@@ -111,12 +123,16 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::Detail] => Adds::Detail,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileDataSnake] => Adds::File,
         [K::Input, K::Item, K::Content | K::Output, K::Item, K::FileId | K::FileUrl] => Adds::FileLink,
-        [K::Tools, K::Item] => Adds::Tool,
-        [K::Tools, K::Item, K::Type] => Adds::ToolType,
-        [K::Tools, K::Item, K::Name] => Adds::ToolText,
-        [K::Tools, K::Item, K::Description] => Adds::ToolText,
-        [K::Tools, K::Item, K::Parameters, rest @ ..] => Adds::Schema(rest.len()),
-        [K::Tools, K::Item, K::Format, K::Definition] => Adds::ToolText,
+        [K::Tools, K::Item, K::DeferLoading] => Adds::DeferredSchema,
+        // "For a namespace … the model sees only the namespace … name and description":
+        // <https://developers.openai.com/api/docs/guides/tools-tool-search>.
+        [K::Tools, K::Item, K::Tools, K::Item, K::DeferLoading] => Adds::Deferred,
+        [K::Tools, K::Item, K::Tools, K::Item, rest @ ..] | [K::Tools, K::Item, rest @ ..] => {
+            return tool(rest);
+        }
+        // What a search found.
+        [K::Input, K::Item, K::Tools, K::Item, K::Tools, K::Item, rest @ ..]
+        | [K::Input, K::Item, K::Tools, K::Item, rest @ ..] => return tool(rest),
         [K::Input, K::Item, K::Summary] => Adds::NoMessage,
         [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
         [K::PreviousResponseId | K::Conversation] => Adds::Stored,

@@ -29,6 +29,8 @@ parts! {
     Messages = "messages",
     /// System texts.
     Systems = "systems",
+    /// One, if nobody says how the model shall behave: some templates say something of their own then.
+    NoSystem = "no_system",
     /// One in its place, if there is any and none need be called.
     AnyTool = "any_tool",
     /// One in its place, if there is any and one must be called.
@@ -37,16 +39,30 @@ parts! {
     Tools = "tools",
     /// Tools with a schema.
     NamedTools = "named_tools",
-    /// Tools of the provider's own, which have none: those that are none of the next four.
+    /// Tools of the caller's own that take no JSON but a text, of a grammar or free.
+    CustomTools = "custom_tools",
+    /// Tools of the provider's own, which have none: those that are none of the next.
     ServerTools = "server_tools",
     /// Those that search the web.
     SearchTools = "search_tools",
+    /// Those that search the web in the way of the preview, where what is found is not charged for.
+    PreviewSearchTools = "preview_search_tools",
+    /// Those that search files.
+    FileSearchTools = "file_search_tools",
+    /// Those that search for tools.
+    ToolSearchTools = "tool_search_tools",
+    /// Those that ask another model.
+    AdvisorTools = "advisor_tools",
+    /// Those that make images.
+    ImageTools = "image_tools",
     /// Those that fetch pages.
     FetchTools = "fetch_tools",
     /// Those that run code.
     CodeTools = "code_tools",
     /// Those that use a screen.
     ComputerTools = "computer_tools",
+    /// One, if there are tools that the model sees only where it searches for them, and it has found none.
+    DeferredTools = "deferred_tools",
     /// Tokens of tools' names and descriptions.
     ToolText = "tool_text",
     /// Tokens of the name of a tool that must be called.
@@ -166,6 +182,15 @@ impl Parts {
 
     pub(super) fn clear(&mut self, part: PromptPart) {
         self.set(part, 0);
+    }
+
+    /// What came after `start`, on top of `base`.
+    pub(super) fn since(&self, start: &Self, base: &Self) -> Self {
+        let mut parts = *base;
+        for part in PromptPart::ALL {
+            parts.add(*part, self.get(*part).saturating_sub(start.get(*part)));
+        }
+        parts
     }
 
     pub(super) fn take(&mut self, part: PromptPart, count: u64) {

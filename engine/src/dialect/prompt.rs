@@ -3,7 +3,7 @@
 
 use super::counter::Counter;
 use super::parts::{Parts, PromptPart};
-use super::{Facts, Route, weights};
+use super::{Facts, Route, features, weights};
 use crate::json::{Key, Reader};
 use tokenstile_tokens::encoding_for_model;
 
@@ -40,10 +40,16 @@ pub(crate) enum Adds {
     Text,
     /// The text that tells the model how to behave.
     System,
+    /// The same beside the messages: a text is one more message, anything else says its texts itself.
+    Instructions,
     /// The name of who speaks: a text, and one token more.
     Name,
+    /// The list of messages, of which a summary may stand for those before it.
+    Conversation,
     /// An object that is one message, or the text that stands for one.
     Message,
+    /// Who speaks in it.
+    Role,
     /// What shows that the object around it is no message: a thought.
     NoMessage,
     /// An object that defines a tool; without a schema, one of the provider's own.
@@ -70,16 +76,16 @@ pub(crate) enum Adds {
     ToolResult,
     /// The list of a message's calls.
     Calls,
-    /// An object that stands for a tool of the provider's own.
-    ServerTool,
-    /// An object that stands for a search of the provider's own.
-    SearchTool,
-    /// An object that stands for a tool that fetches pages.
-    FetchTool,
-    /// An object that stands for a tool that runs code.
-    CodeTool,
+    /// An object that stands for a tool of the provider's own, of this kind.
+    OwnTool(PromptPart),
     /// The word that tells what kind of tool this is.
     ToolType,
+    /// Whether the model sees this tool only where it searches for it.
+    Deferred,
+    /// The same, of a tool whose name and description it sees at once.
+    DeferredSchema,
+    /// The name of a tool that a search has found.
+    ToolReference,
     /// An image, as base64 or a data URL in this string; anything else is an image of unknown size.
     Image,
     /// An image that is elsewhere: a link, an id.
@@ -161,7 +167,8 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
     let style = weights::native_style(counting.style, provider, family);
     let parts = if style == "gemini" && prompt.facts.stream { streamed(parts) } else { parts };
     let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);
-    let (tokens, is_partial, images) = (weighed(&parts, weights), counter.is_partial(), counter.images);
+    let is_partial = counter.is_partial() || features::searches(&prompt.facts.model);
+    let (tokens, images) = (weighed(&parts, weights), counter.images);
     PromptCount { tokens, parts, style, family, is_partial, images }
 }
 

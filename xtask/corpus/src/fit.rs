@@ -18,6 +18,7 @@ const PRIOR: &[(PromptPart, f64)] = &[
     (PromptPart::Messages, 4.0),
     (PromptPart::ToolText, 1.0),
     (PromptPart::NamedTools, 8.0),
+    (PromptPart::CustomTools, 8.0),
     (PromptPart::Properties, 4.0),
     (PromptPart::PropertyNames, 1.0),
     (PromptPart::Types, 1.0),
@@ -45,14 +46,19 @@ const PRIOR_STRENGTH: f64 = 0.02;
 const EXPECTED: &[PromptPart] = &[
     PromptPart::ServerTools,
     PromptPart::SearchTools,
+    PromptPart::PreviewSearchTools,
+    PromptPart::FileSearchTools,
+    PromptPart::DeferredTools,
+    PromptPart::AdvisorTools,
+    PromptPart::ImageTools,
     PromptPart::FetchTools,
     PromptPart::CodeTools,
     PromptPart::ComputerTools,
     PromptPart::UnseenFiles,
     PromptPart::Stored,
 ];
-/// Fewer calls than this say nothing of what to expect.
-const EXPECTED_CALLS_MIN: usize = 2;
+/// Fewer calls than this say nothing of what to expect. One says more than nothing does.
+const EXPECTED_CALLS_MIN: usize = 1;
 /// Where a value is expected, an estimate below this share of the truth counts for more: it lets a budget
 /// be passed.
 const FAR_BELOW: f64 = 0.8;
@@ -73,7 +79,8 @@ const CALLS_MIN: usize = 8;
 /// See there.
 const TEMPLATE_CALLS_MIN: usize = 2;
 /// What a model's template puts around everything.
-const TEMPLATE: &[PromptPart] = &[PromptPart::Base, PromptPart::AnyTool, PromptPart::MustTool];
+const TEMPLATE: &[PromptPart] =
+    &[PromptPart::Base, PromptPart::NoSystem, PromptPart::AnyTool, PromptPart::MustTool];
 /// Fewer calls than this say nothing of how a table does on repositories that it was not fitted to.
 const REPORTED_CALLS_MIN: usize = 40;
 /// In how many parts calls are divided to see how well a table does on those that it was not fitted to.
@@ -192,7 +199,7 @@ fn model(style: &str, family: &str, stem: &str, rows: &[&Row], nearest: &[f64]) 
         return None;
     }
     let free = |free| Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free };
-    let mut solvers = vec![free(Free::Template)];
+    let mut solvers = vec![free(Free::NoSystem), free(Free::Template)];
     if rows.len() >= CALLS_MIN {
         solvers.push(free(Free::All));
     }
@@ -247,6 +254,8 @@ enum Free {
     All,
     /// What the model's template puts around everything: for models of which little was recorded.
     Template,
+    /// What it says where nobody says how to behave, and nothing else.
+    NoSystem,
 }
 
 /// How a table is fitted.
@@ -340,7 +349,12 @@ impl Solver<'_> {
     /// Between what a weight must lie: text is text, whatever stands around it.
     fn bounds(&self, j: usize) -> (f64, f64) {
         let part = PromptPart::ALL[j];
-        if self.free == Free::Template && !TEMPLATE.contains(&part) {
+        let is_free = match self.free {
+            Free::All => true,
+            Free::Template => TEMPLATE.contains(&part),
+            Free::NoSystem => part == PromptPart::NoSystem,
+        };
+        if !is_free {
             return (self.priors[j], self.priors[j]);
         }
         // OpenAI's tokenizer is public, and what stands around a message is documented.
@@ -352,12 +366,14 @@ impl Solver<'_> {
             PromptPart::Base if documented => (3.0, 3.0),
             // Three, and one for the role.
             PromptPart::Messages if documented => (4.0, 4.0),
-            // Only Anthropic's models are told in words that they may think.
+            // These are not told in words that they may think.
             PromptPart::Thinking | PromptPart::ThinkingTools | PromptPart::AdaptiveThinking
-                if !self.family.starts_with("claude") =>
+                if exact || self.family.starts_with("gemini") =>
             {
                 (0.0, 0.0)
             }
+            // Nor how to behave, where nobody says it.
+            PromptPart::NoSystem if exact || documented_images(self.family) => (0.0, 0.0),
             PromptPart::Text => (0.9, 1.1),
             PromptPart::Messages => (0.0, 20.0),
             // Only OpenAI's reasoning models put something of their own around answers.

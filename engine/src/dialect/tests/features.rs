@@ -31,7 +31,7 @@ const CHAT: Api = Api {
                 r#""tools":[{"type":"custom","custom":{"name":"f"}}]"#,
                 r#""functions":[{"name":"f"}]"#,
             ],
-            &[r#""tools":null"#],
+            &[r#""tools":null"#, r#""tools":[]"#, r#""functions":[]"#],
         ),
         (
             "vision",
@@ -173,7 +173,7 @@ const CLAUDE: Api = Api {
                 r#""tools":[{"type":"bash_20250124","name":"bash"},{"type":"memory_20250818","name":"m"}]"#,
                 r#""tools":[{"type":"computer_20250124","name":"computer"}]"#,
             ],
-            &[r#""messages":[{"role":"user","content":"tools"}]"#],
+            &[r#""messages":[{"role":"user","content":"tools"}]"#, r#""tools":[]"#],
         ),
         (
             "tools, server_tools",
@@ -235,7 +235,7 @@ const GEMINI: Api = Api {
                 r#""tools":{"function_declarations":[{"name":"google_search"}]}"#,
                 r#""tools":[{"computerUse":{"environment":"ENVIRONMENT_BROWSER"}}]"#,
             ],
-            &[r#""toolConfig":{}"#],
+            &[r#""toolConfig":{}"#, r#""tools":[]"#],
         ),
         (
             "tools, server_tools",
@@ -320,7 +320,7 @@ const CONVERSE: Api = Api {
         (
             "tools",
             &[r#""toolConfig":{"tools":[{"toolSpec":{"name":"f"}}]}"#],
-            &[r#""messages":[{"content":[{"text":"toolConfig"}]}]"#],
+            &[r#""messages":[{"content":[{"text":"toolConfig"}]}]"#, r#""toolConfig":{"tools":[]}"#],
         ),
         (
             "tools, server_tools",
@@ -431,7 +431,11 @@ const OLLAMA: Api = Api {
     path: "/api/chat",
     base: r#""model":"m""#,
     rows: &[
-        ("tools", &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#], &[r#""tools":null"#]),
+        (
+            "tools",
+            &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#],
+            &[r#""tools":null"#, r#""tools":[]"#],
+        ),
         ("vision", &[r#""messages":[{"content":"c","images":["x"]}]"#], &[r#""messages":[{"images":[]}]"#]),
         ("json_schema", &[r#""format":{"type":"object"}"#], &[r#""format":"json""#]),
         ("reasoning", &[r#""think":true"#, r#""think":"low""#], &[r#""think":false"#]),
@@ -495,5 +499,26 @@ fn every_feature_is_seen_in_every_api_that_has_it_and_nowhere_else() {
         let is_plain =
             PLAIN.split(", ").any(|name| name == dialect.name) || dialect.name.ends_with("count-tokens");
         assert!(is_listed != is_plain, "{}", dialect.name);
+    }
+}
+
+#[test]
+fn models_that_search_by_themselves_use_the_providers_tools() {
+    for (model, searches) in [
+        ("gpt-4o-search-preview", true),
+        ("gpt-4o-mini-search-preview-2025-03-11", true),
+        ("gpt-5-search-api", true),
+        ("openai/gpt-5.2:online", true),
+        ("gpt-4o", false),
+        ("openai/gpt-5.2:free", false),
+    ] {
+        let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let facts = chat().read(body.as_bytes()).unwrap();
+        let count = chat().count_prompt(body.as_bytes(), &facts);
+        assert_eq!(
+            (facts.features.meets(Features::SERVER_TOOLS), count.is_partial),
+            (searches, searches),
+            "{model}"
+        );
     }
 }

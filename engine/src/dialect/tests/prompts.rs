@@ -108,7 +108,10 @@ fn what_is_elsewhere_is_told() {
         assert_eq!(parts(route, body).1, *partial, "{body}");
     }
     let image = r#"{"model":"gpt-4o","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}"#;
-    assert_eq!(parts(&chat(), image), (vec![("base", 1), ("messages", 1), ("unseen_images", 1)], true));
+    assert_eq!(
+        parts(&chat(), image),
+        (vec![("base", 1), ("messages", 1), ("no_system", 1), ("unseen_images", 1)], true)
+    );
 }
 
 #[test]
@@ -122,7 +125,7 @@ fn documents_count_by_what_they_hold() {
     let plain = body(r#"{"data":"Plain words that stand for themselves.","type":"text"}"#);
     assert_eq!(
         parts(&messages, &plain),
-        (vec![("base", 1), ("text", 8), ("messages", 1), ("citations", 1)], false)
+        (vec![("base", 1), ("text", 8), ("messages", 1), ("no_system", 1), ("citations", 1)], false)
     );
     // %PDF-1 /Type /Page /Type/Pages
     let pdf = body(r#"{"type":"base64","data":"JVBERi0xIC9UeXBlIC9QYWdlIC9UeXBlL1BhZ2Vz"}"#);
@@ -161,10 +164,12 @@ fn a_function_without_a_schema_is_the_callers_and_other_tools_are_told_apart() {
     assert!(!parts(&responses, &function).1);
     let kinds = [
         ("web_search", "search_tools"),
-        ("web_search_preview", "server_tools"),
+        ("web_search_preview", "preview_search_tools"),
         ("code_interpreter", "code_tools"),
         ("computer_use_preview", "computer_tools"),
-        ("file_search", "server_tools"),
+        ("file_search", "file_search_tools"),
+        ("image_generation", "image_tools"),
+        ("mcp", "server_tools"),
     ];
     for (kind, name) in kinds {
         let body = body(&format!(r#"{{"type":"{kind}"}}"#));
@@ -191,4 +196,152 @@ fn signatures_in_streams_of_ai_studio_count_apart() {
     assert_eq!(counted("streamGenerateContent", "sealed_bytes"), 0);
     assert_eq!(counted("generateContent", "sealed_bytes"), 4);
     assert_eq!(counted("generateContent", "streamed_seals"), 0);
+}
+
+#[test]
+fn who_is_told_how_to_behave_is_known() {
+    let says = |path: &str, body: &str| part(&route("POST", path).unwrap(), body, "no_system") == 0;
+    let chat = "/v1/chat/completions";
+    let user = r#"{"content":"hi","role":"user"}"#;
+    let with = |role: &str| {
+        format!(r#"{{"model":"m","messages":[{{"role":"{role}","content":"be kind"}},{user}]}}"#)
+    };
+    assert!(says(chat, &with("system")) && says(chat, &with("developer")));
+    assert!(!says(chat, &with("user")));
+    // A text that says so is no role.
+    assert!(!says(chat, r#"{"model":"m","messages":[{"role":"user","content":"system"}]}"#));
+    let responses = "/v1/responses";
+    assert!(says(responses, r#"{"model":"m","instructions":"be kind","input":"hi"}"#));
+    assert!(says(responses, r#"{"model":"m","input":[{"role":"developer","content":"be kind"}]}"#));
+    assert!(!says(responses, r#"{"model":"m","input":"hi"}"#));
+    let messages = "/v1/messages";
+    assert!(says(messages, &format!(r#"{{"model":"claude","system":"be kind","messages":[{user}]}}"#)));
+    assert!(!says(messages, &format!(r#"{{"model":"claude","messages":[{user}]}}"#)));
+    let gemini = "/v1beta/models/gemini-3-pro:generateContent";
+    assert!(says(
+        gemini,
+        r#"{"systemInstruction":{"parts":[{"text":"be kind"}]},"contents":[{"parts":[{"text":"hi"}]}]}"#
+    ));
+    assert!(!says(gemini, r#"{"contents":[{"parts":[{"text":"hi"}]}]}"#));
+    // Nobody is spoken to.
+    assert!(says("/v1/embeddings", r#"{"model":"m","input":"hi"}"#));
+}
+
+#[test]
+fn tools_that_a_search_has_not_found_are_not_in_the_prompt() {
+    let messages = route("POST", "/v1/messages").unwrap();
+    let tool = |name: &str, more: &str| {
+        format!(
+            r#"{{"name":"{name}"{more},"description":"to have","input_schema":{{"type":"object","properties":{{"x":{{"type":"string"}}}}}}}}"#
+        )
+    };
+    let search = r#"{"type":"tool_search_tool_bm25_20251119","name":"search"}"#;
+    let body = |tools: &[String], found: &[&str]| {
+        let found: Vec<String> =
+            found.iter().map(|name| format!(r#"{{"type":"tool_reference","tool_name":"{name}"}}"#)).collect();
+        let result = format!(
+            r#"{{"role":"assistant","content":[{{"type":"tool_search_tool_result","tool_use_id":"1","content":{{"type":"tool_search_tool_search_result","tool_references":[{}]}}}}]}}"#,
+            found.join(",")
+        );
+        format!(
+            r#"{{"model":"claude-opus-4-8","messages":[{result}],"tools":[{search},{}]}}"#,
+            tools.join(",")
+        )
+    };
+    let deferred = r#","defer_loading":true"#;
+    let both = [tool("one", deferred), tool("two", deferred)];
+    let named = |body: &str| part(&messages, body, "named_tools");
+    let none = body(&both, &[]);
+    assert_eq!((named(&none), part(&messages, &none, "properties")), (0, 0));
+    assert_eq!(
+        (part(&messages, &none, "deferred_tools"), part(&messages, &none, "tool_search_tools")),
+        (1, 1)
+    );
+    let one = body(&both, &["one"]);
+    assert_eq!(
+        (named(&one), part(&messages, &one, "properties"), part(&messages, &one, "deferred_tools")),
+        (1, 1, 0)
+    );
+    assert_eq!(named(&body(&both, &["one", "two", "one"])), 2, "a tool is loaded once");
+    let now = [tool("one", ""), tool("two", deferred)];
+    assert_eq!(named(&body(&now, &[])), 1, "what is not deferred is there");
+    assert_eq!(named(&body(&[tool("one", r#","defer_loading":false"#)], &[])), 1);
+    // What a client's own search has found.
+    let own = r#"{"model":"claude-opus-4-8","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"tool_reference","tool_name":"one"}]}]}],"tools":["#;
+    assert_eq!(named(&format!("{own}{}]}}", tool("one", deferred))), 1);
+}
+
+#[test]
+fn of_deferred_functions_the_model_sees_names_and_of_namespaces_their_own() {
+    let responses = route("POST", "/v1/responses").unwrap();
+    let tool = r#"{"type":"function","name":"one","defer_loading":true,"description":"to have","parameters":{"type":"object","properties":{"x":{"type":"string"}}}}"#;
+    let body = |tools: &str| {
+        format!(r#"{{"model":"gpt-5.4","input":"hi","tools":[{{"type":"tool_search"}},{tools}]}}"#)
+    };
+    let counted = |body: &str| {
+        ["named_tools", "tool_text", "properties", "server_tools"].map(|name| part(&responses, body, name))
+    };
+    assert_eq!(counted(&body(tool)), [0, 3, 0, 0]);
+    let space = format!(
+        r#"{{"name":"tools","description":"all of them","tools":[{tool},{tool}],"type":"namespace"}}"#
+    );
+    assert_eq!(counted(&body(&space)), [0, 4, 0, 0]);
+    let ready = space.replace(r#""defer_loading":true,"#, "");
+    assert_eq!(counted(&body(&ready)), [2, 10, 2, 0]);
+    // What a search has found stands in the conversation.
+    let found = format!(
+        r#"{{"model":"gpt-5.4","input":[{{"type":"tool_search_output","tools":[{tool}]}}],"tools":[{{"type":"tool_search"}},{tool}]}}"#
+    );
+    assert_eq!(counted(&found)[..1], [1]);
+}
+
+#[test]
+fn tools_that_take_a_text_are_the_callers_own() {
+    let tool = r#""name":"sum","description":"adds","format":{"type":"grammar",GRAMMAR}"#;
+    let chat_tool = tool.replace("GRAMMAR", r#""grammar":{"syntax":"lark","definition":"a plus b"}"#);
+    let chat_body = format!(
+        r#"{{"model":"gpt-5","messages":[],"tools":[{{"type":"custom","custom":{{{chat_tool}}}}}]}}"#
+    );
+    let tool = tool.replace("GRAMMAR", r#""syntax":"lark","definition":"a plus b""#);
+    let body = format!(r#"{{"model":"gpt-5","input":[],"tools":[{{"type":"custom",{tool}}}]}}"#);
+    for (route, body) in [(chat(), chat_body), (route("POST", "/v1/responses").unwrap(), body)] {
+        let counted = ["custom_tools", "tool_text", "server_tools"].map(|name| part(&route, &body, name));
+        assert_eq!((counted, parts(&route, &body).1), ([1, 5, 0], false), "{body}");
+    }
+    // Anthropic's are functions.
+    let messages = route("POST", "/v1/messages").unwrap();
+    let body = r#"{"model":"claude","messages":[],"tools":[{"type":"custom","name":"f","input_schema":{"type":"object"}}]}"#;
+    assert_eq!(["custom_tools", "named_tools"].map(|name| part(&messages, body, name)), [0, 1]);
+}
+
+#[test]
+fn what_a_compaction_stands_for_is_left_out() {
+    let messages = route("POST", "/v1/messages").unwrap();
+    let body = |kind: &str| {
+        format!(
+            r#"{{"model":"gpt-4o","system":"be kind","messages":[{{"role":"user","content":"one two three four"}},{{"role":"assistant","content":[{{"type":"text","text":"five six"}},{{"content":"seven","type":"{kind}"}},{{"type":"text","text":"eight"}}]}},{{"role":"user","content":"nine"}}],"tools":[{{"name":"f","input_schema":{{}}}}]}}"#
+        )
+    };
+    let counted =
+        |kind: &str| ["text", "systems", "named_tools"].map(|name| part(&messages, &body(kind), name));
+    assert_eq!(counted("text"), [11, 1, 1]);
+    assert_eq!(
+        counted("compaction"),
+        [5, 1, 1],
+        "the system's text, and what stands behind the summary's beginning"
+    );
+    // Inside a tool's result it is what a tool said.
+    let inside = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"one two"},{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"compaction","text":"three"}]}]}]}"#;
+    assert_eq!(part(&messages, inside, "text"), 3);
+}
+
+#[test]
+fn an_empty_description_describes_nothing() {
+    let counted = |text: &str| {
+        let body = format!(
+            r#"{{"model":"gpt-4o","messages":[],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{"description":"{text}"}}}}}}]}}"#
+        );
+        part(&chat(), &body, "descriptions")
+    };
+    assert_eq!((counted(""), counted("what it takes")), (0, 1));
 }
