@@ -6,7 +6,7 @@
 //! by the documents.
 
 use crate::measure::Row;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokenstile_engine::dialect::{PromptPart, model_stem};
 
 /// What a part weighs where the recordings say nothing.
@@ -85,6 +85,8 @@ const TEMPLATE: &[PromptPart] =
 const REPORTED_CALLS_MIN: usize = 40;
 /// In how many parts calls are divided to see how well a table does on those that it was not fitted to.
 const FOLDS: usize = 4;
+/// The same, for all tables.
+const HELD_OUT_FOLDS: usize = 5;
 /// Shorter prompts than this count as this long: a token more or less is no error.
 const SHORT: f64 = 20.0;
 
@@ -103,16 +105,66 @@ const FAR: f64 = 0.5;
 
 type Weights = Vec<f64>;
 
-/// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
-/// table does not fit. Prints `engine/weights.txt`; how well they do, on stderr.
+/// Prints `engine/weights.txt`; how well they do, on stderr.
 pub(crate) fn fit(rows: &[Row]) {
     println!(
         "# Thousandths of a token for each part of a prompt, by style and by family of models (`*`) or model."
     );
     println!("# Made by `cargo xtask fit prompts`. Recordings, method and error: docs/accuracy.md.");
-    let fitted = |row: &&Row| row.truth.is_some() && !row.style.is_empty();
+    for (style, name, weights) in tables(&rows.iter().collect::<Vec<_>>(), true) {
+        let thousandths = weights.iter().map(|weight| (weight * 1000.0).round() as u64);
+        let parts = PromptPart::ALL.iter().zip(thousandths).filter(|(_, weight)| *weight > 0);
+        let parts: String = parts.map(|(part, weight)| format!(" {}={weight}", part.name())).collect();
+        println!("{style} {name}{parts}");
+    }
+}
+
+/// The rows with what tables estimate that were fitted without their files: a fold of the files at a time.
+pub(crate) fn held_out(rows: &[Row]) -> Vec<Row> {
+    let mut estimated = rows.to_vec();
+    let mut folds: HashMap<&str, usize> = HashMap::new();
+    for row in rows {
+        let next = folds.len() % HELD_OUT_FOLDS;
+        folds.entry(&row.file).or_insert(next);
+    }
+    for fold in 0..HELD_OUT_FOLDS {
+        eprintln!("fitting without part {} of {HELD_OUT_FOLDS} …", fold + 1);
+        let (without, with): (Vec<&Row>, Vec<_>) =
+            rows.iter().partition(|row| folds[row.file.as_str()] == fold);
+        let tables = tables(&with, false);
+        let ids: BTreeSet<&str> = without.iter().map(|row| row.id.as_str()).collect();
+        for row in estimated.iter_mut().filter(|row| ids.contains(row.id.as_str())) {
+            let weights = weights_of(&tables, row);
+            row.estimate = row.estimate.and_then(|_| {
+                let line = matrix(&[row]).pop()?;
+                Some(dot(&line, weights?).round() as u64)
+            });
+        }
+    }
+    estimated
+}
+
+/// The table that the engine would take: `of` in `engine/src/dialect/weights.rs`.
+fn weights_of<'t>(tables: &'t [Table], row: &Row) -> Option<&'t [f64]> {
+    let stem = model_stem(&row.model);
+    let family = format!("{}*", row.family);
+    let at_host = row.host.map(|host| format!("{}@{host}", row.style));
+    let styles = at_host.iter().map(String::as_str).chain([row.style]);
+    let mut named =
+        styles.flat_map(|style| [(style, stem.as_str()), (style, family.as_str())]).chain([(row.style, "*")]);
+    named.find_map(|(style, name)| {
+        let found = tables.iter().find(|table| (table.0.as_str(), table.1.as_str()) == (style, name))?;
+        Some(found.2.as_slice())
+    })
+}
+
+/// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
+/// table does not fit. `says` how well they do, on stderr.
+fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
+    let mut fitted = Fitted { tables: Vec::new(), says };
+    let counts = |row: &&&Row| row.truth.is_some() && !row.style.is_empty();
     let mut styles: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-    for row in rows.iter().filter(fitted) {
+    for row in rows.iter().filter(counts) {
         styles.entry(row.style).or_default().push(row);
     }
     let documented: Weights = PromptPart::ALL.iter().map(|part| prior(*part)).collect();
@@ -120,8 +172,7 @@ pub(crate) fn fit(rows: &[Row]) {
         let all =
             Solver { style, family: "", priors: &documented, strength: PRIOR_STRENGTH, free: Free::All };
         let other = all.solve(rows);
-        report(style, "*", rows, &all, &other);
-        table(style, "*", &other);
+        fitted.tell("*", rows, &all, &other);
         let mut families = grouped(rows, |row| row.family.to_owned());
         // The family with the most calls of those whose tokenizer is public goes first: the others take after it.
         let first = families.remove_entry(OPENAI_FIRST);
@@ -135,23 +186,47 @@ pub(crate) fn fit(rows: &[Row]) {
             let home = if home.len() >= CALLS_MIN { &home } else { &rows };
             if family != "other" && home.len() >= CALLS_MIN {
                 nearest = solver.solve(home);
-                report(style, &format!("{family}*"), home, &solver, &nearest);
-                table(style, &format!("{family}*"), &nearest);
+                fitted.tell(&format!("{family}*"), home, &solver, &nearest);
             }
             if family == OPENAI_FIRST {
                 openai = Some(nearest.clone());
             }
             let mut of_model = BTreeMap::new();
             for (stem, rows) in grouped(&rows, |row| model_stem(&row.model)) {
-                let own = model(style, &family, &stem, &rows, &nearest);
+                let own = model(&mut fitted, style, &family, &stem, &rows, &nearest);
                 of_model.insert(stem, own.unwrap_or_else(|| nearest.clone()));
             }
             for (provider, rows) in grouped(&rows, |row| row.host.unwrap_or_default().to_owned()) {
                 if !provider.is_empty() {
-                    at_provider(&format!("{style}@{provider}"), &family, &rows, &nearest, &of_model);
+                    let style = format!("{style}@{provider}");
+                    at_provider(&mut fitted, &style, &family, &rows, &nearest, &of_model);
                 }
             }
         }
+    }
+    fitted.tables
+}
+
+/// Style, name and weights.
+type Table = (String, String, Weights);
+
+/// What was fitted so far.
+struct Fitted {
+    tables: Vec<Table>,
+    /// Whether to say how well it does.
+    says: bool,
+}
+
+impl Fitted {
+    fn keep(&mut self, style: &str, name: &str, weights: &[f64]) {
+        self.tables.push((style.to_owned(), name.to_owned(), weights.to_vec()));
+    }
+
+    fn tell(&mut self, name: &str, rows: &[&Row], solver: &Solver<'_>, weights: &[f64]) {
+        if self.says {
+            report(solver.style, name, rows, solver, weights);
+        }
+        self.keep(solver.style, name, weights);
     }
 }
 
@@ -170,6 +245,7 @@ fn is_home(row: &Row) -> bool {
 /// A provider's own table for a family, if it does better than those of the models on calls that it was not fitted
 /// to; and what its models add to that.
 fn at_provider(
+    fitted: &mut Fitted,
     style: &str,
     family: &str,
     rows: &[&Row],
@@ -185,16 +261,22 @@ fn at_provider(
     let solver = Solver { style, family, priors: nearest, strength: FAMILY_STRENGTH, free };
     let own = (solver.crossed_error(rows) + GAIN_MIN < mean(&known)).then(|| solver.solve(rows));
     if let Some(own) = &own {
-        report(style, &format!("{family}*"), rows, &solver, own);
-        table(style, &format!("{family}*"), own);
+        fitted.tell(&format!("{family}*"), rows, &solver, own);
     }
     for (stem, rows) in grouped(rows, |row| model_stem(&row.model)) {
-        model(style, family, &stem, &rows, own.as_deref().unwrap_or_else(|| of(&stem)));
+        model(fitted, style, family, &stem, &rows, own.as_deref().unwrap_or_else(|| of(&stem)));
     }
 }
 
 /// A model's own table, if it does better on calls that it was not fitted to.
-fn model(style: &str, family: &str, stem: &str, rows: &[&Row], nearest: &[f64]) -> Option<Weights> {
+fn model(
+    fitted: &mut Fitted,
+    style: &str,
+    family: &str,
+    stem: &str,
+    rows: &[&Row],
+    nearest: &[f64],
+) -> Option<Weights> {
     if rows.len() < TEMPLATE_CALLS_MIN {
         return None;
     }
@@ -208,7 +290,7 @@ fn model(style: &str, family: &str, stem: &str, rows: &[&Row], nearest: &[f64]) 
     // A table must earn its place.
     (error + GAIN_MIN < mean(&errors(rows, nearest))).then(|| {
         let own = best.solve(rows);
-        table(style, stem, &own);
+        fitted.keep(style, stem, &own);
         own
     })
 }
@@ -219,13 +301,6 @@ fn grouped<'r>(rows: &[&'r Row], name: impl Fn(&Row) -> String) -> BTreeMap<Stri
         groups.entry(name(row)).or_default().push(row);
     }
     groups
-}
-
-fn table(style: &str, name: &str, weights: &[f64]) {
-    let thousandths = weights.iter().map(|weight| (weight * 1000.0).round() as u64);
-    let parts = PromptPart::ALL.iter().zip(thousandths).filter(|(_, weight)| *weight > 0);
-    let parts: String = parts.map(|(part, weight)| format!(" {}={weight}", part.name())).collect();
-    println!("{style} {name}{parts}");
 }
 
 /// What each row has of each part.
@@ -418,11 +493,19 @@ impl Solver<'_> {
 
     /// The mean error on calls that the fit did not see: each part of the calls by a fit to the others.
     fn crossed_error(&self, rows: &[&Row]) -> f64 {
-        let folds = rows.len().min(FOLDS);
+        // Calls of one file are much alike: they stay together, where there is more than one.
+        let mut fold_of = BTreeMap::new();
+        for row in rows {
+            let next = fold_of.len();
+            fold_of.entry(row.file.as_str()).or_insert(next);
+        }
+        let by_file = fold_of.len() > 1;
+        let folds = if by_file { fold_of.len() } else { rows.len() }.min(FOLDS);
         let mut crossed = Vec::new();
         for fold in 0..folds {
+            let of = |i: usize, row: &Row| if by_file { fold_of[row.file.as_str()] } else { i };
             let (with, without): (Vec<_>, Vec<_>) =
-                rows.iter().enumerate().partition(|(i, _)| i % folds == fold);
+                rows.iter().enumerate().partition(|(i, row)| of(*i, row) % folds == fold);
             let [with, without] =
                 [with, without].map(|rows| rows.into_iter().map(|(_, row)| *row).collect::<Vec<_>>());
             crossed.extend(errors(&with, &self.solve(&without)));

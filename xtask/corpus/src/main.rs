@@ -34,6 +34,9 @@ struct Args {
     /// Print the weights of prompt parts that fit these recordings best, as source of the engine.
     #[arg(long)]
     fit: bool,
+    /// Say how well weights do on recordings that they were not fitted to: a fifth of the files at a time.
+    #[arg(long)]
+    held_out: bool,
     /// List so many of the worst estimates by id.
     #[arg(long, default_value_t = 0)]
     worst: usize,
@@ -69,6 +72,10 @@ fn main() -> Result<ExitCode> {
     }
     if args.fit {
         fit::fit(&rows);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.held_out {
+        report::estimates(&fit::held_out(&rows));
         return Ok(ExitCode::SUCCESS);
     }
     report::tables(&rows, args.by_model);

@@ -10,12 +10,15 @@ use tokenstile_engine::units::EpochMs;
 use tokenstile_engine::usage::{AnswerReader, Usage};
 
 /// What came out for one exchange.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) dialect: String,
     pub(crate) provider: String,
     pub(crate) repo: String,
+    /// The recording's file in it: calls of one file are much alike.
+    #[serde(skip)]
+    pub(crate) file: String,
     pub(crate) verbatim: bool,
     /// It posts something: what only reads is no inference, whatever the recording calls it.
     pub(crate) posts: bool,
@@ -85,6 +88,7 @@ fn row_of(exchange: &Exchange, oracle: Option<&Oracle>) -> Row {
         dialect: exchange.dialect.clone(),
         provider: exchange.provider.clone(),
         repo: exchange.source_repo.clone(),
+        file: exchange.source_path.clone(),
         verbatim: exchange.fidelity_request == "verbatim",
         posts: exchange.method == "POST",
         status: exchange.response_status,

@@ -169,12 +169,18 @@ fn summary(rows: &[Row]) {
         prices.len()
     );
     println!("paths without an LLM that were read: {seen}");
+    estimates(rows);
+}
+
+/// How well prompts are estimated, by the groups that have a bar.
+pub(crate) fn estimates(rows: &[Row]) {
     for (name, verbatim, test) in BARS {
         let e = Errors::of(rows_of(rows, verbatim, test));
         say_errors(name, &e);
         let whole = rows_of(rows, verbatim, test).filter(|row| !row.is_partial);
         say_errors(&format!("{name}, of whole prompts"), &Errors::of(whole));
     }
+    say_errors("all", &Errors::of(rows.iter().filter(is_metered)));
 }
 
 fn rows_of(rows: &[Row], verbatim: bool, test: Test) -> impl Iterator<Item = &Row> {

@@ -21,6 +21,9 @@ pub struct Exchange {
     /// The repository that it was recorded by.
     #[serde(default)]
     pub source_repo: String,
+    /// The file there.
+    #[serde(default)]
+    pub source_path: String,
     /// Who served, by simple rules: a guide.
     #[serde(default)]
     pub provider: String,
