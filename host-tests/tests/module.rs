@@ -1,10 +1,10 @@
-//! What the built filter asks of a proxy before it runs at all: its imports and exports. One import too many is
-//! fatal at load on some host.
+//! What the built filter asks of a proxy before it runs at all: its imports, its exports, and what is copied at its start.
+//! One import too many is fatal at load on some host.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use tokenstile_host::cases::filter;
-use wasmparser::{ExternalKind, Parser, Payload};
+use wasmparser::{DataKind, ExternalKind, Parser, Payload};
 
 /// What Envoy, WasmX and APISIX all have with the same types: the 31 that the Rust SDK drags in, the log, and
 /// three of the four calls for metrics (`proxy_get_metric` has another type in APISIX). `proxy_get_log_level`
@@ -51,6 +51,9 @@ const SAFE: [&str; 35] = [
 struct Surface {
     imports: Vec<(String, String)>,
     functions: Vec<String>,
+    /// The bytes of each piece of data that a VM copies at its start, and of each that it copies when asked to.
+    active: Vec<usize>,
+    passive: Vec<usize>,
 }
 
 fn surface() -> Surface {
@@ -66,6 +69,14 @@ fn surface() -> Surface {
                 let exports = section.into_iter().map(Result::unwrap);
                 let functions = exports.filter(|export| export.kind == ExternalKind::Func);
                 surface.functions.extend(functions.map(|export| export.name.to_owned()));
+            }
+            Payload::DataSection(section) => {
+                for data in section.into_iter().map(Result::unwrap) {
+                    match data.kind {
+                        DataKind::Active { .. } => surface.active.push(data.data.len()),
+                        DataKind::Passive => surface.passive.push(data.data.len()),
+                    }
+                }
             }
             _ => {}
         }
@@ -98,4 +109,17 @@ fn it_exports_what_every_host_looks_for() {
 fn its_bytes_are_one_valid_module() {
     let bytes = std::fs::read(filter::path().unwrap()).unwrap();
     wasmparser::validate(&bytes).unwrap();
+}
+
+/// V8 copies what is active when a VM starts, once for each worker thread. The tables of the encodings, 3 MB, are copied
+/// when a text is first counted with one; that counts are right then is for `cases/counts.json` to say.
+#[test]
+fn its_start_copies_no_table_of_an_encoding() {
+    let tables = ["cl100k", "o200k"].map(|name| {
+        let file = format!("{}/../tokens/tables/{name}.units", env!("CARGO_MANIFEST_DIR"));
+        usize::try_from(std::fs::metadata(file).unwrap().len()).unwrap()
+    });
+    let surface = surface();
+    assert_eq!(surface.passive, tables);
+    assert!(surface.active.iter().sum::<usize>() < 900_000, "copied at start: {:?}", surface.active);
 }

@@ -10,6 +10,7 @@ use crate::piece::{self, Tally};
 use crate::scripts::{Script, Scripts};
 use crate::split::Splitter;
 use crate::unseen::Unseen;
+use crate::vocabulary::Vocabulary;
 
 /// Counts text that arrives in parts, cut anywhere, also inside a character.
 ///
@@ -179,9 +180,13 @@ impl Counter {
 
     /// Counts pieces from `at` on up to one that is not certain, and returns where that one begins.
     fn pieces(&mut self, text: &[u8], mut at: usize, last: bool) -> usize {
+        if at >= text.len() {
+            return at;
+        }
+        let vocabulary = self.encoding.vocabulary();
         let (mut splitter, mut unseen) = (Splitter::new(text), Unseen::new());
         while at < text.len() {
-            at = self.plain(text, at, &mut unseen);
+            at = self.plain(vocabulary, text, at, &mut unseen);
             if at == text.len() {
                 break;
             }
@@ -189,24 +194,30 @@ impl Counter {
             if splitter.touched_end && !last {
                 break;
             }
-            let tokens = piece::count(self.encoding.vocabulary(), text, at, end);
+            let tokens = piece::count(vocabulary, text, at, end);
             match self.scripts {
                 Some(_) => self.add(Script::of_piece(text.get(at..end).unwrap_or_default()), tokens),
                 None => self.tokens = self.tokens.saturating_add(tokens),
             }
             at = end;
         }
-        unseen.count(self.encoding.vocabulary(), self);
+        unseen.count(vocabulary, self);
         at
     }
 
     /// Counts plain pieces from `at` on, and returns where they end. Some may be left in `unseen`.
-    fn plain(&mut self, text: &[u8], at: usize, unseen: &mut Unseen) -> usize {
+    fn plain(
+        &mut self,
+        vocabulary: &'static Vocabulary,
+        text: &[u8],
+        at: usize,
+        unseen: &mut Unseen,
+    ) -> usize {
         let mut sum = Sum(0);
         let end = match (self.encoding, &self.scripts) {
-            (Encoding::Cl100k, _) => piece::plain(Encoding::Cl100k, text, at, unseen, &mut sum),
-            (Encoding::O200k, None) => piece::plain(Encoding::O200k, text, at, unseen, &mut sum),
-            (Encoding::O200k, Some(_)) => piece::plain(Encoding::O200k, text, at, unseen, self),
+            (Encoding::Cl100k, _) => piece::plain(Encoding::Cl100k, vocabulary, text, at, unseen, &mut sum),
+            (Encoding::O200k, None) => piece::plain(Encoding::O200k, vocabulary, text, at, unseen, &mut sum),
+            (Encoding::O200k, Some(_)) => piece::plain(Encoding::O200k, vocabulary, text, at, unseen, self),
         };
         self.tokens = self.tokens.saturating_add(sum.0);
         end

@@ -4,8 +4,9 @@
 use crate::piece::{self, Tally};
 use crate::scripts::Script;
 use crate::split::Splitter;
+use crate::tables;
 use crate::unseen::Unseen;
-use crate::vocabulary::{CL100K, O200K, Vocabulary};
+use crate::vocabulary::Vocabulary;
 
 /// An encoding whose counts are exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +52,18 @@ impl Encoding {
         }
     }
 
-    pub(crate) const fn vocabulary(self) -> &'static Vocabulary {
+    /// Its tokens. The first call loads them: not for a text without any.
+    #[inline]
+    pub(crate) fn vocabulary(self) -> &'static Vocabulary {
         match self {
-            Self::Cl100k => &CL100K,
-            Self::O200k => &O200K,
+            Self::Cl100k => tables::cl100k(),
+            Self::O200k => tables::o200k(),
         }
+    }
+
+    /// For the keys of caches: the vocabulary's, known without it.
+    pub(crate) const fn id(self) -> u8 {
+        self as u8
     }
 
     /// The end of the piece that begins at `at`.
@@ -71,11 +79,14 @@ impl Encoding {
 /// The tokens of `text`; an error as soon as there are more than `limit`.
 #[inline(always)]
 fn count(encoding: Encoding, text: &[u8], limit: u64) -> Result<u64, u64> {
+    if text.is_empty() {
+        return Ok(0);
+    }
     let vocabulary = encoding.vocabulary();
     let (mut splitter, mut unseen) = (Splitter::new(text), Unseen::new());
     let (mut at, mut sum) = (0_usize, UpTo { tokens: 0, limit });
     while at < text.len() && !sum.is_full() {
-        at = piece::plain(encoding, text, at, &mut unseen, &mut sum);
+        at = piece::plain(encoding, vocabulary, text, at, &mut unseen, &mut sum);
         if at < text.len() && !sum.is_full() {
             let end = encoding.split(&mut splitter, at);
             sum.tokens = sum.tokens.saturating_add(piece::count(vocabulary, text, at, end));

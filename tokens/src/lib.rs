@@ -4,8 +4,9 @@
 //! Must not know: JSON, HTTP, budgets, clocks, files.
 //!
 //! A proxy starts a VM for each of its threads and counts text that strangers send. So nothing is built at start (the
-//! tables are read-only data), memory is a few megabytes and fixed, time grows with the length of the text and no faster,
-//! and no text makes it panic. There are no dependencies and no `unsafe`.
+//! tables are read-only data, and in a module that `cargo xtask build` makes even copying one waits for the first count
+//! that needs it), memory is a few megabytes and fixed, time grows with the length of the text and no faster, and no text
+//! makes it panic. There are no dependencies and no `unsafe`.
 //!
 //! ```
 //! use tokenstile_tokens::{Count, Encoding, encoding_for_model, upper_bound};
@@ -45,6 +46,7 @@
 //!   also holds the length of the left one of the two parts that its last merge joined. ` count` is ` c` + `ount`, so it
 //!   has 2: all that `pair` needs to undo the merge. The few that are longer than its four bits can say stand in
 //!   `tables/*.long_halves`.
+//! - `tables` has them, and sees to it that one is loaded before it is read.
 //! - `tables/classes`: letter, mark, number, white space or other, for each character there is (32 KB).
 //!
 //! What is written to is as small as it is fixed: 432 KB of pieces and 32 KB of verdicts of `pair`.
@@ -78,6 +80,7 @@ mod run;
 mod scripts;
 mod seen;
 mod split;
+mod tables;
 mod unseen;
 mod vocabulary;
 mod window;

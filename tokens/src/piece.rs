@@ -35,12 +35,12 @@ pub(crate) fn count(vocabulary: &'static Vocabulary, text: &[u8], at: usize, end
 #[inline(always)]
 pub(crate) fn plain<T: Tally>(
     encoding: Encoding,
+    vocabulary: &'static Vocabulary,
     text: &[u8],
     mut at: usize,
     unseen: &mut Unseen,
     tally: &mut T,
 ) -> usize {
-    let vocabulary = encoding.vocabulary();
     let mut tail;
     loop {
         let rest = text.get(at..).unwrap_or_default();
@@ -65,7 +65,7 @@ pub(crate) fn plain<T: Tally>(
                 Plain { letters: starts.letters >> start, digits: starts.digits >> start, len: end - start };
             match block.get(start..).and_then(<[u8]>::first_chunk) {
                 Some(chunk) if end - start <= SHORT => {
-                    let key = Key::new(*chunk, end - start, vocabulary.id);
+                    let key = Key::new(*chunk, end - start, encoding.id());
                     match key.tokens() {
                         Some(tokens) => tally.add(plain.script(), tokens),
                         None => unseen.push(vocabulary, key, &plain, tally),

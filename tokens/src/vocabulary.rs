@@ -31,7 +31,7 @@
 //! ```
 //!
 //! 100,256 tokens take 1.00 MB this way, 199,998 take 1.96 MB, and nothing is built at start. `tools/tables.rs`
-//! lays the units out.
+//! lays the units out; `tables` has them, and loads them.
 
 #![expect(clippy::arithmetic_side_effects, reason = "places in a slice, far from overflow; tests would stop")]
 
@@ -39,23 +39,9 @@
 pub(crate) struct Vocabulary {
     units: &'static [[u8; 4]],
     long_halves: &'static [[u8; 4]],
-    /// Which of the two this is, for the keys of the caches.
+    /// Which encoding's this is, for the keys of the caches.
     pub(crate) id: u8,
 }
-
-/// `cl100k_base`.
-pub(crate) static CL100K: Vocabulary = Vocabulary {
-    units: include_bytes!("../tables/cl100k.units").as_chunks().0,
-    long_halves: include_bytes!("../tables/cl100k.long_halves").as_chunks().0,
-    id: 0,
-};
-
-/// `o200k_base`.
-pub(crate) static O200K: Vocabulary = Vocabulary {
-    units: include_bytes!("../tables/o200k.units").as_chunks().0,
-    long_halves: include_bytes!("../tables/o200k.long_halves").as_chunks().0,
-    id: 1,
-};
 
 /// No token is longer, in bytes.
 pub(crate) const TOKEN_BYTES_MAX: usize = 128;
@@ -116,6 +102,11 @@ pub(crate) struct Token {
 impl Vocabulary {
     /// The root: not a token, base 0.
     pub(crate) const ROOT: Node = Node(0);
+
+    /// Of the bytes of its tables, numbers of 32 bits.
+    pub(crate) const fn new(units: &'static [u8], long_halves: &'static [u8], id: u8) -> Self {
+        Self { units: units.as_chunks().0, long_halves: long_halves.as_chunks().0, id }
+    }
 
     /// The child of `node` for `byte`.
     #[inline]

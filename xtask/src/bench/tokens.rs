@@ -4,15 +4,16 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
+use crate::wasm::on_demand::{CL100K, TABLES, Table};
 use crate::{root, sh, wasm};
 
-/// The modules: name, feature of `tokens/vm-bench`, and whether with operations on 16 bytes.
-const MODULES: [(&str, &str, bool); 5] = [
-    ("tokenstile", "", true),
-    ("tokenstile-without-simd", "", false),
-    ("one-encoding", "one-encoding", true),
-    ("tiktoken-rs", "tiktoken-rs", true),
-    ("bpe-openai", "bpe-openai", true),
+/// The modules: name, feature of `tokens/vm-bench`, whether with operations on 16 bytes, and what it loads on demand.
+const MODULES: [(&str, &str, bool, &[Table]); 5] = [
+    ("tokenstile", "", true, TABLES),
+    ("tokenstile-without-simd", "", false, TABLES),
+    ("one-encoding", "one-encoding", true, &[CL100K]),
+    ("tiktoken-rs", "tiktoken-rs", true, &[]),
+    ("bpe-openai", "bpe-openai", true, &[]),
 ];
 
 /// Of the stack: the default of 1 MB would be most of a small VM's memory.
@@ -23,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
     sh::run(sh::cargo().args(["bench", "--package", "tokenstile-tokens", "--bench", "counts"]))?;
     let folder = root().join("target/bench-tokens");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", sh::pretty(&folder)))?;
-    for (name, feature, simd) in MODULES {
+    for (name, feature, simd, tables) in MODULES {
         println!("building {name}.wasm …");
         let target = folder.join(if simd { "simd" } else { "plain" });
         let mut cargo = sh::cargo();
@@ -33,8 +34,7 @@ pub(crate) fn run() -> Result<()> {
         let flags = if simd { [STACK, wasm::SIMD].join("\x1f") } else { STACK.to_owned() };
         sh::run(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags).env_remove("RUSTFLAGS"))?;
         let built = target.join(wasm::TARGET).join("release/tokenstile_tokens_vm_bench.wasm");
-        fs::copy(&built, folder.join(name).with_extension("wasm"))
-            .with_context(|| format!("cargo made no `{}`", sh::pretty(&built)))?;
+        fs::write(folder.join(name).with_extension("wasm"), wasm::linked(&built, tables)?)?;
     }
     let mut cargo = sh::cargo();
     cargo.args(["run", "--quiet", "--profile", "tool", "--package", "tokenstile-bench-tokens", "--"]);
