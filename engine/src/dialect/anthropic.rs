@@ -146,6 +146,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         // What stands before a compaction's summary is left out:
         // <https://platform.claude.com/docs/en/build-with-claude/compaction>.
         [K::Messages] => Adds::Conversation,
+        [K::ContextManagement] => Adds::ContextManagement,
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,

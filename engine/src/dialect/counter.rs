@@ -39,6 +39,9 @@ pub(super) struct Counter<'a> {
     /// What there was where the conversation began, and where the block at hand did.
     conversation: Parts,
     block_start: Parts,
+    /// What a summary stands for, if summaries are asked for.
+    summarised: Parts,
+    manages_context: bool,
     /// Whether somebody says how the model shall behave.
     has_system: bool,
     choice: Choice,
@@ -92,6 +95,8 @@ impl<'a> Counter<'a> {
             deferred: Deferred::default(),
             conversation: Parts::default(),
             block_start: Parts::default(),
+            summarised: Parts::default(),
+            manages_context: false,
             has_system: false,
             choice: Choice::May,
             speaker: Speaker::default(),
@@ -109,6 +114,10 @@ impl<'a> Counter<'a> {
     /// What was counted. `drops_tools`: tools that must not be called do not reach the model.
     pub(super) fn parts(&self, drops_tools: bool) -> Parts {
         let mut parts = self.deferred.with_found(self.parts);
+        // Whoever does not know these words reads on.
+        if self.manages_context && self.model.contains("claude") {
+            parts = parts.without(&self.summarised);
+        }
         if drops_tools && self.choice == Choice::MustNot {
             TOOL_PARTS.iter().for_each(|part| parts.clear(*part));
         }
@@ -147,7 +156,7 @@ impl<'a> Counter<'a> {
             (Some(Adds::Kind), Event::TextEnd { .. })
                 if self.word == b"compaction" && path.len() == BLOCK_DEPTH =>
             {
-                self.parts = self.parts.since(&self.block_start, &self.conversation);
+                self.summarised = self.block_start.without(&self.conversation);
             }
             (Some(Adds::Kind), Event::TextEnd { .. }) => self.kind_word(),
             (Some(Adds::Role), Event::TextEnd { .. }) => self.role_word(),
@@ -234,6 +243,7 @@ impl<'a> Counter<'a> {
             | Adds::DeferredSchema
             | Adds::ToolReference
             | Adds::Conversation
+            | Adds::ContextManagement
             | Adds::Role
             | Adds::Image
             | Adds::Block
@@ -328,6 +338,7 @@ impl<'a> Counter<'a> {
                 self.tool.defer(adds == Adds::DeferredSchema);
             }
             (Adds::Instructions, Event::Begin(_)) => self.has_system = true,
+            (Adds::ContextManagement, Event::Begin(_)) => self.manages_context = true,
             (Adds::Conversation, Event::Begin(Container::Array)) => self.conversation = self.parts,
             (Adds::ToolCall, Event::Begin(Container::Object)) => self.parts.add(PromptPart::ToolCalls, 1),
             (Adds::ToolResult, Event::Begin(Container::Object)) => {

@@ -184,13 +184,12 @@ impl Parts {
         self.set(part, 0);
     }
 
-    /// What came after `start`, on top of `base`.
-    pub(super) fn since(&self, start: &Self, base: &Self) -> Self {
-        let mut parts = *base;
+    /// What remains of these when those are taken away.
+    pub(super) fn without(mut self, others: &Self) -> Self {
         for part in PromptPart::ALL {
-            parts.add(*part, self.get(*part).saturating_sub(start.get(*part)));
+            self.take(*part, others.get(*part));
         }
-        parts
+        self
     }
 
     pub(super) fn take(&mut self, part: PromptPart, count: u64) {

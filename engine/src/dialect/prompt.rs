@@ -46,6 +46,8 @@ pub(crate) enum Adds {
     Name,
     /// The list of messages, of which a summary may stand for those before it.
     Conversation,
+    /// What asks for such summaries.
+    ContextManagement,
     /// An object that is one message, or the text that stands for one.
     Message,
     /// Who speaks in it.

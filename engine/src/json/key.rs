@@ -124,6 +124,7 @@ keys! {
     ContentBlockDelta = "contentBlockDelta",
     Contents = "contents",
     Context = "context",
+    ContextManagement = "context_management",
     Conversation = "conversation",
     Custom = "custom",
     Data = "data",

@@ -75,9 +75,11 @@ impl Deferred {
         self.found = self.found.saturating_add(1);
     }
 
-    /// These parts, with what of the deferred tools was found: their mean, for each.
+    /// These parts, with what of the deferred tools was found: their mean, for each. Where nothing searches for tools,
+    /// they are there.
     pub(super) fn with_found(&self, mut parts: Parts) -> Parts {
-        let found = self.found.min(self.count);
+        let is_search = parts.get(PromptPart::ToolSearchTools) > 0 || self.found > 0;
+        let found = if is_search { self.found.min(self.count) } else { self.count };
         for part in TOOL_PARTS {
             let all = self.parts.get(*part).saturating_mul(found);
             parts.add(*part, all.checked_div(self.count).unwrap_or(0));

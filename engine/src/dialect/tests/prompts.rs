@@ -266,6 +266,8 @@ fn tools_that_a_search_has_not_found_are_not_in_the_prompt() {
     let now = [tool("one", ""), tool("two", deferred)];
     assert_eq!(named(&body(&now, &[])), 1, "what is not deferred is there");
     assert_eq!(named(&body(&[tool("one", r#","defer_loading":false"#)], &[])), 1);
+    let unsearched = none.replace(search, &tool("three", ""));
+    assert_eq!(named(&unsearched), 3, "where nothing searches, all are there");
     // What a client's own search has found.
     let own = r#"{"model":"claude-opus-4-8","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"tool_reference","tool_name":"one"}]}]}],"tools":["#;
     assert_eq!(named(&format!("{own}{}]}}", tool("one", deferred))), 1);
@@ -319,20 +321,24 @@ fn what_a_compaction_stands_for_is_left_out() {
     let messages = route("POST", "/v1/messages").unwrap();
     let body = |kind: &str| {
         format!(
-            r#"{{"model":"gpt-4o","system":"be kind","messages":[{{"role":"user","content":"one two three four"}},{{"role":"assistant","content":[{{"type":"text","text":"five six"}},{{"content":"seven","type":"{kind}"}},{{"type":"text","text":"eight"}}]}},{{"role":"user","content":"nine"}}],"tools":[{{"name":"f","input_schema":{{}}}}]}}"#
+            r#"{{"model":"claude","system":"be kind","messages":[{{"role":"user","content":[{{"type":"text","text":"one"}},{{"type":"tool_result","tool_use_id":"1"}}]}},{{"role":"assistant","content":[{{"type":"text","text":"two"}},{{"content":"three","type":"{kind}"}},{{"id":"2","type":"tool_use"}}]}}],"tools":[{{"name":"f","input_schema":{{}}}}],"context_management":{{"edits":[{{"type":"compact_20260112"}}]}}}}"#
         )
     };
-    let counted =
-        |kind: &str| ["text", "systems", "named_tools"].map(|name| part(&messages, &body(kind), name));
-    assert_eq!(counted("text"), [11, 1, 1]);
-    assert_eq!(
-        counted("compaction"),
-        [5, 1, 1],
-        "the system's text, and what stands behind the summary's beginning"
-    );
+    let counted = |body: &str| {
+        ["systems", "named_tools", "tool_results", "tool_calls"].map(|name| part(&messages, body, name))
+    };
+    let text = |body: &str| part(&messages, body, "text");
+    let (whole, left) = (body("text"), body("compaction"));
+    assert_eq!((counted(&whole), counted(&left)), ([1, 1, 1, 1], [1, 1, 0, 1]));
+    assert!(text(&left) < text(&whole));
+    // Others read on, and so does Claude where no summaries are asked for.
+    let unknown = left.replace("claude", "deepseek-chat");
+    assert_eq!(counted(&unknown), [1, 1, 1, 1]);
+    let unasked = left.replace("context_management", "metadata");
+    assert_eq!((counted(&unasked), text(&unasked)), ([1, 1, 1, 1], text(&whole)));
     // Inside a tool's result it is what a tool said.
-    let inside = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"one two"},{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"compaction","text":"three"}]}]}]}"#;
-    assert_eq!(part(&messages, inside, "text"), 3);
+    let inside = r#"{"model":"claude","context_management":{},"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1"},{"type":"tool_result","tool_use_id":"1","content":[{"type":"compaction","text":"three"}]}]}]}"#;
+    assert_eq!(part(&messages, inside, "tool_results"), 2);
 }
 
 #[test]
