@@ -30,6 +30,8 @@ use std::time::{Duration, Instant};
 const START_MAX: Duration = Duration::from_secs(300);
 /// How often something awaited is looked at again.
 const POLL: Duration = Duration::from_millis(20);
+/// The same for records, which thousands of calls wait for, each for its own: only what is new is read.
+const RECORD_POLL: Duration = Duration::from_millis(2);
 
 /// Why there is no Envoy to work with.
 #[derive(Debug)]
@@ -161,7 +163,7 @@ impl Envoy {
             if let Some(records) = self.read_records(enough) {
                 return records;
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(RECORD_POLL);
         }
     }
 
