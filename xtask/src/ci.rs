@@ -4,6 +4,7 @@
 //! Each step is one function; the first that fails ends the run. Warnings are denied here, on the
 //! command line, and never in the sources, so that a newer compiler does not break a user's build.
 
+mod features;
 mod layering;
 mod readme;
 
@@ -22,8 +23,9 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("format", format),
+    ("features", features::check),
     ("clippy, native", clippy_native),
     ("clippy, wasm32", clippy_wasm),
     ("fuzz targets compile", fuzz_targets),
@@ -72,7 +74,6 @@ fn format() -> Result<Outcome> {
 }
 
 fn clippy_native() -> Result<Outcome> {
-    // The first call that resolves dependencies: a stale Cargo.lock stops here.
     done(sh::cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
 }
 

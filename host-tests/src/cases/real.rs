@@ -108,7 +108,7 @@ impl Run for World {
         let stop_after = if let Some(HangUp::AfterPieces(count)) = hang_up { Some(count) } else { None };
         let after_bytes = answering.pieces.iter().take(stop_after.unwrap_or(0)).map(Vec::len).sum();
         self.upstream.script(Script { answering, stop_after });
-        let records_before = self.envoy.log().records().len();
+        let records_before = self.envoy.records_so_far();
         let metrics_before = self.envoy.metrics().map_err(|error| error.to_string())?;
         let leaving = Leaving { when: hang_up, after_bytes, now: Arc::new(Notify::new()) };
         let tasks = self.spawn(calls, &leaving)?;
@@ -178,7 +178,7 @@ impl World {
         if expected == 0 {
             std::thread::sleep(GRACE);
         }
-        let mut records = self.envoy.records(before + expected, RECORD_MAX).split_off(before);
+        let mut records = self.envoy.records_after(before, expected, RECORD_MAX);
         for record in &mut records {
             let name = record["policy"].as_str().and_then(|name| name.split(SUFFIX).next());
             record["policy"] = name.unwrap_or_default().to_owned().into();

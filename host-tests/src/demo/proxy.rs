@@ -76,7 +76,7 @@ impl Proxy {
     pub(super) fn record(&self, number: usize) -> Option<Value> {
         match self {
             Self::Embedded(server) => embedded_record(server, number),
-            Self::Envoy(envoy) => envoy.records(number + 1, RECORD_WITHIN).into_iter().nth(number),
+            Self::Envoy(envoy) => envoy.records_after(number, 1, RECORD_WITHIN).into_iter().next(),
         }
     }
 }

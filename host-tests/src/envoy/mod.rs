@@ -23,12 +23,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Compiling the filter for each worker takes seconds on a machine that is busy with other tests.
 const START_MAX: Duration = Duration::from_secs(300);
 /// How often something awaited is looked at again.
 const POLL: Duration = Duration::from_millis(20);
+/// The same for records, which thousands of calls wait for, each for its own: only what is new is read.
+const RECORD_POLL: Duration = Duration::from_millis(2);
 
 /// Why there is no Envoy to work with.
 #[derive(Debug)]
@@ -72,6 +75,7 @@ pub struct Envoy {
     admin: SocketAddr,
     listener: SocketAddr,
     options: Options,
+    records: Mutex<log::Records>,
 }
 
 impl Envoy {
@@ -94,7 +98,8 @@ impl Envoy {
             .stderr(File::create(dir.join("log"))?)
             .spawn()?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut envoy = Self { child, dir, admin: nowhere, listener: nowhere, options: options.clone() };
+        let (options, records) = (options.clone(), Mutex::default());
+        let mut envoy = Self { child, dir, admin: nowhere, listener: nowhere, options, records };
         envoy.wait_until_ready()?;
         Ok(envoy)
     }
@@ -143,14 +148,34 @@ impl Envoy {
     /// The cost records, as soon as there are `count`, or what there is after `limit`.
     #[must_use]
     pub fn records(&self, count: usize, limit: Duration) -> Vec<Value> {
+        self.records_after(0, count, limit)
+    }
+
+    /// The same of those that follow the first `earlier`: as soon as there are `count` of them, all that there are.
+    #[must_use]
+    pub fn records_after(&self, earlier: usize, count: usize, limit: Duration) -> Vec<Value> {
         let start = Instant::now();
+        let enough = |found: &[Value]| {
+            let later = found.get(earlier..).unwrap_or_default();
+            (later.len() >= count || start.elapsed() >= limit).then(|| later.to_vec())
+        };
         loop {
-            let records = self.log().records();
-            if records.len() >= count || start.elapsed() >= limit {
+            if let Some(records) = self.read_records(enough) {
                 return records;
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(RECORD_POLL);
         }
+    }
+
+    /// How many cost records there are by now.
+    #[must_use]
+    pub fn records_so_far(&self) -> usize {
+        self.read_records(<[Value]>::len)
+    }
+
+    fn read_records<T>(&self, look: impl FnOnce(&[Value]) -> T) -> T {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        look(records.read_on(&self.dir.join("log")))
     }
 
     /// `/stats/prometheus`: each counter of the filter by its name, labels and all, in the form of [`crate::metrics`].
@@ -159,7 +184,8 @@ impl Envoy {
     /// # Errors
     /// The admin page does not answer.
     pub fn metrics(&self) -> Result<BTreeMap<String, f64>, Error> {
-        let text = admin::get(self.admin, "/stats/prometheus")?;
+        // The filter's own: under hundreds of listeners, Envoy's are most of the page by far.
+        let text = admin::get(self.admin, "/stats/prometheus?filter=tokenstile")?;
         let lines = text.lines().filter(|line| line.starts_with("tokenstile"));
         let series = lines.filter_map(|line| {
             let (name, value) = line.rsplit_once(' ')?;

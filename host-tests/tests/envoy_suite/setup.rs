@@ -41,7 +41,7 @@ impl Setup {
     pub(crate) fn case(&self, name: &'static str) -> &'static str {
         println!("case: {name}");
         self.upstream.ledger().clear();
-        self.earlier.store(self.envoy.log().records().len(), Ordering::Relaxed);
+        self.earlier.store(self.envoy.records_so_far(), Ordering::Relaxed);
         name
     }
 
@@ -61,7 +61,7 @@ impl Setup {
     /// Exactly `count` records of this case: waits for them, and sees one too many.
     pub(crate) fn records(&self, count: usize) -> Vec<Value> {
         let earlier = self.earlier.load(Ordering::Relaxed);
-        let records = self.envoy.records(earlier + count, RECORDS_MAX).split_off(earlier);
+        let records = self.envoy.records_after(earlier, count, RECORDS_MAX);
         assert_eq!(records.len(), count, "{}", self.envoy.log().text());
         records
     }
@@ -90,7 +90,7 @@ impl Setup {
     /// A small call of `user`, which must be let through. Gives what the budget had left before it: of all
     /// earlier calls of which the record is written.
     pub(crate) async fn remaining_before_probe(&self, user: &str) -> u64 {
-        let earlier = self.envoy.log().records().len() - self.earlier.load(Ordering::Relaxed);
+        let earlier = self.envoy.records_so_far() - self.earlier.load(Ordering::Relaxed);
         let answer = self.http1().send(Call::chat(hello("gpt-4o")).header("x-user-id", user)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let record = self.newest(earlier + 1);
