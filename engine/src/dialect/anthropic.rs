@@ -4,6 +4,7 @@
 //! <https://docs.claude.com/en/api/claude-on-vertex-ai>.
 
 use super::prompt::{Adds, Counting, Turn, count};
+use super::weights;
 use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, Target, no_header, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written, rfc3339};
@@ -146,7 +147,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         // What stands before a compaction's summary is left out:
         // <https://platform.claude.com/docs/en/build-with-claude/compaction>.
         [K::Messages] => Adds::Conversation,
-        [K::ContextManagement] => Adds::ContextManagement,
+        [K::ContextManagement, K::Edits, K::Item, K::Type] => Adds::ContextEdit,
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Content, rest @ ..] => return content(rest),
         [K::System] | [K::System, K::Item, K::Text] => Adds::System,
@@ -155,13 +156,8 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::OutputConfig, K::TaskBudget] => Adds::TaskBudget,
         [K::Container | K::McpServers] => Adds::Elsewhere,
         [K::ToolChoice, K::Type] => Adds::ToolChoice,
-        [K::Tools, K::Item] => Adds::Tool,
-        [K::Tools, K::Item, K::Type] => Adds::ToolType,
-        [K::Tools, K::Item, K::DeferLoading] => Adds::Deferred,
-        [K::Tools, K::Item, K::Name] => Adds::ToolText,
-        [K::Tools, K::Item, K::Description] => Adds::ToolText,
+        [K::Tools, K::Item, rest @ ..] => return tool(rest),
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
-        [K::Tools, K::Item, K::InputSchema, rest @ ..] => Adds::Schema(rest.len()),
         [K::OutputFormat, K::Schema, ..] | [K::OutputConfig, K::Format, K::Schema, ..] => Adds::Format,
         _ => return None,
     })
@@ -180,41 +176,73 @@ fn turn(path: &[K]) -> Option<Turn> {
     })
 }
 
-/// Blocks of a message, and blocks inside a tool's result.
-fn content(path: &[K]) -> Option<Adds> {
+/// The definition of a tool.
+fn tool(path: &[K]) -> Option<Adds> {
     Some(match path {
-        [] | [K::Item, K::Text | K::Title] => Adds::Text,
-        [K::Item] => Adds::Block,
-        [K::Item, K::Type] => Adds::Kind,
-        [K::Item, K::Id] => Adds::ToolCall,
-        [K::Item, K::ToolUseId] => Adds::ToolResult,
-        [K::Item, K::Name] => Adds::Text,
-        [K::Item, K::ToolName] | [K::ToolReferences, K::Item, K::ToolName] => Adds::ToolReference,
-        [K::Item, K::Thinking] => Adds::Thoughts,
-        [K::Item, K::Signature] => Adds::Sealed,
-        [K::Item, K::EncryptedContent] => Adds::SealedResult,
-        [K::Item, K::Input, ..] => Adds::Json,
-        [K::Item, K::Citations, K::Enabled] => Adds::Citations,
-        [K::Item, K::Source, K::Data] => Adds::Image,
-        [K::Item, K::Source, K::Url | K::FileId] => Adds::ImageLink,
-        // The second is a document of blocks: ContentBlockSource of the SDKs, a text or a list.
-        [K::Item, K::Content, rest @ ..] | [K::Item, K::Source, K::Content, rest @ ..] => {
-            return content(rest);
-        }
+        [] => Adds::Tool,
+        [K::Type] => Adds::ToolType,
+        [K::DeferLoading] => Adds::Deferred,
+        [K::Name | K::Description] => Adds::ToolText,
+        [K::InputSchema, rest @ ..] => Adds::Schema(rest.len()),
+        [K::InputExamples, ..] => Adds::Json,
         _ => return None,
     })
 }
 
-/// `width × height / 750`, scaled into 1,568 pixels and about 1.15 megapixels:
-/// <https://docs.claude.com/en/docs/build-with-claude/vision#calculate-image-costs>.
-fn image(_: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
-    let Some((width, height)) = size else { return 1_600 };
+/// Blocks of a message, and blocks inside a tool's result.
+fn content(path: &[K]) -> Option<Adds> {
+    match path {
+        [] => Some(Adds::Text),
+        [K::Item, rest @ ..] => block(rest),
+        _ => None,
+    }
+}
+
+fn block(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [] => Adds::Block,
+        [K::Text | K::Title | K::Context | K::Name | K::Source] => Adds::Text,
+        [K::Type] => Adds::Kind,
+        [K::Id] => Adds::ToolCall,
+        [K::ToolUseId] => Adds::ToolResult,
+        [K::ToolName] | [K::ToolReferences, K::Item, K::ToolName] => Adds::ToolReference,
+        // <https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages>.
+        [K::Tool, K::Name] => Adds::ToolReference,
+        [K::Tool, K::Definition, rest @ ..] => return tool(rest),
+        [K::Thinking] => Adds::Thoughts,
+        [K::Signature | K::Data] => Adds::Sealed,
+        [K::EncryptedContent] => Adds::SealedResult,
+        [K::Input, ..] => Adds::Json,
+        [K::Citations, K::Enabled] => Adds::Citations,
+        [K::Source, K::Data] => Adds::Image,
+        [K::Source, K::Url | K::FileId] => Adds::ImageLink,
+        // The second is a document of blocks: ContentBlockSource of the SDKs, a text or a list.
+        [K::Content, rest @ ..] | [K::Source, K::Content, rest @ ..] => match rest {
+            [] | [K::Item, ..] => return content(rest),
+            [K::Type] => return None,
+            // What a server's tool gave, in an object: what its program wrote, a page.
+            [K::Other] => Adds::Text,
+            rest => return block(rest),
+        },
+        _ => return None,
+    })
+}
+
+/// "Each patch is a 28×28 pixel block … An image therefore costs ⌈width / 28⌉ × ⌈height / 28⌉ visual tokens", of 1,568 pixels
+/// at most and of as many tokens; of 2,576 pixels and 4,784 tokens from Opus 4.7 on:
+/// <https://platform.claude.com/docs/en/build-with-claude/vision>.
+fn image(model: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
+    let (side, most) =
+        if weights::sees_large_images(model) { (2_576.0, 4_784.0) } else { (1_568.0, 1_568.0) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands at most")]
+    let whole = |tokens: f64| tokens as u64;
+    let Some((width, height)) = size else { return whole(most) };
     let (w, h) = (f64::from(width), f64::from(height));
-    let scale = (1568.0 / w.max(h)).min(1.0);
-    let tokens = (w * scale * h * scale / 750.0).min(1_600.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 1,600")]
-    let tokens = tokens.ceil() as u64;
-    tokens
+    let scale = (side / w.max(h)).min(1.0);
+    let patches = |scale: f64| (w * scale / 28.0).ceil() * (h * scale / 28.0).ceil();
+    // Rounding to whole patches moves this by a patch or two.
+    let scale = scale * (most / patches(scale)).sqrt().min(1.0);
+    whole(patches(scale).min(most))
 }
 
 // --- the answer ---

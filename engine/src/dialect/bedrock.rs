@@ -164,7 +164,10 @@ fn adds(path: &[K]) -> Option<Adds> {
             Some(adds) => adds,
             None => return (anthropic::COUNTING.adds)(path),
         },
-        [K::System, K::Item, K::Text] => Adds::System,
+        [K::System, K::Item, K::Text] | [K::System, K::Item, K::GuardContent, K::Text, K::Text] => {
+            Adds::System
+        }
+        [K::Message | K::Preamble] | [K::ChatHistory, K::Item, K::Message] => Adds::Text,
         [K::Prompt | K::InputText] | [K::Texts, K::Item] | [K::Inputs, K::Item] => Adds::Text,
         [K::Query] | [K::Documents, K::Item] => Adds::Text,
         [K::ToolConfig, K::Tools, K::Item, K::ToolSpec, rest @ ..] => match rest {
@@ -189,6 +192,7 @@ fn block(path: &[K]) -> Option<Adds> {
         [K::ToolResult] => Adds::ToolResult,
         [K::ToolUse, K::Name] | [K::ToolResult, K::Content, K::Item, K::Text] => Adds::Text,
         [K::ToolUse, K::Input, ..] | [K::ToolResult, K::Content, K::Item, K::Json, ..] => Adds::Json,
+        [K::ReasoningContentCamel, K::ReasoningText, K::Text] => Adds::Thoughts,
         [K::GuardContent, K::Text, K::Text]
         | [K::CitationsContent, K::Content, K::Item, K::Text]
         | [.., K::Document, K::Source, K::Text]

@@ -84,9 +84,8 @@ fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Role] => Adds::Role,
-        [K::Messages, K::Item, K::Content] | [K::Messages, K::Item, K::Content, K::Item, K::Text] => {
-            Adds::Text
-        }
+        [K::Messages, K::Item, K::Content | K::ToolPlan]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Text | K::Thinking] => Adds::Text,
         [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
         | [K::Messages, K::Item, K::Content, K::Item, K::Document, K::Data, ..] => Adds::Text,
         [K::Messages, K::Item, K::ToolCalls, K::Item] => Adds::ToolCall,

@@ -1,21 +1,22 @@
 //! The pass over a body that fills [`Parts`]. Called by `prompt`; what a path means is the dialect's to say.
 
+mod compaction;
 mod media;
 mod tools;
 
+use compaction::Compaction;
 use tools::{Deferred, TOOL_PARTS, Tool, own_tools};
 
 use super::parts::{Parts, PromptPart};
 use super::prompt::{Adds, Counting, Turn};
 use super::schema::{Place, schema_place};
+use super::weights;
 use crate::json::{Container, Event, Key, Visitor};
 use crate::media::Image;
 use tokenstile_tokens::{ModelCounter, ModelEncoding};
 
 /// The longest word that decides something.
-const WORD_MAX: usize = 16;
-/// How deep the `type` of a message's block is: `messages`, message, `content`, block.
-const BLOCK_DEPTH: usize = 5;
+const WORD_MAX: usize = 64;
 
 /// Reads a body and counts what its dialect says.
 pub(super) struct Counter<'a> {
@@ -36,20 +37,26 @@ pub(super) struct Counter<'a> {
     block: Block,
     tool: Tool,
     deferred: Deferred,
-    /// What there was where the conversation began, and where the block at hand did.
-    conversation: Parts,
-    block_start: Parts,
-    /// What a summary stands for, if summaries are asked for.
-    summarised: Parts,
-    manages_context: bool,
+    compaction: Compaction,
     /// Whether somebody says how the model shall behave.
     has_system: bool,
+    /// Whether the model keeps its thoughts of earlier turns.
+    keeps_thoughts: bool,
     choice: Choice,
     speaker: Speaker,
     is_partial: bool,
     /// Images, and what may be one: it is elsewhere, or of a kind that nobody knows.
     pub(super) images: u64,
     parts: Parts,
+}
+
+/// What the server at hand shows the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Served {
+    /// No tools where none may be called.
+    pub(super) drops_tools: bool,
+    /// Deferred tools only once a search has found them.
+    pub(super) searches_for_tools: bool,
 }
 
 /// Whether tools may be called.
@@ -93,10 +100,8 @@ impl<'a> Counter<'a> {
             block: Block::default(),
             tool: Tool::default(),
             deferred: Deferred::default(),
-            conversation: Parts::default(),
-            block_start: Parts::default(),
-            summarised: Parts::default(),
-            manages_context: false,
+            compaction: Compaction::default(),
+            keeps_thoughts: weights::keeps_thoughts(model),
             has_system: false,
             choice: Choice::May,
             speaker: Speaker::default(),
@@ -108,17 +113,16 @@ impl<'a> Counter<'a> {
 
     /// Whether something belongs to the prompt that does not stand in the body.
     pub(super) fn is_partial(&self) -> bool {
-        self.is_partial || own_tools(&self.parts(false)) > 0
+        self.is_partial || own_tools(&self.parts(Served::default())) > 0
     }
 
-    /// What was counted. `drops_tools`: tools that must not be called do not reach the model.
-    pub(super) fn parts(&self, drops_tools: bool) -> Parts {
-        let mut parts = self.deferred.with_found(self.parts);
-        // Whoever does not know these words reads on.
-        if self.manages_context && self.model.contains("claude") {
-            parts = parts.without(&self.summarised);
+    /// What was counted, of what this server shows the model.
+    pub(super) fn parts(&self, served: Served) -> Parts {
+        let mut parts = self.deferred.with_found(self.parts, served.searches_for_tools);
+        if self.counting.style == "anthropic" && self.model.contains("claude") {
+            parts = self.compaction.of(parts);
         }
-        if drops_tools && self.choice == Choice::MustNot {
+        if served.drops_tools && self.choice == Choice::MustNot {
             TOOL_PARTS.iter().for_each(|part| parts.clear(*part));
         }
         let base = match self.choice {
@@ -152,13 +156,11 @@ impl<'a> Counter<'a> {
             (Some(adds), Event::TextBegin { .. }) if is_word(adds) => self.word.clear(),
             (Some(adds), Event::Text(piece)) if is_word(adds) => keep_word(&mut self.word, piece),
             (Some(Adds::Detail), Event::TextEnd { .. }) if self.word == b"low" => self.detail_low(),
-            // Below another block it stands for nothing.
-            (Some(Adds::Kind), Event::TextEnd { .. })
-                if self.word == b"compaction" && path.len() == BLOCK_DEPTH =>
-            {
-                self.summarised = self.block_start.without(&self.conversation);
+            (Some(Adds::Kind), Event::TextEnd { .. }) => {
+                self.compaction.kind(path, &self.word);
+                self.kind_word();
             }
-            (Some(Adds::Kind), Event::TextEnd { .. }) => self.kind_word(),
+            (Some(Adds::ContextEdit), Event::TextEnd { .. }) => self.compaction.asked(&self.word),
             (Some(Adds::Role), Event::TextEnd { .. }) => self.role_word(),
             (Some(Adds::ToolChoice), Event::TextEnd { .. }) => self.choice_word(),
             (Some(Adds::ToolType), Event::TextEnd { .. }) => self.tool_type(),
@@ -168,7 +170,7 @@ impl<'a> Counter<'a> {
                 _ => self.parts.set(PromptPart::Thinking, 1),
             },
             (Some(Adds::Elsewhere), Event::TextBegin { .. }) => self.is_partial = true,
-            (Some(Adds::ToolReference), Event::TextBegin { .. }) => self.deferred.found(),
+            (Some(Adds::ToolReference), _) => self.deferred.reference(event),
             (Some(Adds::Stored), Event::TextBegin { .. }) => self.stored(),
             (Some(Adds::Sealed), Event::TextBegin { .. }) => self.parts.add(PromptPart::Seals, 1),
             (Some(Adds::SealedResult), Event::Text(piece)) => {
@@ -183,6 +185,12 @@ impl<'a> Counter<'a> {
             }
             (Some(adds), Event::TextBegin { .. }) => self.text_begin(adds, path),
             (_, Event::Text(piece)) => {
+                if adds == Some(Adds::ToolText) && path.last() == Some(&Key::Name) {
+                    self.tool.named(piece);
+                }
+                if adds == Some(Adds::Text) && !piece.is_empty() {
+                    self.compaction.text(path);
+                }
                 if let Some((_, counter)) = &mut self.open {
                     counter.push(piece);
                 } else {
@@ -243,7 +251,7 @@ impl<'a> Counter<'a> {
             | Adds::DeferredSchema
             | Adds::ToolReference
             | Adds::Conversation
-            | Adds::ContextManagement
+            | Adds::ContextEdit
             | Adds::Role
             | Adds::Image
             | Adds::Block
@@ -301,7 +309,7 @@ impl<'a> Counter<'a> {
         self.choice = match self.word.as_slice() {
             b"none" | b"NONE" => Choice::MustNot,
             b"any" | b"ANY" | b"required" | b"REQUIRED" | b"tool" | b"function" | b"custom" => Choice::Must,
-            _ => return,
+            _ => Choice::May,
         };
     }
 
@@ -317,7 +325,9 @@ impl<'a> Counter<'a> {
                 self.parts.add(PromptPart::Answers, u64::from(self.word == b"assistant"));
             }
             (Turn::Words, Event::TextBegin { .. }) => self.speaker.says_words = true,
-            (Turn::Message, Event::End) if self.speaker.is_user && self.speaker.says_words => {
+            (Turn::Message, Event::End)
+                if self.speaker.is_user && self.speaker.says_words && !self.keeps_thoughts =>
+            {
                 self.parts.clear(PromptPart::SealedBytes);
                 self.parts.clear(PromptPart::Seals);
                 self.parts.clear(PromptPart::Thoughts);
@@ -334,12 +344,11 @@ impl<'a> Counter<'a> {
             (Adds::Tool | Adds::Function, Event::Begin(Container::Object)) => {
                 self.tool_begin(adds == Adds::Function);
             }
-            (Adds::Deferred | Adds::DeferredSchema, Event::Bool(true)) => {
-                self.tool.defer(adds == Adds::DeferredSchema);
+            (Adds::Deferred | Adds::DeferredSchema, Event::Bool(says)) => {
+                self.tool.defer(says, adds == Adds::DeferredSchema);
             }
             (Adds::Instructions, Event::Begin(_)) => self.has_system = true,
-            (Adds::ContextManagement, Event::Begin(_)) => self.manages_context = true,
-            (Adds::Conversation, Event::Begin(Container::Array)) => self.conversation = self.parts,
+            (Adds::Conversation, Event::Begin(Container::Array)) => self.compaction.conversation(self.parts),
             (Adds::ToolCall, Event::Begin(Container::Object)) => self.parts.add(PromptPart::ToolCalls, 1),
             (Adds::ToolResult, Event::Begin(Container::Object)) => {
                 self.parts.add(PromptPart::ToolResults, 1);
@@ -354,9 +363,11 @@ impl<'a> Counter<'a> {
             (Adds::Calls, Event::Begin(Container::Array)) => self.parts.add(PromptPart::Calls, 1),
             (Adds::Json | Adds::Format, Event::Number(_) | Event::Bool(_) | Event::Begin(_)) => {
                 self.json_value(adds, false);
+                let text = if adds == Adds::Json { PromptPart::JsonText } else { PromptPart::FormatText };
+                self.parts.add(text, more_tokens(event));
             }
             (Adds::Schema(_), Event::Number(_) | Event::Bool(_)) => {
-                self.parts.add(PromptPart::SchemaText, 1);
+                self.parts.add(PromptPart::SchemaText, more_tokens(event).saturating_add(1));
             }
             (Adds::Schema(depth), Event::Begin(Container::Object))
                 if matches!(schema_place(path, depth), Place::Schema | Place::Property) =>
@@ -365,7 +376,9 @@ impl<'a> Counter<'a> {
                 self.parts.add(if depth == 0 { PromptPart::NamedTools } else { PromptPart::Objects }, 1);
             }
             // A number in the place of a text is a token already.
-            (Adds::Text, Event::Number(_)) => self.parts.add(PromptPart::Text, 1),
+            (Adds::Text, Event::Number(_)) => {
+                self.parts.add(PromptPart::Text, more_tokens(event).saturating_add(1));
+            }
             _ => {}
         }
     }
@@ -406,10 +419,7 @@ impl Visitor for Counter<'_> {
             Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. } => self.text(adds, path, event),
             Event::Begin(_) | Event::End if adds == Some(Adds::Block) => {
                 self.block = Block::default();
-                // A block of a message, and not one inside a tool's result.
-                if path.len() < BLOCK_DEPTH {
-                    self.block_start = self.parts;
-                }
+                self.compaction.block(path, event, &self.parts);
             }
             Event::End if matches!(adds, Some(Adds::Tool | Adds::Function)) => self.tool_end(),
             Event::End | Event::Null => {}
@@ -426,8 +436,20 @@ impl Visitor for Counter<'_> {
 fn is_word(adds: Adds) -> bool {
     matches!(
         adds,
-        Adds::Detail | Adds::Kind | Adds::Role | Adds::ToolChoice | Adds::Thinking | Adds::ToolType
+        Adds::Detail
+            | Adds::Kind
+            | Adds::Role
+            | Adds::ContextEdit
+            | Adds::ToolChoice
+            | Adds::Thinking
+            | Adds::ToolType
     )
+}
+
+/// The tokens of a number beyond its first: three digits each.
+fn more_tokens(event: Event<'_>) -> u64 {
+    let digits = if let Event::Number(number) = event { number.0.len() } else { 0 };
+    digits.saturating_sub(3).div_euclid(3) as u64
 }
 
 fn keep_word(word: &mut Vec<u8>, piece: &[u8]) {

@@ -23,6 +23,7 @@ pub(super) fn of_media_type(kind: &[u8]) -> Option<Features> {
 /// Whether a model searches the web by itself: <https://openrouter.ai/docs/features/web-search>,
 /// <https://platform.openai.com/docs/guides/tools-web-search>.
 pub(super) fn searches(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
     model.ends_with(":online") || ["-search-preview", "-search-api"].iter().any(|word| model.contains(word))
 }
 

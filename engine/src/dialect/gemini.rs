@@ -259,7 +259,9 @@ fn tool(path: &[K]) -> Option<Adds> {
 
 fn part_of(path: &[K]) -> Option<Adds> {
     Some(match path {
-        [K::Text] => Adds::Text,
+        [K::Text]
+        | [K::ExecutableCode | K::ExecutableCodeSnake, K::Code]
+        | [K::CodeExecutionResult | K::CodeExecutionResultSnake, K::Output] => Adds::Text,
         [K::ThoughtSignature | K::ThoughtSignatureSnake] => Adds::Sealed,
         [
             K::FunctionCallCamel | K::FunctionCall | K::FunctionResponse | K::FunctionResponseSnake,

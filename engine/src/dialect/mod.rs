@@ -271,7 +271,7 @@ impl Route {
         );
         let is_plain =
             PromptPart::ALL.iter().all(|part| CERTAIN.contains(part) || count.parts.get(*part) == 0);
-        is_public && is_plain && !facts.model.is_empty()
+        is_public && is_plain && !count.is_partial && !facts.model.is_empty()
     }
 
     /// A call of which not even the path is known: the first dialect's words answer it.

@@ -147,7 +147,13 @@ fn adds(path: &[K]) -> Option<Adds> {
         | [K::Messages, K::Item, K::Content, K::Item, K::Text | K::Refusal]
         | [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Name | K::Arguments]
         | [K::Messages, K::Item, K::FunctionCall, K::Name | K::Arguments] => Adds::Text,
-        [K::Messages, K::Item, K::ReasoningContent | K::Reasoning] => Adds::Thoughts,
+        [K::Messages, K::Item, K::ReasoningContent | K::Reasoning]
+        | [K::Messages, K::Item, K::Content, K::Item, K::Thinking, K::Item, K::Text] => Adds::Thoughts,
+        [K::Messages, K::Item, K::ToolCalls, K::Item, K::Custom, K::Name | K::Input] | [K::Prompt] => {
+            Adds::Text
+        }
+        // Some servers take an object.
+        [K::Messages, K::Item, K::ToolCalls, K::Item, K::Function, K::Arguments, ..] => Adds::Json,
         [K::Messages, K::Item, K::Name] => Adds::Name,
         [K::Messages, K::Item, K::ToolCalls, K::Item] => Adds::ToolCall,
         // Some servers take the link itself: <https://docs.mistral.ai/capabilities/vision>.

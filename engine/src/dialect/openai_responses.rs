@@ -130,16 +130,25 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Tools, K::Item, K::Tools, K::Item, rest @ ..] | [K::Tools, K::Item, rest @ ..] => {
             return tool(rest);
         }
-        // What a search found.
+        // What a search found, or a server has: those without a schema take nothing.
         [K::Input, K::Item, K::Tools, K::Item, K::Tools, K::Item, rest @ ..]
-        | [K::Input, K::Item, K::Tools, K::Item, rest @ ..] => return tool(rest),
+        | [K::Input, K::Item, K::Tools, K::Item, rest @ ..] => match rest {
+            [] => Adds::Function,
+            [K::InputSchema, rest @ ..] => Adds::Schema(rest.len()),
+            rest => return tool(rest),
+        },
         [K::Input, K::Item, K::Summary] => Adds::NoMessage,
         [K::Input, K::Item, K::EncryptedContent] => Adds::Sealed,
         [K::PreviousResponseId | K::Conversation] => Adds::Stored,
         [K::Prompt] => Adds::Elsewhere,
+        [K::Prompt, K::Variables, _] | [K::Prompt, K::Variables, _, K::Text] => Adds::Text,
         [K::ToolChoice] | [K::ToolChoice, K::Type] => Adds::ToolChoice,
         [K::ToolChoice, K::Name] => Adds::ForcedTool,
         [K::Input, K::Item, K::CallId] => Adds::ToolCall,
+        // What programs took and wrote, and what searches found.
+        [K::Input, K::Item, K::Code] | [K::Input, K::Item, K::Results, K::Item, K::Text] => Adds::Text,
+        [K::Input, K::Item, K::Content, ..] => return None,
+        [K::Input, K::Item, _, .., K::Other] | [K::Input, K::Item, _, .., K::Other, K::Item] => Adds::Text,
         [K::Text, K::Format, K::Name | K::Description] | [K::Text, K::Format, K::Schema, ..] => Adds::Format,
         _ => return None,
     })

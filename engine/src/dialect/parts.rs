@@ -113,6 +113,8 @@ parts! {
     AdaptiveThinking = "adaptive_thinking",
     /// One, if the model is told how much it may spend.
     TaskBudget = "task_budget",
+    /// Summaries that stand for what was before.
+    Summaries = "summaries",
     /// Tokens of thoughts from before.
     Thoughts = "thoughts",
     /// Tokens of images whose size is seen, by the provider's rule.

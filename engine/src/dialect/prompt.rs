@@ -1,7 +1,7 @@
 //! Counting a prompt: a second pass over a body that was read, without a tree. A dialect says by small
 //! functions what a value at a path adds; `counter` adds it up, and this file weighs it. Knows no dialect.
 
-use super::counter::Counter;
+use super::counter::{Counter, Served};
 use super::parts::{Parts, PromptPart};
 use super::{Facts, Route, features, weights};
 use crate::json::{Key, Reader};
@@ -46,8 +46,8 @@ pub(crate) enum Adds {
     Name,
     /// The list of messages, of which a summary may stand for those before it.
     Conversation,
-    /// What asks for such summaries.
-    ContextManagement,
+    /// The word that asks for such summaries.
+    ContextEdit,
     /// An object that is one message, or the text that stands for one.
     Message,
     /// Who speaks in it.
@@ -165,7 +165,10 @@ pub(crate) fn count(prompt: &Prompt<'_>, counting: Counting) -> PromptCount {
     }
     let family = weights::family(bare_model(&prompt.facts.model));
     let provider = prompt.route.provider;
-    let parts = counter.parts(weights::drops_tools_not_to_be_called(counting.style, family));
+    let parts = counter.parts(Served {
+        drops_tools: weights::drops_tools_not_to_be_called(counting.style, provider, family),
+        searches_for_tools: weights::searches_for_tools(counting.style, provider, &prompt.facts.model),
+    });
     let style = weights::native_style(counting.style, provider, family);
     let parts = if style == "gemini" && prompt.facts.stream { streamed(parts) } else { parts };
     let weights = weights::of(style, provider, &weights::stem(&prompt.facts.model), family);

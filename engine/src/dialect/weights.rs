@@ -41,7 +41,7 @@ const BARE: Weights = &[(P::Text, 1_000), (P::Images, 1_000), (P::FileBytes, 83)
 /// counts" (<https://openrouter.ai/docs/use-cases/usage-accounting>), which are those of Responses for some of OpenAI's.
 pub(super) fn native_style(style: &'static str, provider: Option<&str>, family: &str) -> &'static str {
     match (style, provider, family) {
-        ("chat" | "responses", _, "gemini-2" | "gemini-3") => "gemini",
+        ("chat" | "responses", _, "gemini-2" | "gemini-2.5" | "gemini-3") => "gemini",
         ("chat", Some("openrouter"), "gpt-5" | "o") => "responses",
         _ => style,
     }
@@ -69,11 +69,41 @@ pub(super) fn of(style: &str, provider: Option<&str>, stem: &str, family: &str) 
         .unwrap_or(plain)
 }
 
-/// Whether tools that must not be called (`tool_choice: "none"`) are left out of the prompt: so it is with the
-/// servers of open models, as recorded; OpenAI, Anthropic, Google and Cohere charge for them.
-pub(super) fn drops_tools_not_to_be_called(style: &str, family: &str) -> bool {
+/// Whether tools that must not be called (`tool_choice: "none"`) are left out of the prompt: so it is with these, as
+/// recorded. Others charge for them, as does vLLM unless it is told otherwise
+/// (<https://docs.vllm.ai/en/latest/features/tool_calling.html>).
+pub(super) fn drops_tools_not_to_be_called(style: &str, provider: Option<&str>, family: &str) -> bool {
     let charge = ["gpt", "o", "claude", "gemini"];
-    style == "chat" && !charge.iter().any(|name| family.split('-').next() == Some(*name))
+    let drops = |provider: &str| {
+        matches!(provider, "groq" | "mistral" | "doubleword") || provider.starts_with("huggingface")
+    };
+    let charges = charge.iter().any(|name| family.split('-').next() == Some(*name));
+    style == "chat" && !charges && provider.is_some_and(drops)
+}
+
+/// Whether deferred tools are out of the prompt until a search finds them: with Claude, and with OpenAI's "gpt-5.4 and later
+/// models" (<https://developers.openai.com/api/docs/guides/tools-tool-search>).
+pub(super) fn searches_for_tools(style: &str, provider: Option<&str>, model: &str) -> bool {
+    let bare = bare_model(model);
+    if style != "responses" {
+        return bare.contains("claude");
+    }
+    let version = bare.strip_prefix("gpt-").map(|version| {
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+        let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+        (next(), next())
+    });
+    matches!(provider, None | Some("openai" | "azure")) && version.is_some_and(|version| version >= (5, 4))
+}
+
+/// Whether thoughts of earlier turns stay in the prompt: "Claude Opus 4.5 and later Opus models keep all prior thinking blocks
+/// … Claude Sonnet 4.6 and later Sonnet models keep all … all Haiku models through Claude Haiku 4.5 keep only the last turn"
+/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
+pub(super) fn keeps_thoughts(model: &str) -> bool {
+    let model = bare_model(model).to_ascii_lowercase();
+    let Some((_, version)) = model.split_once("claude") else { return false };
+    let least = if version.contains("opus") { (4, 5) } else { (4, 6) };
+    claude_version(version).is_none_or(|version| version >= least)
 }
 
 /// Models whose prompts are put together alike. The first whose mark the name has.
@@ -92,7 +122,10 @@ pub(super) fn family(bare_model: &str) -> &'static str {
         ("gpt", "gpt-4o"),
         ("codex", "o"),
         ("gemini-3", "gemini-3"),
-        ("gemini", "gemini-2"),
+        // Until 2.0 a tool cost its texts alone.
+        ("gemini-1", "gemini-2"),
+        ("gemini-2.0", "gemini-2"),
+        ("gemini", "gemini-2.5"),
         ("gemma", "gemma"),
         ("deepseek", "deepseek"),
         ("qwen", "qwen"),
@@ -142,17 +175,26 @@ pub(super) fn family(bare_model: &str) -> &'static str {
 
 /// By version: what stands around tools changed with 4.5, and with the tokenizer of 4.7.
 fn claude(version: &str) -> &'static str {
+    match claude_version(version) {
+        Some((..=3, _) | (4, ..=4)) => "claude-4",
+        Some((4, 5..=6)) => "claude-4.5",
+        _ => "claude-4.7",
+    }
+}
+
+/// Whether its images may be larger.
+pub(super) fn sees_large_images(model: &str) -> bool {
+    family(bare_model(model)) == "claude-4.7"
+}
+
+fn claude_version(version: &str) -> Option<(u32, u32)> {
     // `-3-5-sonnet-20241022`, `-sonnet-4-5`, `-sonnet-4.5`, `-opus-4@20250514`: numbers of many digits are dates.
     let mut numbers = version
         .split(|c: char| !c.is_ascii_digit())
         .filter(|n| (1..=2).contains(&n.len()))
         .map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok);
-    match (next(), next().unwrap_or(0)) {
-        (Some(..=3), _) | (Some(4), ..=4) => "claude-4",
-        (Some(4), 5..=6) => "claude-4.5",
-        _ => "claude-4.7",
-    }
+    Some((next()?, next().unwrap_or(0)))
 }
 
 /// A model's name without vendor, variant and date, in lower case.
@@ -161,4 +203,61 @@ pub fn stem(model: &str) -> String {
     let bare = bare_model(model).to_ascii_lowercase();
     let bare = bare.split(':').next().unwrap_or(&bare);
     without_date(bare.strip_suffix("-v1").unwrap_or(bare)).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded tools are short: a fit that did not bind them had long texts cost nothing.
+    #[test]
+    fn what_a_model_reads_costs_its_tokens_in_every_table() {
+        let read =
+            [P::ToolText, P::PropertyNames, P::DescriptionText, P::EnumText, P::SchemaText, P::JsonText];
+        for (style, name, weights) in tables::TABLES.iter().filter(|(style, ..)| !style.starts_with("text")) {
+            let of = |part| weights.iter().find(|(known, _)| *known == part).map_or(0, |(_, weight)| *weight);
+            assert!((900..=1_100).contains(&of(P::Text)), "{style} {name}");
+            // Charged for by no recorded call of Gemini 1 and 2.0; titles are not shown to OpenAI's.
+            let is_old_gemini =
+                name.starts_with("gemini-1") || name.starts_with("gemini-2.0") || *name == "gemini-2*";
+            for part in read.into_iter().filter(|part| !is_old_gemini || *part == P::ToolText) {
+                let least = if part == P::SchemaText { 500 } else { 900 };
+                assert!((least..=1_500).contains(&of(part)), "{style} {name}: {part:?} {}", of(part));
+            }
+        }
+    }
+
+    #[test]
+    fn thoughts_stay_with_newer_models() {
+        for (model, stay) in [
+            ("claude-opus-4-1-20250805", false),
+            ("claude-opus-4-5", true),
+            ("us.anthropic.claude-opus-4-6-v1:0", true),
+            ("claude-sonnet-4-5-20250929", false),
+            ("claude-sonnet-4-6", true),
+            ("claude-haiku-4-5", false),
+            ("claude-3-7-sonnet-latest", false),
+            ("claude-sonnet-5", true),
+            ("gpt-5", false),
+        ] {
+            assert_eq!(keeps_thoughts(model), stay, "{model}");
+        }
+    }
+
+    #[test]
+    fn deferral_is_believed_of_those_who_know_it() {
+        for (style, provider, model, known) in [
+            ("anthropic", None, "claude-opus-4-8", true),
+            ("anthropic", None, "deepseek-chat", false),
+            ("converse", Some("aws"), "us.anthropic.claude-sonnet-4-6-v1:0", true),
+            ("responses", Some("openai"), "gpt-5.4-mini", true),
+            ("responses", None, "openai/gpt-6", true),
+            ("responses", Some("openai"), "gpt-5", false),
+            ("responses", Some("openai"), "gpt-4o", false),
+            ("responses", Some("x-ai"), "gpt-5.4", false),
+            ("responses", None, "gpt-oss-120b", false),
+        ] {
+            assert_eq!(searches_for_tools(style, provider, model), known, "{style} {provider:?} {model}");
+        }
+    }
 }

@@ -5,8 +5,12 @@
 //! weight is drawn a little towards a prior, so that a part that was hardly recorded stays near what it is
 //! by the documents.
 
+mod held_out;
+
+pub(crate) use held_out::held_out;
+
 use crate::measure::Row;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use tokenstile_engine::dialect::{PromptPart, model_stem};
 
 /// What a part weighs where the recordings say nothing.
@@ -48,7 +52,6 @@ const EXPECTED: &[PromptPart] = &[
     PromptPart::SearchTools,
     PromptPart::PreviewSearchTools,
     PromptPart::FileSearchTools,
-    PromptPart::DeferredTools,
     PromptPart::AdvisorTools,
     PromptPart::ImageTools,
     PromptPart::FetchTools,
@@ -70,10 +73,18 @@ const LEFT_OUT: &[PromptPart] = &[PromptPart::Calls, PromptPart::Tools];
 const FAMILY_STRENGTH: f64 = 0.05;
 /// By how much a model's own table must lessen the mean error.
 const GAIN_MIN: f64 = 0.02;
-/// Families whose tokenizer is public, and the one of them with the most calls.
+/// Families whose tokenizer is public.
 const OPENAI: &[&str] = &["gpt-4", "gpt-4o", "gpt-5", "o"];
-/// See there.
-const OPENAI_FIRST: &str = "gpt-4o";
+/// Families after which others of the same provider take, where little of these was recorded: the first is fitted first.
+const KIN: &[(&str, &[&str])] = &[
+    ("gpt-4o", OPENAI),
+    ("gemini-2.5", &["gemini-2", "gemini-3"]),
+    ("claude-4.5", &["claude-4.7"]),
+    ("mistral", &["devstral", "magistral", "mixtral"]),
+    ("grok", &["grok-4", "grok-4-fast", "grok-code"]),
+    ("llama", &["llama-3.1", "llama-4"]),
+    ("nova", &["nova-2"]),
+];
 /// Fewer calls than this make no table of all parts, or none at all.
 const CALLS_MIN: usize = 8;
 /// See there.
@@ -85,8 +96,6 @@ const TEMPLATE: &[PromptPart] =
 const REPORTED_CALLS_MIN: usize = 40;
 /// In how many parts calls are divided to see how well a table does on those that it was not fitted to.
 const FOLDS: usize = 4;
-/// The same, for all tables.
-const HELD_OUT_FOLDS: usize = 5;
 /// Shorter prompts than this count as this long: a token more or less is no error.
 const SHORT: f64 = 20.0;
 
@@ -119,45 +128,6 @@ pub(crate) fn fit(rows: &[Row]) {
     }
 }
 
-/// The rows with what tables estimate that were fitted without their files: a fold of the files at a time.
-pub(crate) fn held_out(rows: &[Row]) -> Vec<Row> {
-    let mut estimated = rows.to_vec();
-    let mut folds: HashMap<&str, usize> = HashMap::new();
-    for row in rows {
-        let next = folds.len() % HELD_OUT_FOLDS;
-        folds.entry(&row.file).or_insert(next);
-    }
-    for fold in 0..HELD_OUT_FOLDS {
-        eprintln!("fitting without part {} of {HELD_OUT_FOLDS} …", fold + 1);
-        let (without, with): (Vec<&Row>, Vec<_>) =
-            rows.iter().partition(|row| folds[row.file.as_str()] == fold);
-        let tables = tables(&with, false);
-        let ids: BTreeSet<&str> = without.iter().map(|row| row.id.as_str()).collect();
-        for row in estimated.iter_mut().filter(|row| ids.contains(row.id.as_str())) {
-            let weights = weights_of(&tables, row);
-            row.estimate = row.estimate.and_then(|_| {
-                let line = matrix(&[row]).pop()?;
-                Some(dot(&line, weights?).round() as u64)
-            });
-        }
-    }
-    estimated
-}
-
-/// The table that the engine would take: `of` in `engine/src/dialect/weights.rs`.
-fn weights_of<'t>(tables: &'t [Table], row: &Row) -> Option<&'t [f64]> {
-    let stem = model_stem(&row.model);
-    let family = format!("{}*", row.family);
-    let at_host = row.host.map(|host| format!("{}@{host}", row.style));
-    let styles = at_host.iter().map(String::as_str).chain([row.style]);
-    let mut named =
-        styles.flat_map(|style| [(style, stem.as_str()), (style, family.as_str())]).chain([(row.style, "*")]);
-    named.find_map(|(style, name)| {
-        let found = tables.iter().find(|table| (table.0.as_str(), table.1.as_str()) == (style, name))?;
-        Some(found.2.as_slice())
-    })
-}
-
 /// Fits tables for each style: one for all models, one for each family, and one for a model that its family's
 /// table does not fit. `says` how well they do, on stderr.
 fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
@@ -174,22 +144,22 @@ fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
         let other = all.solve(rows);
         fitted.tell("*", rows, &all, &other);
         let mut families = grouped(rows, |row| row.family.to_owned());
-        // The family with the most calls of those whose tokenizer is public goes first: the others take after it.
-        let first = families.remove_entry(OPENAI_FIRST);
-        let mut openai: Option<Weights> = None;
+        let first: Vec<_> = KIN.iter().filter_map(|(first, _)| families.remove_entry(*first)).collect();
+        let mut elders: BTreeMap<&str, Weights> = BTreeMap::new();
         for (family, rows) in first.into_iter().chain(families) {
             let mut nearest = other.clone();
-            let priors = openai.as_ref().filter(|_| OPENAI.contains(&family.as_str()));
+            let elder = KIN.iter().find(|(first, kin)| *first != family && kin.contains(&family.as_str()));
+            let elder = elder.and_then(|(first, _)| elders.get(first));
             let expecting = expecting(&documented, &other);
-            let solver = Solver { family: &family, priors: priors.unwrap_or(&expecting), ..all };
+            let solver = Solver { family: &family, priors: elder.unwrap_or(&expecting), ..all };
             let home: Vec<&Row> = rows.iter().filter(|row| is_home(row)).copied().collect();
             let home = if home.len() >= CALLS_MIN { &home } else { &rows };
             if family != "other" && home.len() >= CALLS_MIN {
                 nearest = solver.solve(home);
                 fitted.tell(&format!("{family}*"), home, &solver, &nearest);
             }
-            if family == OPENAI_FIRST {
-                openai = Some(nearest.clone());
+            if let Some((first, _)) = KIN.iter().find(|(first, _)| *first == family) {
+                elders.insert(first, nearest.clone());
             }
             let mut of_model = BTreeMap::new();
             for (stem, rows) in grouped(&rows, |row| model_stem(&row.model)) {
@@ -453,7 +423,27 @@ impl Solver<'_> {
             PromptPart::Messages => (0.0, 20.0),
             // Only OpenAI's reasoning models put something of their own around answers.
             PromptPart::Answers if !matches!(self.family, "gpt-5" | "o" | "gpt-oss") => (0.0, 0.0),
-            PromptPart::FileBytes | PromptPart::SealedBytes | PromptPart::StreamedSealedBytes => (0.0, 0.5),
+            PromptPart::FileBytes => (0.02, 0.5),
+            PromptPart::SealedBytes | PromptPart::StreamedSealedBytes => (0.0, 0.5),
+            // What the model reads costs its tokens, though little of it was recorded: a fit to short texts would have
+            // what stands around them pay for them, and long ones for nothing. Gemini charged for no schema until 2.0.
+            PromptPart::PropertyNames
+            | PromptPart::DescriptionText
+            | PromptPart::EnumText
+            | PromptPart::SchemaText
+                if self.family == "gemini-2" =>
+            {
+                (0.0, 1.5)
+            }
+            // OpenAI shows its models titles and the like of no schema.
+            PromptPart::SchemaText if exact => (0.5, 1.5),
+            PromptPart::ToolText
+            | PromptPart::PropertyNames
+            | PromptPart::DescriptionText
+            | PromptPart::EnumText
+            | PromptPart::SchemaText
+            | PromptPart::JsonText => (0.9, 1.5),
+            PromptPart::FormatText | PromptPart::ForcedTool | PromptPart::Thoughts => (0.0, 1.5),
             _ => (0.0, f64::INFINITY),
         }
     }

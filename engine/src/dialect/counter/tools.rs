@@ -3,6 +3,7 @@
 
 use super::Counter;
 use crate::dialect::parts::{Parts, PromptPart};
+use crate::json::Event;
 
 /// What tools and their definitions add.
 pub(super) const TOOL_PARTS: &[PromptPart] = &[
@@ -45,63 +46,115 @@ pub(super) struct Tool {
     /// The same, of one that takes a text.
     is_custom: bool,
     pub(super) has_schema: bool,
+    /// One of Anthropic's that the caller runs: what it costs by the documents.
+    tokens: u64,
     is_deferred: bool,
     /// Whether its name and description are seen, though it is deferred.
     shows_text: bool,
+    /// Its name's.
+    hash: Hash,
+    /// Whether it has not ended: another may stand in it.
+    is_open: bool,
 }
 
 impl Tool {
-    pub(super) fn defer(&mut self, shows_text: bool) {
-        (self.is_deferred, self.shows_text) = (true, shows_text);
+    pub(super) fn defer(&mut self, says: bool, shows_text: bool) {
+        (self.is_deferred, self.shows_text) = (says && self.is_open, shows_text);
+    }
+
+    pub(super) fn named(&mut self, piece: &[u8]) {
+        self.hash.push(piece);
     }
 }
+
+/// Of a name, piece by piece: FNV-1a. Who finds two names with the same has a tool counted that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn push(&mut self, piece: &[u8]) {
+        self.0 =
+            piece.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3));
+    }
+}
+
+/// More deferred tools, or names that were found, than this are not told apart: all are in the prompt then.
+const NAMES_MAX: usize = 1_024;
 
 /// Tools that the model does not see until a search finds them:
 /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool>,
 /// <https://developers.openai.com/api/docs/guides/tools-tool-search>.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Deferred {
     /// What there was where the tool at hand began.
     start: Parts,
     /// What they are made of.
     parts: Parts,
-    count: u64,
-    /// How often a search found one.
-    found: u64,
+    /// The name of each, and how much it is.
+    tools: Vec<(Hash, u64)>,
+    /// The names that were found, and the one at hand.
+    found: Vec<Hash>,
+    name: Hash,
+    are_too_many: bool,
 }
 
 impl Deferred {
-    pub(super) fn found(&mut self) {
-        self.found = self.found.saturating_add(1);
+    /// The name of a tool that was found.
+    pub(super) fn reference(&mut self, event: Event<'_>) {
+        match event {
+            Event::TextBegin { .. } => self.name = Hash::default(),
+            Event::Text(piece) => self.name.push(piece),
+            Event::TextEnd { .. } if self.found.len() >= NAMES_MAX => self.are_too_many = true,
+            Event::TextEnd { .. } => self.found.push(self.name),
+            _ => {}
+        }
     }
 
-    /// These parts, with what of the deferred tools was found: their mean, for each. Where nothing searches for tools,
-    /// they are there.
-    pub(super) fn with_found(&self, mut parts: Parts) -> Parts {
-        let is_search = parts.get(PromptPart::ToolSearchTools) > 0 || self.found > 0;
-        let found = if is_search { self.found.min(self.count) } else { self.count };
+    /// These parts, with those of the deferred tools that were found. Where nothing searches for tools, all are there.
+    pub(super) fn with_found(&self, mut parts: Parts, are_searched_for: bool) -> Parts {
+        let is_search = parts.get(PromptPart::ToolSearchTools) > 0 || !self.found.is_empty();
+        let all = self.tools.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+        let is_found = |name: &Hash| self.found.contains(name);
+        let of_found = self.tools.iter().filter(|(name, _)| is_found(name)).map(|(_, size)| *size);
+        let found = if !are_searched_for || !is_search || self.are_too_many { all } else { of_found.sum() };
         for part in TOOL_PARTS {
-            let all = self.parts.get(*part).saturating_mul(found);
-            parts.add(*part, all.checked_div(self.count).unwrap_or(0));
+            let share =
+                u128::from(self.parts.get(*part)).saturating_mul(found.into()).div_ceil(all.max(1).into());
+            parts.add(*part, u64::try_from(share).unwrap_or(u64::MAX));
         }
-        parts.set(PromptPart::DeferredTools, u64::from(self.count > 0 && found == 0));
+        parts.set(PromptPart::DeferredTools, u64::from(all > 0 && found == 0));
         parts
     }
 
     /// Takes the tool at hand out of `parts`.
-    fn take(&mut self, parts: &mut Parts, shows_text: bool) {
-        self.count = self.count.saturating_add(1);
-        let hidden = |part: &&PromptPart| !(shows_text && **part == PromptPart::ToolText);
+    fn take(&mut self, parts: &mut Parts, tool: Tool) {
+        let hidden = |part: &&PromptPart| !(tool.shows_text && **part == PromptPart::ToolText);
+        let mut size = 0_u64;
         for part in TOOL_PARTS.iter().filter(hidden) {
-            self.parts.add(*part, parts.get(*part).saturating_sub(self.start.get(*part)));
+            let has = parts.get(*part).saturating_sub(self.start.get(*part));
+            size = size.saturating_add(has);
+            self.parts.add(*part, has);
             parts.set(*part, self.start.get(*part));
+        }
+        if self.tools.len() >= NAMES_MAX {
+            self.are_too_many = true;
+        }
+        match self.tools.last_mut().filter(|_| self.are_too_many) {
+            Some((_, last)) => *last = last.saturating_add(size),
+            None => self.tools.push((tool.hash, size)),
         }
     }
 }
 
 impl Counter<'_> {
     pub(super) fn tool_begin(&mut self, is_function: bool) {
-        self.tool = Tool { is_function, ..Tool::default() };
+        self.tool = Tool { is_function, is_open: true, ..Tool::default() };
         self.deferred.start = self.parts;
         self.parts.add(PromptPart::Tools, 1);
     }
@@ -110,11 +163,12 @@ impl Counter<'_> {
     pub(super) fn tool_end(&mut self) {
         let tool = std::mem::take(&mut self.tool);
         if !tool.has_schema {
-            self.parts.add(PromptPart::NamedTools, u64::from(tool.is_function));
+            self.parts.add(PromptPart::NamedTools, u64::from(tool.is_function || tool.tokens > 0));
+            self.parts.add(PromptPart::ToolText, tool.tokens);
             self.parts.add(PromptPart::CustomTools, u64::from(tool.is_custom));
         }
         if tool.is_deferred {
-            self.deferred.take(&mut self.parts, tool.shows_text);
+            self.deferred.take(&mut self.parts, tool);
         }
     }
 
@@ -127,8 +181,22 @@ impl Counter<'_> {
                 self.tool.is_function = true;
                 return;
             }
-            () if word == b"custom" => {
+            // Those that the caller runs without saying what they take.
+            () if word == b"custom"
+                || begins(b"shell")
+                || begins(b"local_shell")
+                || begins(b"apply_patch") =>
+            {
                 self.tool.is_custom = true;
+                return;
+            }
+            // <https://platform.claude.com/docs/en/agents-and-tools/tool-use/bash-tool#pricing>, and the same of the editor.
+            () if begins(b"bash_") => {
+                self.tool.tokens = 245;
+                return;
+            }
+            () if begins(b"text_editor_") => {
+                self.tool.tokens = 700;
                 return;
             }
             // A name for several, which stand in it.

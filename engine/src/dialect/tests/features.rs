@@ -509,6 +509,7 @@ fn models_that_search_by_themselves_use_the_providers_tools() {
         ("gpt-4o-mini-search-preview-2025-03-11", true),
         ("gpt-5-search-api", true),
         ("openai/gpt-5.2:online", true),
+        ("openai/GPT-5.2:Online", true),
         ("gpt-4o", false),
         ("openai/gpt-5.2:free", false),
     ] {

@@ -87,7 +87,19 @@ fn tools_count_by_whether_they_may_be_called() {
         Some(&("must_tool", 1))
     );
     assert_eq!(count("gpt-4o", r#""none""#).first(), Some(&("any_tool", 1)), "OpenAI charges for them");
-    assert_eq!(count("mistral-large", r#""none""#), [("base", 1)], "an open model's server leaves them out");
+    assert_eq!(
+        count("qwen3", r#""none""#).first(),
+        Some(&("any_tool", 1)),
+        "so does vLLM, unless it is told"
+    );
+    let mistral = recognise(b"POST", b"api.mistral.ai", b"/v1/chat/completions").metered().unwrap();
+    assert_eq!(
+        parts(&mistral, &body("mistral-large", r#""none""#)).0,
+        [("base", 1)],
+        "Mistral leaves them out"
+    );
+    let twice = body("mistral-large", r#""none","tool_choice":"auto""#);
+    assert_eq!(parts(&mistral, &twice).0.first(), Some(&("any_tool", 1)), "the last word counts");
 }
 
 #[test]
@@ -268,6 +280,20 @@ fn tools_that_a_search_has_not_found_are_not_in_the_prompt() {
     assert_eq!(named(&body(&[tool("one", r#","defer_loading":false"#)], &[])), 1);
     let unsearched = none.replace(search, &tool("three", ""));
     assert_eq!(named(&unsearched), 3, "where nothing searches, all are there");
+    assert_eq!(named(&body(&both, &["three"])), 0, "of a name that no tool has nothing is known");
+    let big =
+        [tool("one", deferred), tool("two", deferred).replace("to have", &"to have and to hold ".repeat(99))];
+    let tokens = |found: &[&str]| part(&messages, &body(&big, found), "tool_text");
+    assert!(tokens(&["two"]) > 20 * tokens(&["one"]), "each counts by itself");
+    let falsely = both[0].replace(deferred, r#","defer_loading":true,"defer_loading":false"#);
+    assert_eq!(named(&body(&[falsely], &[])), 1, "the last word counts");
+    let unknown = none.replace("claude-opus-4-8", "deepseek-chat");
+    assert_eq!(named(&unknown), 2, "who does not know the word reads all of them");
+    let adding = none.replace(
+        r#"[{"role":"assistant""#,
+        r#"[{"role":"system","content":[{"type":"tool_addition","tool":{"type":"tool_reference","name":"one"}}]},{"role":"assistant""#,
+    );
+    assert_eq!(named(&adding), 1);
     // What a client's own search has found.
     let own = r#"{"model":"claude-opus-4-8","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"tool_reference","tool_name":"one"}]}]}],"tools":["#;
     assert_eq!(named(&format!("{own}{}]}}", tool("one", deferred))), 1);
@@ -336,8 +362,18 @@ fn what_a_compaction_stands_for_is_left_out() {
     assert_eq!(counted(&unknown), [1, 1, 1, 1]);
     let unasked = left.replace("context_management", "metadata");
     assert_eq!((counted(&unasked), text(&unasked)), ([1, 1, 1, 1], text(&whole)));
+    let other_edit = left.replace("compact_20260112", "clear_tool_uses_20250919");
+    assert_eq!(counted(&other_edit), [1, 1, 1, 1]);
+    // One that failed is empty: "the server treats these as no-ops" (`BetaCompactionBlockParam` of the SDKs).
+    for failed in [r#""content":null"#, r#""content":"""#, r#""x":"three""#] {
+        assert_eq!(counted(&left.replace(r#""content":"three""#, failed)), [1, 1, 1, 1], "{failed}");
+    }
+    let two_kinds = left.replace(r#""type":"compaction""#, r#""type":"compaction","type":"text""#);
+    assert_eq!(counted(&two_kinds), [1, 1, 1, 1]);
+    let bedrock = route("POST", "/model/anthropic.claude-sonnet-4-6/converse").unwrap();
+    assert_eq!(part(&bedrock, &left, "tool_results"), 1, "Converse has none");
     // Inside a tool's result it is what a tool said.
-    let inside = r#"{"model":"claude","context_management":{},"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1"},{"type":"tool_result","tool_use_id":"1","content":[{"type":"compaction","text":"three"}]}]}]}"#;
+    let inside = r#"{"model":"claude","context_management":{"edits":[{"type":"compact_20260112"}]},"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1"},{"type":"tool_result","tool_use_id":"1","content":[{"type":"compaction","text":"three"}]}]}]}"#;
     assert_eq!(part(&messages, inside, "tool_results"), 2);
 }
 
@@ -350,4 +386,65 @@ fn an_empty_description_describes_nothing() {
         part(&chat(), &body, "descriptions")
     };
     assert_eq!((counted(""), counted("what it takes")), (0, 1));
+}
+
+#[test]
+fn what_tools_of_the_providers_gave_is_read_again() {
+    let text = |path: &str, body: &str| part(&route("POST", path).unwrap(), body, "text");
+    let with =
+        |block: &str| format!(r#"{{"model":"gpt-4o","messages":[{{"role":"user","content":[{block}]}}]}}"#);
+    let messages = |block: &str| text("/v1/messages", &with(block));
+    for block in [
+        r#"{"type":"bash_code_execution_tool_result","content":{"type":"bash_code_execution_result","stdout":"one two three"}}"#,
+        r#"{"type":"web_fetch_tool_result","content":{"type":"web_fetch_result","content":{"type":"document","source":{"type":"text","data":"one two three"}}}}"#,
+        r#"{"type":"document","context":"one two three","source":{"type":"file","file_id":"f"}}"#,
+    ] {
+        assert_eq!(messages(block), 3, "{block}");
+    }
+    let responses = |item: &str| text("/v1/responses", &format!(r#"{{"model":"gpt-4o","input":[{item}]}}"#));
+    for item in [
+        r#"{"type":"shell_call_output","output":[{"stdout":"one two three"}]}"#,
+        r#"{"type":"shell_call","action":{"commands":["one two three"]}}"#,
+        r#"{"type":"code_interpreter_call","code":"one two three"}"#,
+        r#"{"type":"code_interpreter_call","outputs":[{"type":"logs","logs":"one two three"}]}"#,
+        r#"{"type":"file_search_call","results":[{"text":"one two three"}]}"#,
+        r#"{"type":"apply_patch_call","operation":{"diff":"one two three"}}"#,
+    ] {
+        assert_eq!(responses(item), 3, "{item}");
+    }
+    assert_eq!(
+        text("/v1/responses", r#"{"model":"gpt-4o","prompt":{"id":"p","variables":{"x":"one two three"}}}"#),
+        3
+    );
+    let gemini = r#"{"contents":[{"parts":[{"executableCode":{"code":"one two"}},{"codeExecutionResult":{"output":"three"}}]}]}"#;
+    assert!(text("/v1beta/models/gemini-2.5-flash:generateContent", gemini) >= 2);
+    // A server's list of its tools.
+    let list = r#"{"model":"gpt-4o","input":[{"type":"mcp_list_tools","tools":[{"name":"f","input_schema":{"type":"object"}},{"name":"g"}]}]}"#;
+    let responses = route("POST", "/v1/responses").unwrap();
+    assert_eq!(["named_tools", "server_tools"].map(|name| part(&responses, list, name)), [2, 0]);
+}
+
+#[test]
+fn long_numbers_have_the_tokens_of_their_digits() {
+    let body = |number: &str| {
+        format!(
+            r#"{{"model":"gpt-4o","messages":[],"tools":[{{"name":"f","input_schema":{{"enum":[{number}]}}}}]}}"#
+        )
+    };
+    let counted = |number: &str| part(&route("POST", "/v1/messages").unwrap(), &body(number), "schema_text");
+    assert_eq!(counted(&"7".repeat(39)) - counted("7"), 12);
+}
+
+#[test]
+fn tools_that_anthropics_callers_run_cost_what_is_documented() {
+    let body = r#"{"model":"gpt-4o","messages":[],"tools":[{"type":"bash_20250124","name":"bash"}]}"#;
+    let messages = route("POST", "/v1/messages").unwrap();
+    assert_eq!(
+        ["any_tool", "tool_text", "server_tools"].map(|name| part(&messages, body, name)),
+        [1, 246, 0]
+    );
+    assert!(!parts(&messages, body).1);
+    let shell = r#"{"model":"gpt-5.4","input":"hi","tools":[{"type":"local_shell"},{"type":"apply_patch"}]}"#;
+    let responses = route("POST", "/v1/responses").unwrap();
+    assert_eq!(["custom_tools", "server_tools"].map(|name| part(&responses, shell, name)), [2, 0]);
 }
