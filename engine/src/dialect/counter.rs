@@ -343,6 +343,9 @@ impl<'a> Counter<'a> {
             (Adds::NoMessage, Event::Begin(_)) => self.parts.take(PromptPart::Messages, 1),
             (Adds::Tool | Adds::Function, Event::Begin(Container::Object)) => {
                 self.tool_begin(adds == Adds::Function);
+                if path.first() == Some(&Key::Input) {
+                    self.deferred.searched();
+                }
             }
             (Adds::Deferred | Adds::DeferredSchema, Event::Bool(says)) => {
                 self.tool.defer(says, adds == Adds::DeferredSchema);

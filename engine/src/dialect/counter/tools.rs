@@ -102,9 +102,16 @@ pub(super) struct Deferred {
     found: Vec<Hash>,
     name: Hash,
     are_too_many: bool,
+    /// Whether the conversation has what a search found.
+    was_searched_for: bool,
 }
 
 impl Deferred {
+    /// What a search found stands in the conversation.
+    pub(super) fn searched(&mut self) {
+        self.was_searched_for = true;
+    }
+
     /// The name of a tool that was found.
     pub(super) fn reference(&mut self, event: Event<'_>) {
         match event {
@@ -128,7 +135,7 @@ impl Deferred {
                 u128::from(self.parts.get(*part)).saturating_mul(found.into()).div_ceil(all.max(1).into());
             parts.add(*part, u64::try_from(share).unwrap_or(u64::MAX));
         }
-        parts.set(PromptPart::DeferredTools, u64::from(all > 0 && found == 0));
+        parts.set(PromptPart::DeferredTools, u64::from(all > 0 && found == 0 && !self.was_searched_for));
         parts
     }
 

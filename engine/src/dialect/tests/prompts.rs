@@ -321,6 +321,8 @@ fn of_deferred_functions_the_model_sees_names_and_of_namespaces_their_own() {
         r#"{{"model":"gpt-5.4","input":[{{"type":"tool_search_output","tools":[{tool}]}}],"tools":[{{"type":"tool_search"}},{tool}]}}"#
     );
     assert_eq!(counted(&found)[..1], [1]);
+    let will_search = |body: &str| part(&responses, body, "deferred_tools");
+    assert_eq!((will_search(&body(tool)), will_search(&found)), (1, 0));
 }
 
 #[test]
