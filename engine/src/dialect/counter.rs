@@ -222,7 +222,12 @@ impl<'a> Counter<'a> {
             }
             Adds::ImageLink => self.media(Adds::Image, &Image::default()),
             Adds::FileLink => self.media(Adds::File, &Image::default()),
-            Adds::ToolText => self.begin_text(PromptPart::ToolText),
+            Adds::ToolText => {
+                if path.last() == Some(&Key::Name) {
+                    self.tool.name_begins();
+                }
+                self.begin_text(PromptPart::ToolText);
+            }
             Adds::ForcedTool => self.begin_text(PromptPart::ForcedTool),
             Adds::ToolCall => self.parts.add(PromptPart::ToolCalls, 1),
             Adds::ToolResult => self.parts.add(PromptPart::ToolResults, 1),

@@ -62,13 +62,18 @@ impl Tool {
         (self.is_deferred, self.shows_text) = (says && self.is_open, shows_text);
     }
 
+    /// Of two names the last counts.
+    pub(super) fn name_begins(&mut self) {
+        self.hash = Hash::default();
+    }
+
     pub(super) fn named(&mut self, piece: &[u8]) {
         self.hash.push(piece);
     }
 }
 
 /// Of a name, piece by piece: FNV-1a. Who finds two names with the same has a tool counted that is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Hash(u64);
 
 impl Default for Hash {
@@ -98,7 +103,7 @@ pub(super) struct Deferred {
     parts: Parts,
     /// The name of each, and how much it is.
     tools: Vec<(Hash, u64)>,
-    /// The names that were found, and the one at hand.
+    /// The names that were found, in order, and the one at hand.
     found: Vec<Hash>,
     name: Hash,
     are_too_many: bool,
@@ -118,7 +123,11 @@ impl Deferred {
             Event::TextBegin { .. } => self.name = Hash::default(),
             Event::Text(piece) => self.name.push(piece),
             Event::TextEnd { .. } if self.found.len() >= NAMES_MAX => self.are_too_many = true,
-            Event::TextEnd { .. } => self.found.push(self.name),
+            Event::TextEnd { .. } => {
+                if let Err(at) = self.found.binary_search(&self.name) {
+                    self.found.insert(at, self.name);
+                }
+            }
             _ => {}
         }
     }
@@ -127,7 +136,7 @@ impl Deferred {
     pub(super) fn with_found(&self, mut parts: Parts, are_searched_for: bool) -> Parts {
         let is_search = parts.get(PromptPart::ToolSearchTools) > 0 || !self.found.is_empty();
         let all = self.tools.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
-        let is_found = |name: &Hash| self.found.contains(name);
+        let is_found = |name: &Hash| self.found.binary_search(name).is_ok();
         let of_found = self.tools.iter().filter(|(name, _)| is_found(name)).map(|(_, size)| *size);
         let found = if !are_searched_for || !is_search || self.are_too_many { all } else { of_found.sum() };
         for part in TOOL_PARTS {

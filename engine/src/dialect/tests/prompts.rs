@@ -287,6 +287,8 @@ fn tools_that_a_search_has_not_found_are_not_in_the_prompt() {
     assert!(tokens(&["two"]) > 20 * tokens(&["one"]), "each counts by itself");
     let falsely = both[0].replace(deferred, r#","defer_loading":true,"defer_loading":false"#);
     assert_eq!(named(&body(&[falsely], &[])), 1, "the last word counts");
+    let renamed = one.replace(r#"{"name":"one""#, r#"{"name":"zero","name":"one""#);
+    assert!(named(&renamed) > 0, "so it does of names");
     let unknown = none.replace("claude-opus-4-8", "deepseek-chat");
     assert_eq!(named(&unknown), 2, "who does not know the word reads all of them");
     let adding = none.replace(
