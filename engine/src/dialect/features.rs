@@ -23,8 +23,9 @@ pub(super) fn of_media_type(kind: &[u8]) -> Option<Features> {
 /// Whether a model searches the web by itself: <https://openrouter.ai/docs/features/web-search>,
 /// <https://platform.openai.com/docs/guides/tools-web-search>.
 pub(super) fn searches(model: &str) -> bool {
-    let model = model.to_ascii_lowercase();
-    model.ends_with(":online") || ["-search-preview", "-search-api"].iter().any(|word| model.contains(word))
+    let variant = model.rsplit_once(':').map(|(_, variant)| variant);
+    variant.is_some_and(|variant| variant.eq_ignore_ascii_case("online"))
+        || ["-search-preview", "-search-api"].iter().any(|word| model.contains(word))
 }
 
 impl Features {

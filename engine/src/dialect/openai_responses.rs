@@ -147,6 +147,7 @@ fn adds(path: &[K]) -> Option<Adds> {
         [K::Input, K::Item, K::CallId] => Adds::ToolCall,
         // What programs took and wrote, and what searches found.
         [K::Input, K::Item, K::Code] | [K::Input, K::Item, K::Results, K::Item, K::Text] => Adds::Text,
+        // What is said of a text, such as its sources, is not read again.
         [K::Input, K::Item, K::Content, ..] => return None,
         [K::Input, K::Item, _, .., K::Other] | [K::Input, K::Item, _, .., K::Other, K::Item] => Adds::Text,
         [K::Text, K::Format, K::Name | K::Description] | [K::Text, K::Format, K::Schema, ..] => Adds::Format,

@@ -47,26 +47,30 @@ pub(super) fn native_style(style: &'static str, provider: Option<&str>, family: 
     }
 }
 
-/// The table for a style and a model: its own, its family's, or the one of all models in that style. Some providers
-/// put prompts of the same style and model together otherwise: theirs come first.
+/// The table for a style and a model.
 pub(super) fn of(style: &str, provider: Option<&str>, stem: &str, family: &str) -> Weights {
-    let all = format!("{family}*");
     let named = |wanted_style: &str, wanted: &str| {
         let mut tables = tables::TABLES.iter();
-        tables
-            .find(|(style, name, _)| (*style, *name) == (wanted_style, wanted))
-            .map(|(.., weights)| *weights)
+        let found = tables.find(|(style, name, _)| (*style, *name) == (wanted_style, wanted));
+        found.map(|(.., weights)| *weights)
     };
-    let at_provider = provider.and_then(|provider| {
-        let style = format!("{style}@{provider}");
-        named(&style, stem).or_else(|| named(&style, &all))
-    });
     let plain = if style == "text" { BARE } else { PLAIN };
-    at_provider
-        .or_else(|| named(style, stem))
-        .or_else(|| named(style, &all))
-        .or_else(|| named(style, "*"))
-        .unwrap_or(plain)
+    first_table(style, provider, stem, family, named).unwrap_or(plain)
+}
+
+/// The first of the tables of a style that `named` finds by style and name: the model's own, its family's, or the one of all
+/// models in that style. Some providers put prompts of the same style and model together otherwise: theirs come first.
+pub fn first_table<T>(
+    style: &str,
+    provider: Option<&str>,
+    stem: &str,
+    family: &str,
+    named: impl Fn(&str, &str) -> Option<T>,
+) -> Option<T> {
+    let all = format!("{family}*");
+    let in_style = |style: &str| named(style, stem).or_else(|| named(style, &all));
+    let at_provider = provider.and_then(|provider| in_style(&format!("{style}@{provider}")));
+    at_provider.or_else(|| in_style(style)).or_else(|| named(style, "*"))
 }
 
 /// Whether tools that must not be called (`tool_choice: "none"`) are left out of the prompt: so it is with these, as
@@ -100,8 +104,7 @@ pub(super) fn searches_for_tools(style: &str, provider: Option<&str>, model: &st
 /// … Claude Sonnet 4.6 and later Sonnet models keep all … all Haiku models through Claude Haiku 4.5 keep only the last turn"
 /// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
 pub(super) fn keeps_thoughts(model: &str) -> bool {
-    let model = bare_model(model).to_ascii_lowercase();
-    let Some((_, version)) = model.split_once("claude") else { return false };
+    let Some((_, version)) = bare_model(model).split_once("claude") else { return false };
     let least = if version.contains("opus") { (4, 5) } else { (4, 6) };
     claude_version(version).is_none_or(|version| version >= least)
 }

@@ -151,3 +151,15 @@ fn a_document_that_is_a_text_counts_as_one() {
         assert!(part(&route("POST", path).unwrap(), &body, "text") >= 4_900, "{opening}");
     }
 }
+
+#[test]
+fn claude_sees_images_in_patches_and_newer_models_larger_ones() {
+    let tokens = |model: &str, size: (u32, u32)| (anthropic::COUNTING.image)(model, Some(size), false);
+    for (model, most) in [("claude-opus-4-6", 1_568), ("claude-opus-4-7", 4_784), ("claude-sonnet-5", 4_784)]
+    {
+        assert_eq!(tokens(model, (200, 100)), 32, "{model}: 8 by 4 patches");
+        assert_eq!(tokens(model, (2_576, 1_449)), most, "{model}");
+        assert_eq!(tokens(model, (8_000, 28)), if most > 2_000 { 92 } else { 56 }, "{model}: a line");
+        assert_eq!(tokens(model, (0, 0)), 0, "{model}");
+    }
+}

@@ -420,8 +420,12 @@ fn what_tools_of_the_providers_gave_is_read_again() {
         text("/v1/responses", r#"{"model":"gpt-4o","prompt":{"id":"p","variables":{"x":"one two three"}}}"#),
         3
     );
-    let gemini = r#"{"contents":[{"parts":[{"executableCode":{"code":"one two"}},{"codeExecutionResult":{"output":"three"}}]}]}"#;
-    assert!(text("/v1beta/models/gemini-2.5-flash:generateContent", gemini) >= 2);
+    for part in
+        [r#"{"executableCode":{"code":"one two"}}"#, r#"{"codeExecutionResult":{"output":"one two"}}"#]
+    {
+        let body = format!(r#"{{"contents":[{{"parts":[{part}]}}]}}"#);
+        assert!(text("/v1beta/models/gemini-2.5-flash:generateContent", &body) > 0, "{part}");
+    }
     // A server's list of its tools.
     let list = r#"{"model":"gpt-4o","input":[{"type":"mcp_list_tools","tools":[{"name":"f","input_schema":{"type":"object"}},{"name":"g"}]}]}"#;
     let responses = route("POST", "/v1/responses").unwrap();

@@ -1,9 +1,10 @@
 //! What the weights make of calls that are like none that they were fitted to.
 
-use super::{Table, dot, matrix, tables};
+use super::solver::{dot, matrix};
+use super::{Table, tables};
 use crate::measure::Row;
 use std::collections::{BTreeSet, HashMap};
-use tokenstile_engine::dialect::model_stem;
+use tokenstile_engine::dialect::{first_table, model_stem};
 
 /// In how many parts the files are divided.
 const FOLDS: usize = 5;
@@ -33,15 +34,9 @@ pub(crate) fn held_out(rows: &[Row]) -> Vec<Row> {
     estimated
 }
 
-/// The table that the engine would take: `of` in `engine/src/dialect/weights.rs`.
+/// The table that the engine would take.
 fn weights_of<'t>(tables: &'t [Table], row: &Row) -> Option<&'t [f64]> {
-    let stem = model_stem(&row.model);
-    let family = format!("{}*", row.family);
-    let at_host = row.host.map(|host| format!("{}@{host}", row.style));
-    let styles = at_host.iter().map(String::as_str).chain([row.style]);
-    let mut named =
-        styles.flat_map(|style| [(style, stem.as_str()), (style, family.as_str())]).chain([(row.style, "*")]);
-    named.find_map(|(style, name)| {
+    first_table(row.style, row.host, &model_stem(&row.model), row.family, |style, name| {
         let found = tables.iter().find(|table| (table.0.as_str(), table.1.as_str()) == (style, name))?;
         Some(found.2.as_slice())
     })
