@@ -34,7 +34,7 @@ pub use parts::{Parts, PromptPart};
 pub use prefix::PrefixPart;
 pub use prompt::PromptCount;
 pub use target::Target;
-pub use weights::{first_table, stem as model_stem};
+pub use weights::{first_table, home_style, stem as model_stem};
 
 pub(crate) use events::Events;
 pub(crate) use facts::{Field, Says, Shape, takes_stream_options};

@@ -70,7 +70,21 @@ pub fn first_table<T>(
     let all = format!("{family}*");
     let in_style = |style: &str| named(style, stem).or_else(|| named(style, &all));
     let at_provider = provider.and_then(|provider| in_style(&format!("{style}@{provider}")));
-    at_provider.or_else(|| in_style(style)).or_else(|| named(style, "*"))
+    let home = home_style(style, family);
+    let at_home = || home.and_then(|home| named(home, &all));
+    at_provider.or_else(|| in_style(style)).or_else(at_home).or_else(|| named(style, "*"))
+}
+
+/// The style whose table of a family comes nearest where a style has none of its own: prompts of Claude and of Gemini end
+/// in their makers' own API, and those of other models in a template, in whatever form they came.
+pub fn home_style(style: &str, family: &str) -> Option<&'static str> {
+    let maker = family.split('-').next().unwrap_or_default();
+    match (style, maker) {
+        ("chat" | "responses" | "converse" | "vertex", "claude") => Some("anthropic"),
+        ("vertex", "gemini") => Some("gemini"),
+        ("responses" | "ollama", maker) if !matches!(maker, "gpt" | "o" | "other") => Some("chat"),
+        _ => None,
+    }
 }
 
 /// Whether tools that must not be called (`tool_choice: "none"`) are left out of the prompt: so it is with these, as

@@ -9,7 +9,7 @@ pub(crate) use held_out::held_out;
 use crate::measure::Row;
 use solver::{EXPECTED, Free, OPENAI, PRIOR_STRENGTH, Solver, Weights, errors, mean, prior};
 use std::collections::{BTreeMap, BTreeSet};
-use tokenstile_engine::dialect::{PromptPart, model_stem};
+use tokenstile_engine::dialect::{PromptPart, home_style, model_stem};
 
 /// How much the family's weights count against one call of a model.
 const FAMILY_STRENGTH: f64 = 0.05;
@@ -25,6 +25,9 @@ const KIN: &[(&str, &[&str])] = &[
     ("llama", &["llama-3.1", "llama-4"]),
     ("nova", &["nova-2"]),
 ];
+/// Whose servers are those of the maker, by family.
+const MAKERS: &[(&str, &str)] =
+    &[("grok", "x-ai"), ("mistral", "mistral"), ("deepseek", "deepseek"), ("glm", "zai")];
 /// Fewer calls than this make no table of all parts, or none at all.
 const CALLS_MIN: usize = 8;
 /// See there.
@@ -55,7 +58,11 @@ fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
         styles.entry(row.style).or_default().push(row);
     }
     let documented: Weights = PromptPart::ALL.iter().map(|part| prior(*part)).collect();
-    for (style, rows) in &styles {
+    // Tables of families by style and family.
+    let mut homes: BTreeMap<(&str, String), Weights> = BTreeMap::new();
+    let mut ordered: Vec<_> = styles.iter().collect();
+    ordered.sort_by_key(|(style, _)| !HOMES.contains(style));
+    for (style, rows) in ordered {
         let all =
             Solver { style, family: "", priors: &documented, strength: PRIOR_STRENGTH, free: Free::All };
         let other = all.solve(rows);
@@ -64,16 +71,20 @@ fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
         let first: Vec<_> = KIN.iter().filter_map(|(first, _)| families.remove_entry(*first)).collect();
         let mut elders: BTreeMap<&str, Weights> = BTreeMap::new();
         for (family, rows) in first.into_iter().chain(families) {
-            let mut nearest = other.clone();
+            let of_home = home_style(style, &family);
+            let of_home = of_home.and_then(|home| homes.get(&(home, family.clone()))).cloned();
+            let mut nearest = of_home.clone().unwrap_or_else(|| other.clone());
             let elder = KIN.iter().find(|(first, kin)| *first != family && kin.contains(&family.as_str()));
             let elder = elder.and_then(|(first, _)| elders.get(first));
             let expecting = expecting(&documented, &other);
-            let solver = Solver { family: &family, priors: elder.unwrap_or(&expecting), ..all };
+            let priors = elder.or(of_home.as_ref()).unwrap_or(&expecting);
+            let solver = Solver { family: &family, priors, ..all };
             let home: Vec<&Row> = rows.iter().filter(|row| is_home(row)).copied().collect();
             let home = if home.len() >= CALLS_MIN { &home } else { &rows };
             if family != "other" && home.len() >= CALLS_MIN {
                 nearest = solver.solve(home);
                 fitted.tell(&format!("{family}*"), home, &solver, &nearest);
+                homes.insert((*style, family.clone()), nearest.clone());
             }
             if let Some((first, _)) = KIN.iter().find(|(first, _)| *first == family) {
                 elders.insert(first, nearest.clone());
@@ -93,6 +104,9 @@ fn tables(rows: &[&Row], says: bool) -> Vec<Table> {
     }
     fitted.tables
 }
+
+/// Styles whose tables others borrow (`home_style`): fitted first.
+const HOMES: &[&str] = &["anthropic", "gemini", "chat"];
 
 /// Style, name and weights.
 type Table = (String, String, Weights);
@@ -124,9 +138,14 @@ fn expecting(documented: &[f64], other: &[f64]) -> Weights {
     both.map(|(part, (documented, other))| if is_expected(part) { *other } else { *documented }).collect()
 }
 
-/// Whether OpenAI's own servers took it, or Azure's: others put its models' prompts together otherwise.
+/// Whether the maker's own servers took it: others put its models' prompts together otherwise, and say other things by
+/// themselves. (Azure serves OpenAI's models as OpenAI does.)
 fn is_home(row: &Row) -> bool {
-    OPENAI.contains(&row.family) && matches!(row.provider.as_str(), "openai" | "azure")
+    if OPENAI.contains(&row.family) {
+        return matches!(row.provider.as_str(), "openai" | "azure");
+    }
+    let maker = MAKERS.iter().find(|(family, _)| row.family.starts_with(family));
+    maker.is_some_and(|(_, maker)| row.host == Some(*maker))
 }
 
 /// A provider's own table for a family, if it does better than those of the models on calls that it was not fitted

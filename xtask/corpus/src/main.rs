@@ -66,16 +66,19 @@ fn main() -> Result<ExitCode> {
         Ok(())
     })?;
     anyhow::ensure!(!rows.is_empty(), "no exchange matches; `--help` tells the filters");
-    if args.json {
-        report::json(&rows)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     if args.fit {
         fit::fit(&rows);
         return Ok(ExitCode::SUCCESS);
     }
     if args.held_out {
-        report::estimates(&fit::held_out(&rows));
+        rows = fit::held_out(&rows);
+    }
+    if args.json {
+        report::json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.held_out {
+        report::estimates(&rows);
         return Ok(ExitCode::SUCCESS);
     }
     report::tables(&rows, args.by_model);

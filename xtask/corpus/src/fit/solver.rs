@@ -236,7 +236,7 @@ impl Solver<'_> {
             // Nor how to behave, where nobody says it.
             PromptPart::NoSystem if exact || is_claude_or_gemini(self.family) => (0.0, 0.0),
             PromptPart::Text => (0.9, 1.1),
-            PromptPart::Messages => (0.0, 20.0),
+            PromptPart::Messages => (0.0, 8.0),
             // Only OpenAI's reasoning models put something of their own around answers.
             PromptPart::Answers if !matches!(self.family, "gpt-5" | "o" | "gpt-oss") => (0.0, 0.0),
             PromptPart::FileBytes => (0.02, 0.5),
