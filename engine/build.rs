@@ -1,4 +1,4 @@
-//! Writes `weights.txt` as a table of Rust, and packs `prices/book.json` for the filter. `src/price/book.rs` reads
+//! Writes `weights.txt` as a table of Rust, and packs `prices/book.json` and `prices/more.json` for the filter. `src/price/book.rs` reads
 //! what is written here:
 //!
 //! - a number is a LEB128 varint; a text is its length and its bytes; a list is its length and its items;
@@ -59,7 +59,11 @@ fn main() {
     let able = std::fs::read_to_string(able).expect("prices/capabilities.json is in the repository");
     let able: Value = serde_json::from_str(&able).expect("prices/capabilities.json is JSON");
     let text = std::fs::read_to_string(source).expect("prices/book.json is in the repository");
-    let book: Value = serde_json::from_str(&text).expect("prices/book.json is JSON");
+    let mut book: Value = serde_json::from_str(&text).expect("prices/book.json is JSON");
+    let more = Path::new("../prices/more.json");
+    println!("cargo::rerun-if-changed={}", more.display());
+    let more = std::fs::read_to_string(more).expect("prices/more.json is in the repository");
+    append(&mut book, serde_json::from_str(&more).expect("prices/more.json is JSON"));
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     std::fs::write(Path::new(&out).join("book.bin"), pack(&book, &able)).expect("OUT_DIR can be written");
     let weights = std::fs::read_to_string("weights.txt").expect("engine/weights.txt is in the repository");
@@ -68,6 +72,16 @@ fn main() {
     std::fs::write(Path::new(&out).join("weights.rs"), tables(&weights)).expect("OUT_DIR can be written");
     println!("cargo::rustc-env=TOKENSTILE_PRICES_AS_OF={}", text_of(&book["as_of"]));
     println!("cargo::rustc-env=TOKENSTILE_PRICES_VERSION={}", text_of(&book["version"]));
+}
+
+/// Puts the models of `prices/more.json` behind those that the book has of each provider.
+fn append(book: &mut Value, mut more: Value) {
+    for provider in book["providers"].as_array_mut().expect("the book has providers") {
+        let id = text_of(&provider["id"]).to_owned();
+        if let Some(models) = more["providers"][&id].as_array_mut() {
+            provider["models"].as_array_mut().expect("a provider has models").append(models);
+        }
+    }
 }
 
 /// A line `chat gpt-4o* base=3000 text=1000` is a table.

@@ -52,7 +52,13 @@ SERVICE_TIERS = {
     ("speed", "fast"): "fast",
 }
 # Hosts of the same providers that the package does not list, each seen in recorded traffic.
-MORE_HOSTS = {"together": ["api.together.ai"], "aws": ["bedrock-mantle.*.api.aws"], "openai": ["*.api.openai.com"]}
+MORE_HOSTS = {
+    "together": ["api.together.ai"],
+    # https://docs.aws.amazon.com/general/latest/gr/bedrock.html; the last is how an interface endpoint of a VPC is called.
+    "aws": ["bedrock-mantle.*.api.aws", "bedrock-runtime-fips.*.amazonaws.com",
+            "*.bedrock-runtime.*.vpce.amazonaws.com"],
+    "openai": ["*.api.openai.com"],
+}
 # What a provider's tier or place costs where the package has no rates of the model's own for it: so many times the
 # standard rate of every token (searches and requests cost the same).
 DATA_RESIDENCY = "https://platform.claude.com/docs/en/manage-claude/data-residency"
@@ -242,7 +248,8 @@ def hosts(provider):
     regex = re.sub(r"\(\??:?/\|\$\)$", "", regex)
     out = []
     for each in expansions(sre.parse(regex)):
-        out.append(each.replace("?*", "*").lower())
+        # Where it ends within a name (`api.moonshot.`), anything may follow.
+        out.append((each.replace("?*", "*") + ("*" if each.endswith(".") else "")).lower())
     return sorted([*out, *MORE_HOSTS.get(provider.id, [])])
 
 

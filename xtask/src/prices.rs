@@ -3,7 +3,7 @@
 //!
 //! `prices/extract.py` reads the first, in an environment of its own under target/, and writes
 //! `prices/book.json` and `prices/vectors.json`; `prices/capabilities.py` the others, and writes
-//! `prices/capabilities.json`. What a price means is not known here.
+//! `prices/capabilities.json`; `prices/more.py` what litellm's table has beside the first, and writes `prices/more.json`. What a price means is not known here.
 
 use std::{fs, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{root, sh};
 
 /// What the extraction writes.
-const FILES: [&str; 3] = ["prices/book.json", "prices/vectors.json", CAPABILITIES];
+const FILES: [&str; 4] = ["prices/book.json", "prices/vectors.json", CAPABILITIES, "prices/more.json"];
 const CAPABILITIES: &str = "prices/capabilities.json";
 const PACKAGE: &str = "genai-prices";
 /// Only data of them is read: what they depend on is not installed.
@@ -27,7 +27,7 @@ pub(crate) fn run(version: Option<&str>, latest: bool, check: bool) -> Result<()
     };
     let before = contents()?;
     let python = environment(&wanted, latest)?;
-    for script in ["prices/extract.py", "prices/capabilities.py"] {
+    for script in ["prices/extract.py", "prices/capabilities.py", "prices/more.py"] {
         sh::run(Command::new(&python).arg("-B").arg(root().join(script)).current_dir(root()))?;
     }
     let changed: Vec<&str> = FILES

@@ -33,8 +33,28 @@ pub(super) static CONVERSE: Dialect =
 pub(super) static INVOKE: Dialect = Dialect {
     name: "bedrock-invoke",
     recognises: |target| found(target, "invoke", "invoke-with-response-stream"),
-    read: |body, route| read_json(body, route, INVOKE_SHAPE),
+    read: |body, route| {
+        let model = route.model.as_ref().map(|model| model.name.to_ascii_lowercase()).unwrap_or_default();
+        let writes_no_text = NO_TEXT.iter().any(|word| model.contains(word));
+        read_json(body, route, if writes_no_text { NO_TEXT_SHAPE } else { INVOKE_SHAPE })
+    },
     ..BASE
+};
+
+/// Words in the names of models that embed, rank, draw, film or speak. What bounds an answer elsewhere is refused by
+/// these (Titan: "extraneous key [textGenerationConfig] is not permitted",
+/// <https://github.com/aws-samples/serverless-pdf-chat/issues/35>) or means something else: `max_tokens` of Cohere's Embed v4
+/// cuts the documents (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v4.html>).
+const NO_TEXT: &[&str] = &["embed", "rerank", "image", "canvas", "reel", "stability.", "sonic", "marengo"];
+
+const NO_TEXT_SHAPE: Shape = Shape {
+    field: |path| match field(path) {
+        Some(Field::OutputBound | Field::BoundOwner) => None,
+        other => other,
+    },
+    outputs: false,
+    bound: |_, _| &[],
+    ..SHAPE
 };
 
 /// Counting tokens costs nothing:
@@ -81,16 +101,16 @@ fn invoke_bound(model: &str) -> &'static [K] {
         () if has(&["titan"]) => &[K::TextGenerationConfig, K::MaxTokenCount],
         () if has(&["nova"]) => &[K::InferenceConfig, K::MaxTokensCamel],
         () if has(&["llama"]) => &[K::MaxGenLen],
-        () if has(&["anthropic", "mistral", "cohere", "deepseek", "ai21", "openai", "qwen"]) => {
-            &[K::MaxTokens]
-        }
+        // <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html>.
+        () if has(&["openai"]) => &[K::MaxCompletionTokens],
+        () if has(&["anthropic", "mistral", "cohere", "deepseek", "ai21", "qwen"]) => &[K::MaxTokens],
         () => &[],
     }
 }
 
 fn field(path: &[K]) -> Option<Field> {
     Some(match path {
-        [K::MaxTokens | K::MaxTokensToSample | K::MaxGenLen]
+        [K::MaxTokens | K::MaxCompletionTokens | K::MaxTokensToSample | K::MaxGenLen]
         | [K::InferenceConfig, K::MaxTokensCamel | K::MaxNewTokens]
         | [K::TextGenerationConfig, K::MaxTokenCount] => Field::OutputBound,
         [K::Thinking, K::BudgetTokens] | [K::AdditionalModelRequestFields, K::Thinking, K::BudgetTokens] => {
@@ -232,13 +252,22 @@ fn observe_header(answer: &mut Answer, name: &str, value: &[u8]) {
 }
 
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    if let [K::Usage, K::CacheDetails, entry @ ..] | [K::Metadata, K::Usage, K::CacheDetails, entry @ ..] =
+        path
+    {
+        return cache_detail(answer, entry, event);
+    }
     match (path, event) {
         ([K::Usage, count] | [K::Metadata, K::Usage, count], Event::Number(n)) => {
             let part = match count {
                 K::InputTokensCamel => Part::Input,
                 K::OutputTokensCamel => Part::Output,
-                K::CacheReadInputTokensCamel => Part::CacheRead,
-                K::CacheWriteInputTokens => Part::CacheWrite,
+                // The others are Nova's under `invoke`, and those of OpenAI's shape there:
+                // <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html>.
+                K::CacheReadInputTokensCamel | K::CacheReadInputTokenCount => Part::CacheRead,
+                K::CacheWriteInputTokens | K::CacheWriteInputTokenCount => Part::CacheWrite,
+                K::PromptTokens => Part::Input,
+                K::CompletionTokens => Part::Output,
                 _ => return anthropic::observe(answer, path, event),
             };
             answer.state(part, n);
@@ -277,6 +306,28 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             Event::Text(piece),
         ) => answer.push_output(piece),
         _ => anthropic::observe(answer, path, event),
+    }
+}
+
+/// What was written to the cache for how long:
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CacheDetail.html>.
+fn cache_detail(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        ([], Event::Begin(_)) => answer.stated.set(Part::CacheWrite1h, 0),
+        ([K::Item], Event::Begin(_)) => {
+            answer.note.clear();
+            answer.noted = None;
+        }
+        ([K::Item, K::Ttl], _) => answer.note_event(event),
+        ([K::Item, K::InputTokensCamel], Event::Number(n)) => answer.noted = n.as_count(),
+        ([K::Item], Event::End) => {
+            let count = answer.noted.take().unwrap_or(0);
+            if answer.note == b"1h" {
+                let before = answer.stated.or_zero(Part::CacheWrite1h);
+                answer.stated.set(Part::CacheWrite1h, before.saturating_add(count));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn part(path: &[K]) -> Option<Part> {
         [K::TotalTokens] => Part::Total,
         [K::PromptTokensDetails | K::InputTokensDetails | K::InputTokenDetails, detail] => match detail {
             K::CachedTokens => Part::CacheRead,
-            K::CacheWriteTokens => Part::CacheWrite,
+            // The second is LiteLLM's: <https://docs.litellm.ai/docs/completion/prompt_caching>.
+            K::CacheWriteTokens | K::CacheCreationTokens => Part::CacheWrite,
             K::AudioTokens => Part::InputAudio,
             K::ImageTokens => Part::InputImage,
             _ => return None,
@@ -27,7 +28,14 @@ pub(super) fn part(path: &[K]) -> Option<Part> {
         },
         // Perplexity says so beside the totals, xAI did.
         [K::ReasoningTokens] => Part::Reasoning,
-        [K::CachedTokens | K::CachedPromptTextTokens | K::PromptCacheHitTokens] => Part::CacheReadBeside,
+        [
+            K::CachedTokens
+            | K::CachedPromptTextTokens
+            | K::PromptCacheHitTokens
+            // LiteLLM repeats Anthropic's words beside the details.
+            | K::CacheReadInputTokens,
+        ] => Part::CacheReadBeside,
+        [K::CacheCreationInputTokens] => Part::CacheWriteBeside,
         [K::CitationTokens] => Part::Citations,
         [K::NumSearchQueries] | [K::ServerToolUse, K::WebSearchRequests] => Part::WebSearches,
         _ => return None,
@@ -36,30 +44,45 @@ pub(super) fn part(path: &[K]) -> Option<Part> {
 
 /// Cached tokens are a part of the input, reasoning is a part of the output, with OpenAI and most who
 /// speak so. Where the provider's own total says that reasoning stands beside the output (xAI,
-/// Perplexity), it is added.
+/// Perplexity), it is added; and where the total is more than all that is told (Gemini thinks so in its OpenAI-like API:
+/// <https://discuss.ai.google.dev/t/127400>), the rest was thought.
 pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     let total = stated.get(Part::Total);
     input.or(output).or(total)?;
+    let told_both = input.is_some() && output.is_some();
     let (mut input, mut output) = (input.unwrap_or(0), output.unwrap_or(0));
     if input == 0 && output == 0 {
         // Some rerankers and embedders state their total only.
         input = total.unwrap_or(0);
     }
-    let beside = stated.or_zero(Part::Reasoning).saturating_add(stated.or_zero(Part::Citations));
-    let sum = input.saturating_add(output);
-    let is_beside = beside > 0 && total.is_some_and(|total| total == sum.saturating_add(beside));
-    if is_beside || stated.get(Part::Citations).is_some() {
-        output = output.saturating_add(beside);
+    let cache_read = stated.get(Part::CacheRead).unwrap_or_else(|| stated.or_zero(Part::CacheReadBeside));
+    let cache_write = stated.get(Part::CacheWrite).unwrap_or_else(|| stated.or_zero(Part::CacheWriteBeside));
+    let cached = cache_read.saturating_add(cache_write);
+    let mut reasoning = stated.or_zero(Part::Reasoning);
+    let rest = total.unwrap_or(0).saturating_sub(input.saturating_add(output));
+    if stated.get(Part::CacheWriteBeside).is_some() && cached > input {
+        // In Anthropic's words, and in its way: the input is what no cache had a part in.
+        input = input.saturating_add(cached);
+    } else if let Some(citations) = stated.get(Part::Citations) {
+        // They cost as input does: <https://docs.perplexity.ai/getting-started/pricing>.
+        input = input.saturating_add(citations);
+        output = output.saturating_add(reasoning);
+    } else if reasoning > 0 && rest == reasoning {
+        output = output.saturating_add(reasoning);
+    } else if told_both && output > 0 && reasoning == 0 && rest != stated.or_zero(Part::InputAudio) {
+        // (Mistral's audio stands beside its input.)
+        reasoning = rest;
+        output = output.saturating_add(rest);
     }
     Some(Usage {
         input,
-        cache_read: stated.get(Part::CacheRead).unwrap_or_else(|| stated.or_zero(Part::CacheReadBeside)),
-        cache_write: stated.or_zero(Part::CacheWrite),
+        cache_read,
+        cache_write,
         input_audio: stated.or_zero(Part::InputAudio),
         input_image: stated.or_zero(Part::InputImage),
         output,
-        reasoning: stated.or_zero(Part::Reasoning),
+        reasoning,
         output_audio: stated.or_zero(Part::OutputAudio),
         output_image: stated.or_zero(Part::OutputImage),
         web_searches: stated.or_zero(Part::WebSearches),

@@ -195,7 +195,13 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
         ([K::ServiceTier], _) => answer.service_tier_event(event),
-        ([K::Usage, rest @ ..] | [K::XGroq, K::Usage, rest @ ..], Event::Number(n)) => {
+        // Groq's place for it, and Moonshot's: <https://platform.moonshot.ai/docs/api/chat>.
+        (
+            [K::Usage, rest @ ..]
+            | [K::XGroq, K::Usage, rest @ ..]
+            | [K::Choices, K::Item, K::Usage, rest @ ..],
+            Event::Number(n),
+        ) => {
             if let Some(part) = openai::part(rest) {
                 answer.state(part, n);
             }

@@ -10,7 +10,7 @@ use super::{
     no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
-use crate::usage::Answer;
+use crate::usage::{Answer, Part, Usage};
 
 const BASE: Dialect = Dialect {
     name: "",
@@ -35,6 +35,13 @@ pub(super) static IMAGES: Dialect = Dialect {
         let ours = verbs.iter().any(|verb| target.posts_to(verb));
         // A default model serves where none is named.
         ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
+    },
+    usage: |stated| {
+        // "The number of image tokens in the output image", where no details follow (of streams):
+        // <https://github.com/openai/openai-python/blob/main/src/openai/types/image_gen_completed_event.py>.
+        let all_image = |usage: Usage| Usage { output_image: usage.output, ..usage };
+        let is_told = stated.get(Part::OutputImage).is_some();
+        openai::usage(stated).map(|usage| if is_told { usage } else { all_image(usage) })
     },
     read: |body, route| {
         read(body, route).map(|facts| Facts { images: facts.images.saturating_add(facts.choices), ..facts })

