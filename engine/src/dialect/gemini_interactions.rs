@@ -114,7 +114,7 @@ fn says(path: &[K]) -> Option<Says> {
             K::GenerationConfig | K::GenerationConfigSnake,
             K::ThinkingSummaries | K::ThinkingSummariesSnake,
         ] => |summaries| (summaries != b"none").then_some(Features::REASONING),
-        [K::ResponseModalities, ..]
+        [K::ResponseModalities | K::ResponseModalitiesSnake, ..]
         | [K::ResponseFormat, K::Type]
         | [K::ResponseFormat, K::Item, K::Type] => {
             |kind| kind.eq_ignore_ascii_case(b"audio").then_some(Features::AUDIO)
