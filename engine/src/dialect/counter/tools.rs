@@ -218,7 +218,7 @@ impl Counter<'_> {
             }
             // A name for several, which stand in it.
             () if word == b"namespace" => return self.parts.take(PromptPart::Tools, 1),
-            // Google's have no weights of their own but these.
+            // These of Google's were not recorded: they weigh as its others do.
             () if is_googles && (begins(b"file_search") || begins(b"computer")) => return,
             () if begins(b"google_search") => PromptPart::SearchTools,
             () if begins(b"web_fetch") || word == b"url_context" => PromptPart::FetchTools,
