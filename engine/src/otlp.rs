@@ -124,7 +124,7 @@ fn operation(dialect: &str) -> &str {
         "openai-chat" | "openai-responses" | "anthropic-messages" | "vertex-anthropic"
         | "bedrock-converse" | "bedrock-invoke" | "cohere-chat" | "ollama" => "chat",
         "openai-completions" | "anthropic-complete" => "text_completion",
-        "gemini-generate" => "generate_content",
+        "gemini-generate" | "gemini-interactions" => "generate_content",
         "openai-embeddings" | "gemini-embed" | "cohere-embed" | "ollama-embed" => "embeddings",
         other => other,
     }

@@ -215,7 +215,7 @@ impl<'a> Counter<'a> {
                 self.parts.add(PromptPart::Text, 1);
                 self.begin_text(PromptPart::Text);
             }
-            Adds::Message | Adds::Instructions => {
+            Adds::Message | Adds::MessageBlock | Adds::Instructions => {
                 self.has_system |= adds == Adds::Instructions;
                 self.parts.add(PromptPart::Messages, 1);
                 self.begin_text(PromptPart::Text);
@@ -326,7 +326,7 @@ impl<'a> Counter<'a> {
             (Turn::Role, Event::Text(piece)) => keep_word(&mut self.word, piece),
             (Turn::Role, Event::TextEnd { .. }) => {
                 self.role_word();
-                self.speaker.is_user = self.word == b"user";
+                self.speaker.is_user = matches!(self.word.as_slice(), b"user" | b"user_input");
                 self.parts.add(PromptPart::Answers, u64::from(self.word == b"assistant"));
             }
             (Turn::Words, Event::TextBegin { .. }) => self.speaker.says_words = true,
@@ -344,7 +344,10 @@ impl<'a> Counter<'a> {
     /// A number, a truth value or the beginning of a container.
     fn value(&mut self, adds: Adds, path: &[Key], event: Event<'_>) {
         match (adds, event) {
-            (Adds::Message, Event::Begin(Container::Object)) => self.parts.add(PromptPart::Messages, 1),
+            (Adds::Message | Adds::MessageBlock, Event::Begin(Container::Object)) => {
+                self.block = Block::default();
+                self.parts.add(PromptPart::Messages, 1);
+            }
             (Adds::NoMessage, Event::Begin(_)) => self.parts.take(PromptPart::Messages, 1),
             (Adds::Tool | Adds::Function, Event::Begin(Container::Object)) => {
                 self.tool_begin(adds == Adds::Function);
@@ -419,10 +422,14 @@ impl Visitor for Counter<'_> {
     }
 
     fn event(&mut self, path: &[Key], event: Event<'_>) {
-        if let Some(turn) = (self.counting.turn)(path) {
-            self.turn(turn, event);
-        }
         let adds = (self.counting.adds)(path);
+        if let Some(turn) = (self.counting.turn)(path) {
+            // A word that decides something else as well is kept once.
+            let is_kept = matches!(event, Event::Text(_)) && adds.is_some_and(is_word);
+            if !is_kept {
+                self.turn(turn, event);
+            }
+        }
         match event {
             Event::TextBegin { .. } | Event::Text(_) | Event::TextEnd { .. } => self.text(adds, path, event),
             Event::Begin(_) | Event::End if adds == Some(Adds::Block) => {

@@ -24,12 +24,14 @@ const BASE: Dialect = Dialect {
     },
     observe,
     usage,
-    // <https://ai.google.dev/gemini-api/docs/priority-inference>
-    answer_headers: &["x-gemini-service-tier"],
+    answer_headers: TIER_HEADERS,
     observe_header: |answer, _, value| answer.served_in(value),
     events: Events::Documents,
     refusal,
 };
+
+/// <https://ai.google.dev/gemini-api/docs/priority-inference>
+pub(super) const TIER_HEADERS: &[&str] = &["x-gemini-service-tier"];
 
 pub(super) static GENERATE: Dialect =
     Dialect { recognises: |target| found(target, &["generateContent", "streamGenerateContent"]), ..BASE };
@@ -76,7 +78,7 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
 
 /// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
 /// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
-fn is_service(segment: &str) -> bool {
+pub(super) fn is_service(segment: &str) -> bool {
     let name = segment.to_ascii_lowercase();
     name.starts_with("google.") && name.ends_with("service")
 }
@@ -291,7 +293,7 @@ fn data_of(path: &[K]) -> Option<Adds> {
 /// Gemini 3 spends 1,120 tokens an image at most (<https://ai.google.dev/gemini-api/docs/media-resolution>), and 1,088
 /// to 1,102 as recorded; Gemini 2 spends 258 (<https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>). The
 /// tiles of which that page speaks were not charged for in any recording, up to 400 x 301 pixels.
-fn image(model: &str, _: Option<(u32, u32)>, _: bool) -> u64 {
+pub(super) fn image(model: &str, _: Option<(u32, u32)>, _: bool) -> u64 {
     if model.contains("gemini-2") || model.contains("gemini-1") || model.contains("embedding") {
         258
     } else {
@@ -392,7 +394,7 @@ fn modality(answer: &mut Answer, list: K, path: &[K], event: Event<'_>) {
 
 /// Thoughts stand beside the candidates, and what tools put into the prompt beside the prompt:
 /// <https://ai.google.dev/api/generate-content#UsageMetadata>.
-fn usage(stated: &Stated) -> Option<Usage> {
+pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     input.or(output).or(stated.get(Part::Total))?;
     // Until Gemini 2.5 a prompt that was searched for is charged, since Gemini 3 each query:
@@ -419,7 +421,7 @@ fn usage(stated: &Stated) -> Option<Usage> {
 // --- the refusal ---
 
 /// Google's error model: <https://cloud.google.com/apis/design/errors>. The SDK shows code, status, message.
-fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
+pub(super) fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
     let (code, status) = match refusal.kind {
         RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
         RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),

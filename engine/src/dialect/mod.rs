@@ -11,6 +11,7 @@ mod facts;
 mod features;
 mod finder;
 mod gemini;
+mod gemini_interactions;
 mod lenient;
 mod ollama;
 mod openai;
@@ -109,6 +110,7 @@ pub static DIALECTS: &[&Dialect] = &[
     &gemini::GENERATE,
     &gemini::EMBED,
     &gemini::COUNT,
+    &gemini_interactions::DIALECT,
     &bedrock::CONVERSE,
     &bedrock::INVOKE,
     &bedrock::COUNT,

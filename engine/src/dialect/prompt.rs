@@ -50,6 +50,8 @@ pub(crate) enum Adds {
     ContextEdit,
     /// An object that is one message, or the text that stands for one.
     Message,
+    /// The same that may be a block too, of which a list is one message or several.
+    MessageBlock,
     /// Who speaks in it.
     Role,
     /// What shows that the object around it is no message: a thought.

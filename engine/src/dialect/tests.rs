@@ -6,6 +6,7 @@ use proptest::prelude::*;
 mod evasions;
 mod features;
 mod images;
+mod interactions;
 mod prompts;
 mod usages;
 
@@ -245,6 +246,7 @@ fn the_output_bound_is_set_by_the_names_of_each_api() {
     let openai = ("api.openai.com", "/v1/chat/completions");
     let groq = ("api.groq.com", "/openai/v1/chat/completions");
     let gemini = ("generativelanguage.googleapis.com", "/v1beta/models/gemini-2.5-flash:generateContent");
+    let interactions = ("generativelanguage.googleapis.com", "/v1beta/interactions");
     let converse =
         ("bedrock-runtime.us-east-1.amazonaws.com", "/model/meta.llama3-8b-instruct-v1:0/converse");
     let llama = ("bedrock-runtime.us-east-1.amazonaws.com", "/model/meta.llama3-8b-instruct-v1:0/invoke");
@@ -278,6 +280,27 @@ fn the_output_bound_is_set_by_the_names_of_each_api() {
         (gemini, r#"{"generationConfig":null}"#, Some(r#"{"generationConfig":{"maxOutputTokens":7}}"#)),
         (gemini, r#"{"generationConfig":[]}"#, None),
         (gemini, r#"{"generationConfig":"x"}"#, None),
+        (
+            interactions,
+            r#"{"model":"gemini-3.8-flash","input":"hi"}"#,
+            Some(r#"{"generation_config":{"max_output_tokens":7},"model":"gemini-3.8-flash","input":"hi"}"#),
+        ),
+        (
+            interactions,
+            r#"{"model":"a","generation_config":{"temperature":0.7,"max_output_tokens": 500}}"#,
+            Some(r#"{"model":"a","generation_config":{"temperature":0.7,"max_output_tokens": 7}}"#),
+        ),
+        (
+            interactions,
+            r#"{"model":"a","generationConfig":{"topP":1}}"#,
+            Some(r#"{"model":"a","generationConfig":{"max_output_tokens":7,"topP":1}}"#),
+        ),
+        (
+            interactions,
+            r#"{"generation_config":null,"model":"a"}"#,
+            Some(r#"{"generation_config":{"max_output_tokens":7},"model":"a"}"#),
+        ),
+        (interactions, r#"{"agent":"deep-research-pro-preview-12-2025","input":"hi"}"#, None),
         (converse, r#"{"messages":[]}"#, Some(r#"{"inferenceConfig":{"maxTokens":7},"messages":[]}"#)),
         (llama, r#"{"prompt":""}"#, Some(r#"{"max_gen_len":7,"prompt":""}"#)),
         (titan, r#"{"textGenerationConfig":{}}"#, Some(r#"{"textGenerationConfig":{"maxTokenCount":7}}"#)),

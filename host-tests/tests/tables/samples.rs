@@ -190,6 +190,17 @@ pub(crate) fn all() -> Vec<Sample> {
             json!({"content": {"parts": [{"text": "hi"}]}}),
         ),
         Sample::new(
+            "gemini-interactions",
+            google,
+            "/v1beta/interactions",
+            json!({"model": "gemini-2.5-flash", "input": "hi"}),
+        )
+        .bounded(json!({"generation_config": {"max_output_tokens": 900}}))
+        .streaming(
+            "event: step.delta\ndata: {\"index\":0,\"delta\":{\"text\":\"TEXT\",\"type\":\"text\"},\
+             \"event_type\":\"step.delta\"}\n\n",
+        ),
+        Sample::new(
             "bedrock-converse",
             bedrock,
             "/model/amazon.nova-lite-v1:0/converse",

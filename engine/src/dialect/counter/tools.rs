@@ -192,6 +192,7 @@ impl Counter<'_> {
     pub(super) fn tool_type(&mut self) {
         let word = self.word.strip_prefix(b"openrouter:").unwrap_or(&self.word);
         let begins = |with: &[u8]| word.starts_with(with);
+        let is_googles = matches!(self.counting.style, "gemini" | "vertex");
         let part = match () {
             () if word == b"function" => {
                 self.tool.is_function = true;
@@ -217,7 +218,10 @@ impl Counter<'_> {
             }
             // A name for several, which stand in it.
             () if word == b"namespace" => return self.parts.take(PromptPart::Tools, 1),
-            () if begins(b"web_fetch") => PromptPart::FetchTools,
+            // These of Google's were not recorded: they weigh as its others do.
+            () if is_googles && (begins(b"file_search") || begins(b"computer")) => return,
+            () if begins(b"google_search") => PromptPart::SearchTools,
+            () if begins(b"web_fetch") || word == b"url_context" => PromptPart::FetchTools,
             // What the preview's searches find is not charged for with most models:
             // <https://platform.openai.com/docs/pricing#built-in-tools>.
             () if begins(b"web_search_prev") => PromptPart::PreviewSearchTools,

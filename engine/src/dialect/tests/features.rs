@@ -222,6 +222,74 @@ const CLAUDE: Api = Api {
     ],
 };
 
+const INTERACTIONS: Api = Api {
+    names: &["gemini-interactions"],
+    host: "generativelanguage.googleapis.com",
+    path: "/v1beta/interactions",
+    base: r#""model":"gemini-3.8-flash""#,
+    rows: &[
+        (
+            "tools",
+            &[
+                r#""tools":[{"type":"function","name":"f","parameters":{}}]"#,
+                r#""tools":[{"type":"computer_use","environment":"browser"}]"#,
+            ],
+            &[r#""tools":[]"#, r#""generation_config":{"tool_choice":"auto"}"#],
+        ),
+        (
+            "tools, server_tools",
+            &[
+                r#""tools":[{"type":"google_search"}]"#,
+                r#""tools":[{"type":"function","name":"f"},{"type":"code_execution"}]"#,
+                r#""tools":[{"type":"mcp_server","name":"s","url":"https://x/y"}]"#,
+            ],
+            &[r#""tools":[{"type":"function","name":"google_search"}]"#],
+        ),
+        (
+            "vision",
+            &[
+                r#""input":{"type":"image","uri":"https://x/y"}"#,
+                r#""input":[{"type":"image","data":"x","mime_type":"image/png"}]"#,
+                r#""input":[{"type":"user_input","content":[{"type":"image","data":"x"}]}]"#,
+                r#""input":[{"type":"function_result","call_id":"1","result":[{"type":"image","data":"x"}]}]"#,
+            ],
+            &[
+                r#""input":"image""#,
+                r#""input":[{"type":"function_call","id":"1","name":"f","arguments":{"type":"image"}}]"#,
+            ],
+        ),
+        (
+            "audio",
+            &[
+                r#""input":[{"type":"audio","uri":"https://x/y","mime_type":"audio/mp3"}]"#,
+                r#""response_modalities":["audio"]"#,
+                r#""response_format":{"type":"audio","mime_type":"audio/l16"}"#,
+                r#""generation_config":{"speech_config":[{"voice":"Leda"}]}"#,
+            ],
+            &[r#""response_modalities":["text","image"]"#],
+        ),
+        ("files", &[r#""input":[{"type":"document","uri":"https://x/y"}]"#], &[r#""input":"document""#]),
+        ("video", &[r#""input":[{"type":"video","uri":"https://youtu.be/x"}]"#], &[r#""input":"video""#]),
+        (
+            "json_schema",
+            &[
+                r#""response_format":{"type":"text","mime_type":"application/json","schema":{"type":"object"}}"#,
+                r#""response_format":[{"type":"text","schema":{}}]"#,
+            ],
+            &[r#""response_format":{"type":"text","mime_type":"text/plain"}"#],
+        ),
+        (
+            "reasoning",
+            &[
+                r#""generation_config":{"thinking_level":"low"}"#,
+                r#""generation_config":{"thinking_summaries":"auto"}"#,
+                r#""generationConfig":{"thinkingLevel":"high"}"#,
+            ],
+            &[r#""generation_config":{"thinking_summaries":"none"}"#],
+        ),
+    ],
+};
+
 const GEMINI: Api = Api {
     names: &["gemini-generate"],
     host: "generativelanguage.googleapis.com",
@@ -459,8 +527,20 @@ const IMAGES: Api = Api {
     rows: &[("vision", &[r#""images":[{"image_url":"https://x/y"}]"#], &[r#""n":2"#])],
 };
 
-const APIS: &[Api] =
-    &[CHAT, RESPONSES, COMPLETIONS, CLAUDE, GEMINI, CONVERSE, INVOKE, COHERE, OLLAMA, SPEECH, IMAGES];
+const APIS: &[Api] = &[
+    CHAT,
+    RESPONSES,
+    COMPLETIONS,
+    CLAUDE,
+    GEMINI,
+    INTERACTIONS,
+    CONVERSE,
+    INVOKE,
+    COHERE,
+    OLLAMA,
+    SPEECH,
+    IMAGES,
+];
 
 /// No API of these has anything of it.
 const PLAIN: &str =

@@ -34,6 +34,10 @@ fn gemini(parts: &str) -> (&'static str, String) {
     ("/v1beta/models/gemini-2.5-flash:generateContent", format!(r#"{{"contents":[{{"parts":[{parts}]}}]}}"#))
 }
 
+fn interactions(contents: &str) -> (&'static str, String) {
+    ("/v1beta/interactions", format!(r#"{{"model":"gemini-3.8-flash","input":{contents}}}"#))
+}
+
 fn converse(blocks: &str) -> (&'static str, String) {
     (
         "/model/anthropic.claude-3-haiku-20240307-v1:0/converse",
@@ -69,6 +73,16 @@ fn images_are_found_wherever_an_api_takes_them_and_are_vision() {
         gemini(&format!(r#"{{"inlineData":{{"data":"{HEIC}"}}}}"#)),
         gemini(r#"{"fileData":{"fileUri":"gs://bucket/a.png"}}"#),
         gemini(r#"{"file_data":{"file_uri":"https://x/a","mime_type":"image/png"}}"#),
+        interactions(&format!(r#"[{{"type":"image","data":"{PNG}","mime_type":"image/png"}}]"#)),
+        interactions(r#"{"uri":"https://x/a","type":"image"}"#),
+        interactions(
+            r#"[{"type":"image","uri":"https://x/a"},{"type":"document","uri":"https://x/b"},{"type":"text","text":"hi"}]"#,
+        ),
+        interactions(r#"[{"type":"user_input","content":[{"type":"image","uri":"https://x/a"}]}]"#),
+        interactions(r#"[{"role":"user","content":{"type":"image","uri":"https://x/a"}}]"#),
+        interactions(&format!(
+            r#"[{{"type":"function_result","call_id":"1","result":[{{"type":"image","data":"{PNG}"}}]}}]"#
+        )),
         converse(&format!(r#"{{"image":{{"format":"png","source":{{"bytes":"{PNG}"}}}}}}"#)),
         converse(r#"{"image":{"format":"png","source":{"s3Location":{"uri":"s3://b/a.png"}}}}"#),
         converse(&format!(r#"{{"guardContent":{{"image":{{"source":{{"bytes":"{PNG}"}}}}}}}}"#)),
@@ -115,6 +129,9 @@ fn what_is_no_image_is_not_counted_as_one() {
         gemini(&format!(r#"{{"inlineData":{{"mimeType":"video/webm","data":"{WEBM}"}}}}"#)),
         gemini(r#"{"fileData":{"mimeType":"video/mp4","fileUri":"https://x/a"}}"#),
         gemini(r#"{"fileData":{"fileUri":"https://x/a","mimeType":"application/pdf"}}"#),
+        interactions(&format!(r#"[{{"type":"video","data":"{MP4}"}}]"#)),
+        interactions(&format!(r#"[{{"type":"document","data":"{PDF}","mime_type":"application/pdf"}}]"#)),
+        interactions(r#"[{"type":"audio","uri":"https://x/a"},{"uri":"https://x/a","type":"document"}]"#),
     ] {
         assert_eq!(images(path, &body).0, 0, "{path} {body}");
     }
