@@ -251,7 +251,13 @@ fn the_output_bound_is_set_by_the_names_of_each_api() {
         ("bedrock-runtime.us-east-1.amazonaws.com", "/model/meta.llama3-8b-instruct-v1:0/converse");
     let llama = ("bedrock-runtime.us-east-1.amazonaws.com", "/model/meta.llama3-8b-instruct-v1:0/invoke");
     let titan = ("bedrock-runtime.us-east-1.amazonaws.com", "/model/amazon.titan-text-lite-v1/invoke");
-    let unknown = ("bedrock-runtime.us-east-1.amazonaws.com", "/model/arn%3Aaws%3Abedrock%3Ax/invoke");
+    let invoke = |path| ("bedrock-runtime.us-east-1.amazonaws.com", path);
+    let unknown = invoke("/model/arn%3Aaws%3Abedrock%3Ax/invoke");
+    let gpt_oss = invoke("/model/openai.gpt-oss-120b-1%3A0/invoke");
+    let titan_embed = invoke("/model/amazon.titan-embed-text-v2%3A0/invoke");
+    let cohere_embed = invoke("/model/us.cohere.embed-v4%3A0/invoke");
+    let rerank = invoke("/model/cohere.rerank-v3-5%3A0/invoke");
+    let canvas = invoke("/model/amazon.nova-canvas-v1%3A0/invoke");
     let claude = ("api.anthropic.com", "/v1/messages");
     let ollama = ("localhost:11434", "/api/chat");
     let cases = [
@@ -305,6 +311,16 @@ fn the_output_bound_is_set_by_the_names_of_each_api() {
         (llama, r#"{"prompt":""}"#, Some(r#"{"max_gen_len":7,"prompt":""}"#)),
         (titan, r#"{"textGenerationConfig":{}}"#, Some(r#"{"textGenerationConfig":{"maxTokenCount":7}}"#)),
         (unknown, r#"{"prompt":""}"#, None),
+        (
+            gpt_oss,
+            r#"{"messages":[],"max_completion_tokens":100000}"#,
+            Some(r#"{"messages":[],"max_completion_tokens":7}"#),
+        ),
+        // What embeds, ranks or draws has no bound of this kind, and some refuse it.
+        (titan_embed, r#"{"inputText":"hi"}"#, None),
+        (cohere_embed, r#"{"max_tokens":5000,"texts":["hi"]}"#, None),
+        (rerank, r#"{"query":"hi","documents":["a"]}"#, None),
+        (canvas, r#"{"taskType":"TEXT_IMAGE"}"#, None),
         (ollama, r#"{"model":"a"}"#, Some(r#"{"options":{"num_predict":7},"model":"a"}"#)),
         (
             ollama,
