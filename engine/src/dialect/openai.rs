@@ -1,13 +1,13 @@
 //! What the APIs of OpenAI share, and the many servers that speak as they do: usage, images, refusals.
 
-use crate::json::Key as K;
+use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written};
 use crate::units::{EpochMs, Meter};
-use crate::usage::{Part, Stated, Usage};
+use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
 
 /// Which number of a `usage` object stands at this path behind `usage`.
-pub(super) fn part(path: &[K]) -> Option<Part> {
+fn part(path: &[K]) -> Option<Part> {
     Some(match path {
         [K::PromptTokens | K::InputTokens] => Part::Input,
         [K::CompletionTokens | K::OutputTokens] => Part::Output,
@@ -40,6 +40,25 @@ pub(super) fn part(path: &[K]) -> Option<Part> {
         [K::NumSearchQueries] | [K::ServerToolUse, K::WebSearchRequests] => Part::WebSearches,
         _ => return None,
     })
+}
+
+/// Takes what stands in a `usage` object at this path behind `usage`.
+pub(super) fn observe_usage(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    match (path, event) {
+        // Dollars (OpenRouter's credits are such): <https://openrouter.ai/docs/use-cases/usage-accounting>,
+        // <https://docs.perplexity.ai/api-reference/chat-completions-post>.
+        ([K::Cost] | [K::Cost, K::TotalCost], Event::Number(n)) => answer.state_cost(n, 1e9),
+        // "1 USD = 10,000,000,000 ticks": <https://docs.x.ai/developers/cost-tracking>.
+        ([K::CostInUsdTicks], Event::Number(n)) => answer.state_cost(n, 0.1),
+        // With a key of one's own for the model's maker, who bills too.
+        ([K::IsByok], Event::Bool(is_byok)) => answer.others_bill = is_byok,
+        (_, Event::Number(n)) => {
+            if let Some(part) = part(path) {
+                answer.state(part, n);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Cached tokens are a part of the input, reasoning is a part of the output, with OpenAI and most who

@@ -200,12 +200,8 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
             [K::Usage, rest @ ..]
             | [K::XGroq, K::Usage, rest @ ..]
             | [K::Choices, K::Item, K::Usage, rest @ ..],
-            Event::Number(n),
-        ) => {
-            if let Some(part) = openai::part(rest) {
-                answer.state(part, n);
-            }
-        }
+            _,
+        ) => openai::observe_usage(answer, rest, event),
         ([K::Error], Event::Begin(_) | Event::TextBegin { .. }) => answer.failed = true,
         (
             [

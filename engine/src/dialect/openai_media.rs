@@ -197,11 +197,7 @@ const COUNTING: Counting = Counting {
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
-        ([K::Usage, rest @ ..], Event::Number(n)) => {
-            if let Some(part) = openai::part(rest) {
-                answer.state(part, n);
-            }
-        }
+        ([K::Usage, rest @ ..], _) => openai::observe_usage(answer, rest, event),
         ([K::Error], Event::Begin(_)) => answer.failed = true,
         ([K::Text], Event::Text(piece)) => answer.push_output(piece),
         _ => {}

@@ -163,10 +163,8 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model] | [K::Response, K::Model], _) => answer.model_event(event),
         ([K::ServiceTier] | [K::Response, K::ServiceTier], _) => answer.service_tier_event(event),
-        ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], Event::Number(n)) => {
-            if let Some(part) = openai::part(rest) {
-                answer.state(part, n);
-            }
+        ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], _) => {
+            openai::observe_usage(answer, rest, event)
         }
         ([K::Error] | [K::Response, K::Error], Event::Begin(_)) => answer.failed = true,
         // Deltas of any kind in a stream; the texts of a whole answer.

@@ -107,11 +107,7 @@ fn adds(path: &[K]) -> Option<Adds> {
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
-        ([K::Usage, rest @ ..], Event::Number(n)) => {
-            if let Some(part) = openai::part(rest) {
-                answer.state(part, n);
-            }
-        }
+        ([K::Usage, rest @ ..], _) => openai::observe_usage(answer, rest, event),
         ([K::Meta, K::BilledUnits, K::InputTokens], Event::Number(n)) => answer.state(Part::Input, n),
         ([K::Error], Event::Begin(_) | Event::TextBegin { .. }) => answer.failed = true,
         ([K::Choices, K::Item, K::Text], Event::Text(piece)) => answer.push_output(piece),

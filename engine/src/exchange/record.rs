@@ -66,6 +66,8 @@ pub(super) struct Bill {
     pub(super) cost: NanoUsd,
     /// By the price book, where the policy has a price of its own.
     pub(super) list_cost: Option<NanoUsd>,
+    /// What the provider charged, if it says so.
+    pub(super) billed: Option<NanoUsd>,
     pub(super) savings: NanoUsd,
     pub(super) shadow_savings: Map<String, Value>,
     pub(super) quote: Rc<Quote>,
@@ -178,9 +180,13 @@ pub struct Record {
     /// What stood before the conversation: the system's text and the tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_prefix: Option<PromptPrefix>,
-    /// What it cost by the price book, or by the policy's own price, in billionths of a dollar.
+    /// What it cost by the price book, by the policy's own price, or by what the provider charged, in billionths of a dollar.
     pub cost_nano_usd: i64,
-    /// What it would have cost by the price book, in billionths of a dollar, where the policy's own price is another.
+    /// `provider` where the cost is what the provider's answer states as its charge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_source: Option<&'static str>,
+    /// What it would have cost by the price book, in billionths of a dollar, where the policy's own price, or what the provider
+    /// charged, is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list_cost_nano_usd: Option<i64>,
     /// What the same tokens would have cost with the model that was asked for, less what they did cost, in
@@ -268,9 +274,10 @@ impl Exchange {
             hold_tokens: self.hold_tokens(),
             prompt_prefix: self.prompt_prefix.clone(),
             cost_nano_usd: bill.cost.0,
+            cost_source: bill.billed.map(|_| "provider"),
             list_cost_nano_usd: bill.list_cost.map(|cost| cost.0),
             savings_nano_usd: bill.savings.0,
-            priced: bill.quote.known || usage_is_none(state),
+            priced: bill.quote.known || bill.billed.is_some() || usage_is_none(state),
             price: bill.quote.entry.clone(),
             price_tier: Some(bill.quote.tier)
                 .filter(|tier| *tier != ServiceTier::Standard)

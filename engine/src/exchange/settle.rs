@@ -6,6 +6,7 @@ use super::{Exchange, State};
 use crate::alert::Owed;
 use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
+use crate::price::Quote;
 use crate::units::{Amount, EpochMs, NanoUsd};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
@@ -63,13 +64,17 @@ impl Exchange {
         self.remember_conversation(usage, source);
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
-        let cost = if source == UsageSource::None { NanoUsd(0) } else { quote.price.cost(usage) };
-        let list_cost = quote.list.as_ref().filter(|_| source != UsageSource::None);
-        let list_cost = list_cost.map(|price| price.cost(usage)).filter(|list_cost| *list_cost != cost);
+        let was_made = source != UsageSource::None;
+        let by_rates = if was_made { quote.price.cost(usage) } else { NanoUsd(0) };
+        let billed = self.billed(&quote, &served).filter(|_| source == UsageSource::Reported);
+        let cost = billed.unwrap_or(by_rates);
+        let listed = quote.list.as_ref().map(|price| price.cost(usage));
+        let listed = listed.or(billed.and(quote.known.then_some(by_rates)));
+        let list_cost = listed.filter(|list_cost| was_made && *list_cost != cost);
         // Before it is noted what would have ended the stream: that is no refusal of the whole.
         let shadow_savings = match source {
             UsageSource::None => Map::new(),
-            _ => self.shadow_savings(usage, cost, &served),
+            _ => self.shadow_savings(usage, by_rates, &served),
         };
         if state == State::Forwarded {
             self.owe(usage, source, cost);
@@ -77,13 +82,27 @@ impl Exchange {
         } else {
             self.give_back();
         }
-        let savings = self.savings(usage, cost, &served);
+        let savings = self.savings(usage, by_rates, &served);
         let usage_record = RecordUsage::new(usage, source);
         let model_answered = served.model;
-        let bill =
-            Bill { usage: usage_record, cost, list_cost, savings, shadow_savings, quote, model_answered };
+        let bill = Bill {
+            usage: usage_record,
+            cost,
+            list_cost,
+            billed,
+            savings,
+            shadow_savings,
+            quote,
+            model_answered,
+        };
         let record = self.record(state, complete, bill, now);
         Settlement { record, usage, cost }
+    }
+
+    /// What the provider itself says that it charges: those whose word for it is documented, and no price of the policy's own.
+    fn billed(&self, quote: &Quote, served: &Served) -> Option<NanoUsd> {
+        let says = matches!(self.route.provider, Some("openrouter" | "perplexity" | "x-ai"));
+        served.cost.filter(|_| says && !quote.is_own())
     }
 
     /// Remembers what a whole answer came to, unless we had a hand in it.

@@ -4,6 +4,7 @@ use super::framing::Framing;
 use super::{Part, Stated, Usage};
 use crate::dialect::Dialect;
 use crate::json::{Event, Key, Number, Visitor};
+use crate::units::NanoUsd;
 use tokenstile_tokens::{ModelCounter, encoding_for_model};
 
 /// What an answer has said so far. Dialects write into it.
@@ -19,6 +20,10 @@ pub struct Answer {
     place: String,
     /// The numbers stated.
     pub(crate) stated: Stated,
+    /// What the provider says that it charges.
+    cost: Option<NanoUsd>,
+    /// Others charge for a part of it.
+    pub(crate) others_bill: bool,
     /// An error came inside the answer.
     pub(crate) failed: bool,
     /// The name at hand, as far as it was read.
@@ -103,6 +108,16 @@ impl Answer {
         }
     }
 
+    /// The provider stated what it charges, in so many billionths of a dollar each. Zero says nothing: streams of some say it
+    /// until they end, and what is free is so by the book.
+    pub(crate) fn state_cost(&mut self, number: Number<'_>, nano_each: f64) {
+        let nano = number.0.parse::<f64>().map_or(0.0, |cost| (cost * nano_each).round());
+        #[expect(clippy::cast_possible_truncation, reason = "within what the type holds")]
+        if !number.is_cut() && (1.0..1e18).contains(&nano) {
+            self.cost = Some(NanoUsd(nano as i64));
+        }
+    }
+
     fn set(&mut self, part: Part, count: u64) {
         if matches!(part, Part::Output | Part::OutputBeside) {
             self.stated_in = self.documents;
@@ -140,6 +155,8 @@ pub struct Served {
     pub speed: String,
     /// Where (Anthropic's `inference_geo`).
     pub place: String,
+    /// What the provider says that it charges for the call.
+    pub cost: Option<NanoUsd>,
 }
 
 /// As much as there is room for: the same however the text is cut.
@@ -186,6 +203,8 @@ impl AnswerReader {
             stated: Stated::default(),
             failed: false,
             name: Vec::new(),
+            cost: None,
+            others_bill: false,
             note: Vec::new(),
             noted: None,
             counter,
@@ -236,7 +255,8 @@ impl AnswerReader {
     pub fn served(&self) -> Served {
         let Answer { model, service_tier, speed, place, .. } = &self.sink.answer;
         let [model, service_tier, speed, place] = [model, service_tier, speed, place].map(String::clone);
-        Served { model, service_tier, speed, place }
+        let cost = self.sink.answer.cost.filter(|_| !self.sink.answer.others_bill);
+        Served { model, service_tier, speed, place, cost }
     }
 
     /// Whether an error came inside the answer.

@@ -77,6 +77,36 @@ fn usage_stands_in_many_places() {
     assert_eq!(stated(CHAT, groqs), Some(Usage { input: 9, output: 3, ..Usage::default() }));
 }
 
+/// What the provider says that it charges, as it is read.
+#[test]
+fn bills_are_read_to_the_billionth_of_a_dollar() {
+    let billed = |path: &str, usage: &str| {
+        let route = recognise(b"POST", b"api.example.com", path.as_bytes()).metered().unwrap();
+        let mut reader = AnswerReader::new(route.dialect, b"application/json", false, "");
+        reader.feed(format!(r#"{{"usage":{usage}}}"#).as_bytes());
+        reader.served().cost.map(|cost| cost.0)
+    };
+    for (usage, nano) in [
+        (r#"{"cost":0.00338655}"#, Some(3_386_550)),
+        (r#"{"cost":2e-7,"is_byok":false}"#, Some(200)),
+        (r#"{"cost":{"input_tokens_cost":2e-05,"request_cost":0.005,"total_cost":0.00504}}"#, Some(5_040_000)),
+        (r#"{"cost_in_usd_ticks":215000000}"#, Some(21_500_000)),
+        // The key's owner pays the maker of the model too.
+        (r#"{"cost":0.0001,"is_byok":true}"#, None),
+        (r#"{"is_byok":true,"cost":0.0001}"#, None),
+        // Streams say nothing by this until they end.
+        (r#"{"cost":0}"#, None),
+        (r#"{"cost":-1}"#, None),
+        (r#"{"cost":1e300}"#, None),
+        (r#"{"cost":"0.1"}"#, None),
+        (r#"{"cost":null}"#, None),
+    ] {
+        for path in ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"] {
+            assert_eq!(billed(path, usage), nano, "{path} {usage}");
+        }
+    }
+}
+
 #[test]
 fn images_are_what_an_image_model_puts_out() {
     let place = "api.openai.com/v1/images/generations";
