@@ -121,8 +121,15 @@ fn seconds(ms: u64) -> Value {
 /// What the conventions call what a dialect does; they allow other words where they have none.
 fn operation(dialect: &str) -> &str {
     match dialect {
-        "openai-chat" | "openai-responses" | "anthropic-messages" | "vertex-anthropic"
-        | "bedrock-converse" | "bedrock-invoke" | "cohere-chat" | "ollama" => "chat",
+        "openai-chat"
+        | "openai-responses"
+        | "anthropic-messages"
+        | "vertex-anthropic"
+        | "bedrock-converse"
+        | "bedrock-invoke"
+        | "cohere-chat"
+        | "mistral-conversations"
+        | "ollama" => "chat",
         "openai-completions" | "anthropic-complete" => "text_completion",
         "gemini-generate" => "generate_content",
         "openai-embeddings" | "gemini-embed" | "cohere-embed" | "ollama-embed" => "embeddings",

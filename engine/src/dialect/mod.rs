@@ -12,6 +12,7 @@ mod features;
 mod finder;
 mod gemini;
 mod lenient;
+mod mistral_conversations;
 mod ollama;
 mod openai;
 mod openai_chat;
@@ -114,6 +115,7 @@ pub static DIALECTS: &[&Dialect] = &[
     &bedrock::COUNT,
     &cohere::CHAT,
     &cohere::EMBED,
+    &mistral_conversations::DIALECT,
     &ollama::GENERATE,
     &ollama::EMBED,
     &openai_text::FREE,

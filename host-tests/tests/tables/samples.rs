@@ -216,6 +216,17 @@ pub(crate) fn all() -> Vec<Sample> {
             "/v2/embed",
             json!({"model": "embed-v4.0", "texts": ["hi"], "input_type": "search_query"}),
         ),
+        Sample::new(
+            "mistral-conversations",
+            "api.mistral.ai",
+            "/v1/conversations",
+            json!({"model": "mistral-small-latest", "inputs": "hi"}),
+        )
+        .bounded(json!({"completion_args": {"max_tokens": 900}}))
+        .streaming(
+            "event: message.output.delta\ndata: {\"type\":\"message.output.delta\",\"output_index\":0,\
+             \"content\":\"TEXT\"}\n\n",
+        ),
         Sample::new("ollama", ollama, "/api/chat", chat("llama3.1"))
             .bounded(json!({"options": {"num_predict": 900}})),
         Sample::new(

@@ -425,6 +425,49 @@ const COHERE: Api = Api {
     ],
 };
 
+const MISTRAL: Api = Api {
+    names: &["mistral-conversations"],
+    host: "api.mistral.ai",
+    path: "/v1/conversations",
+    base: r#""model":"m""#,
+    rows: &[
+        (
+            "tools",
+            &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#],
+            &[r#""tools":[]"#, r#""completion_args":{"tool_choice":"none"}"#],
+        ),
+        (
+            "tools, server_tools",
+            &[
+                r#""tools":[{"type":"web_search"}]"#,
+                r#""tools":[{"type":"document_library","library_ids":["x"]}]"#,
+            ],
+            &[r#""tools":null"#],
+        ),
+        (
+            "vision",
+            &[
+                r#""inputs":[{"role":"user","content":[{"type":"image_url","image_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"image_url":{"url":"https://x/y"}}]}]"#,
+            ],
+            &[r#""inputs":"image_url""#],
+        ),
+        (
+            "files",
+            &[
+                r#""inputs":[{"content":[{"type":"document_url","document_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"type":"tool_file","tool":"code_interpreter","file_id":"x"}]}]"#,
+            ],
+            &[r#""inputs":[{"content":"document_url"}]"#],
+        ),
+        (
+            "json_schema",
+            &[r#""completion_args":{"response_format":{"type":"json_schema","json_schema":{}}}"#],
+            &[r#""completion_args":{"response_format":{"type":"json_object"}}"#],
+        ),
+    ],
+};
+
 const OLLAMA: Api = Api {
     names: &["ollama"],
     host: "localhost",
@@ -459,8 +502,20 @@ const IMAGES: Api = Api {
     rows: &[("vision", &[r#""images":[{"image_url":"https://x/y"}]"#], &[r#""n":2"#])],
 };
 
-const APIS: &[Api] =
-    &[CHAT, RESPONSES, COMPLETIONS, CLAUDE, GEMINI, CONVERSE, INVOKE, COHERE, OLLAMA, SPEECH, IMAGES];
+const APIS: &[Api] = &[
+    CHAT,
+    RESPONSES,
+    COMPLETIONS,
+    CLAUDE,
+    GEMINI,
+    CONVERSE,
+    INVOKE,
+    COHERE,
+    MISTRAL,
+    OLLAMA,
+    SPEECH,
+    IMAGES,
+];
 
 /// No API of these has anything of it.
 const PLAIN: &str =
