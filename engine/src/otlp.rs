@@ -130,7 +130,7 @@ fn operation(dialect: &str) -> &str {
         | "cohere-chat"
         | "mistral-conversations"
         | "ollama" => "chat",
-        "openai-completions" | "anthropic-complete" => "text_completion",
+        "openai-completions" | "anthropic-complete" | "cohere-generate" => "text_completion",
         "gemini-generate" => "generate_content",
         "openai-embeddings" | "gemini-embed" | "cohere-embed" | "ollama-embed" => "embeddings",
         other => other,

@@ -4,6 +4,7 @@ mod anthropic;
 mod azure;
 mod bedrock;
 mod cohere;
+mod cohere_v1;
 mod counter;
 mod edit;
 mod events;
@@ -114,7 +115,10 @@ pub static DIALECTS: &[&Dialect] = &[
     &bedrock::INVOKE,
     &bedrock::COUNT,
     &cohere::CHAT,
+    &cohere_v1::CHAT,
+    &cohere_v1::GENERATE,
     &cohere::EMBED,
+    &cohere_v1::EMBED,
     &mistral_conversations::DIALECT,
     &ollama::GENERATE,
     &ollama::EMBED,

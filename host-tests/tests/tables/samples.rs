@@ -205,7 +205,7 @@ pub(crate) fn all() -> Vec<Sample> {
         .bounded(max_tokens.clone())
         .thinking(json!({"output_config": {"effort": "high"}})),
         Sample::new("cohere-chat", cohere, "/v2/chat", chat("command-r-plus"))
-            .bounded(max_tokens)
+            .bounded(max_tokens.clone())
             .streaming(
                 "event: content-delta\ndata: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":\
                  {\"content\":{\"text\":\"TEXT\"}}}}\n\n",
@@ -216,6 +216,14 @@ pub(crate) fn all() -> Vec<Sample> {
             "/v2/embed",
             json!({"model": "embed-v4.0", "texts": ["hi"], "input_type": "search_query"}),
         ),
+        Sample::new(
+            "cohere-generate",
+            cohere,
+            "/v1/generate",
+            json!({"model": "command", "prompt": "hi"}),
+        )
+        .bounded(max_tokens)
+        .streaming("data: {\"is_finished\":false,\"event_type\":\"text-generation\",\"text\":\"TEXT\"}\n\n"),
         Sample::new(
             "mistral-conversations",
             "api.mistral.ai",

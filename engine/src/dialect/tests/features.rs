@@ -425,6 +425,22 @@ const COHERE: Api = Api {
     ],
 };
 
+const COHERE_V1: Api = Api {
+    names: &["cohere-chat", "cohere-generate"],
+    host: "api.cohere.com",
+    path: "/v1/chat",
+    base: r#""message":"m""#,
+    rows: &[
+        ("tools", &[r#""tools":[{"name":"f","parameter_definitions":{}}]"#], &[r#""tool_results":[]"#]),
+        ("server_tools", &[r#""connectors":[{"id":"web-search"}]"#], &[r#""connectors":[]"#]),
+        (
+            "json_schema",
+            &[r#""response_format":{"type":"json_object","schema":{}}"#],
+            &[r#""response_format":{"type":"json_object"}"#],
+        ),
+    ],
+};
+
 const MISTRAL: Api = Api {
     names: &["mistral-conversations"],
     host: "api.mistral.ai",
@@ -511,6 +527,7 @@ const APIS: &[Api] = &[
     CONVERSE,
     INVOKE,
     COHERE,
+    COHERE_V1,
     MISTRAL,
     OLLAMA,
     SPEECH,
