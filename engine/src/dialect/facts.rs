@@ -57,6 +57,14 @@ pub struct Facts {
     pub prefix: Vec<PrefixPart>,
 }
 
+impl Facts {
+    /// The same of a call that has no output: there is nothing to bound, and no bound is put in.
+    pub(crate) fn without_output(self) -> Self {
+        let output_bound = self.output_bound.or(Some(0));
+        Self { output_bound, output_bound_room: None, ..self }
+    }
+}
+
 /// Where the model's name is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ModelAt {

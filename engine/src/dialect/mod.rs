@@ -40,7 +40,7 @@ pub use weights::{first_table, home_style, stem as model_stem};
 
 pub(crate) use events::Events;
 pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
-pub(crate) use finder::read_json;
+pub(crate) use finder::{has_key, read_json};
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::{Prompt, bare_model};
 pub(crate) use reasoning::Reasoning;
@@ -97,6 +97,9 @@ impl std::fmt::Debug for Dialect {
 pub static DIALECTS: &[&Dialect] = &[
     &openai_chat::DIALECT,
     &openai_chat::WRITER,
+    &openai_chat::MINIMAX,
+    &openai_chat::PERPLEXITY,
+    &openai_chat::DATABRICKS,
     &openai_responses::DIALECT,
     &openai_text::EMBEDDINGS,
     &openai_text::COMPLETIONS,

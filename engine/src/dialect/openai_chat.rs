@@ -4,8 +4,8 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Says, Shape, Target, azure, no_header,
-    openai, read_json,
+    Dialect, Events, Facts, Features, Field, Found, NO_HEADERS, Opaque, PathModel, Route, Says, Shape,
+    Target, azure, has_key, no_header, openai, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -35,6 +35,56 @@ pub(super) static WRITER: Dialect = Dialect {
     },
     ..BASE
 };
+
+/// MiniMax's own path, where `max_tokens` is "deprecated in favor of `max_completion_tokens`":
+/// <https://platform.minimax.io/docs/api-reference/text-post>.
+pub(super) static MINIMAX: Dialect = Dialect {
+    recognises: |target: &Target| target.posts_to("/text/chatcompletion_v2").then(Found::default),
+    read: |body, route| read_json(body, route, Shape { bound: |_, _| &[K::MaxCompletionTokens], ..SHAPE }),
+    ..BASE
+};
+
+/// Perplexity's own path, of which `/chat/completions` is an alias, and the one for answers that are fetched later, whose
+/// body has the call inside (`request`) and is left to the rule for what cannot be read:
+/// <https://docs.perplexity.ai/api-reference/sonar-post>, `/async-sonar-post`.
+pub(super) static PERPLEXITY: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let ours = target.posts_to("/v1/sonar") || target.posts_to("/v1/async/sonar");
+        (ours && target.host.ends_with("perplexity.ai"))
+            .then(|| Found { provider: Some("perplexity"), ..Found::default() })
+    },
+    ..BASE
+};
+
+/// Databricks: `/serving-endpoints/NAME/invocations`. Behind such a name is a chat model, one for completions or
+/// embeddings, or a model of any other kind:
+/// <https://docs.databricks.com/aws/en/machine-learning/model-serving/score-foundation-models>.
+pub(super) static DATABRICKS: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let verb = target.segment_from_end(0).filter(|verb| target.posts() && verb.is("invocations"));
+        let owner = target.segment_from_end(2).filter(|owner| owner.is("serving-endpoints"));
+        let name = target.segment_from_end(1).filter(|_| verb.and(owner).is_some())?;
+        let model = PathModel { name: name.text.clone(), span: name.span.clone() };
+        Some(Found { provider: Some("databricks"), model: Some(model), ..Found::default() })
+    },
+    read: read_if_asked,
+    count_prompt: |prompt| count(prompt, Counting { adds: adds_or_input, ..COUNTING }),
+    ..BASE
+};
+
+/// A model that is asked neither by messages nor by a prompt writes nothing, and knows no bound for it.
+fn read_if_asked(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
+    let facts = read_json(body, route, SHAPE)?;
+    Ok(if has_key(body, &[K::Messages, K::Prompt]) { facts } else { facts.without_output() })
+}
+
+/// The texts of an embedding, beside what chat has.
+fn adds_or_input(path: &[K]) -> Option<Adds> {
+    match path {
+        [K::Input] | [K::Input, K::Item] | [K::Input, K::Item, K::Content] => Some(Adds::Text),
+        _ => adds(path),
+    }
+}
 
 // --- the request ---
 
