@@ -53,6 +53,10 @@ pub fn splice(bytes: &[u8], splices: &[Splice]) -> Vec<u8> {
     out
 }
 
+fn json_text(text: &str) -> Vec<u8> {
+    serde_json::Value::from(text).to_string().into_bytes()
+}
+
 impl Facts {
     /// Makes another model serve; `false` if the request has no place to say so.
     #[must_use]
@@ -60,8 +64,7 @@ impl Facts {
         match &self.model_at {
             ModelAt::Nowhere => return false,
             ModelAt::Body(range) => {
-                let with = serde_json::Value::from(model).to_string().into_bytes();
-                edits.body.push(Splice { range: range.clone(), with });
+                edits.body.push(Splice { range: range.clone(), with: json_text(model) });
             }
             // A line end would end the field's value, and more may follow it.
             ModelAt::Form(_) if model.contains(char::is_control) => return false,
@@ -71,6 +74,8 @@ impl Facts {
             ModelAt::Path(range) => {
                 let with = percent_encoded(model).into_bytes();
                 edits.path.push(Splice { range: range.clone(), with });
+                let again = self.model_again.clone();
+                edits.body.extend(again.map(|range| Splice { range, with: json_text(model) }));
             }
         }
         true

@@ -13,6 +13,8 @@ pub struct Facts {
     pub model: String,
     /// Where the model is written.
     pub model_at: ModelAt,
+    /// Where the body names the model once more, though the path decides, and must say the same.
+    pub model_again: Option<Range<usize>>,
     /// The request's own bound for the output tokens of one choice; the highest where it states several.
     pub output_bound: Option<u64>,
     /// Where bounds stand in the body, whatever their value.
@@ -178,6 +180,8 @@ pub(crate) struct Shape {
     pub(crate) prompts: &'static [Key],
     /// Whether there is output at all: embeddings have none.
     pub(crate) outputs: bool,
+    /// Whether a body names the model of the path once more.
+    pub(crate) repeats_model: bool,
     /// The path by which this API takes a bound for the output of this model, one or two keys long: it is put
     /// in where a request states none. Empty if there is no such thing.
     pub(crate) bound: fn(route: &Route, model: &str) -> &'static [Key],
@@ -197,6 +201,7 @@ impl Shape {
         streams_unasked: false,
         prompts: &[],
         outputs: true,
+        repeats_model: false,
         bound: |_, _| &[],
     };
 }

@@ -210,6 +210,11 @@ impl Finder {
         self.facts.choices = self.facts.choices.saturating_mul(self.prompts.max(1));
         if let Some(model) = &route.model {
             self.facts.model.clone_from(&model.name);
+            if let ModelAt::Body(range) = &self.facts.model_at
+                && self.shape.repeats_model
+            {
+                self.facts.model_again = Some(range.clone());
+            }
             self.facts.model_at = ModelAt::Path(model.span.clone());
         } else if self.model.is_empty() && !route.model_is_optional {
             return Err(Opaque("the body names no model".to_owned()));

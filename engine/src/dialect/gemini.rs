@@ -41,6 +41,25 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
+/// Embeddings on Vertex AI: `…/publishers/google/models/M:predict`.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api>,
+/// `/multimodal-embeddings-api`.
+pub(super) static PREDICT_EMBED: Dialect = Dialect {
+    name: "gemini-embed",
+    recognises: |target| predicts(target).filter(embeds),
+    ..PREDICT
+};
+
+/// What else is asked there, such as images: it writes nothing, and its answers state no tokens.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>.
+pub(super) static PREDICT: Dialect = Dialect {
+    name: "vertex-predict",
+    recognises: |target| predicts(target).filter(|found| !embeds(found)),
+    read: |body, route| read_json(body, route, PREDICT_SHAPE),
+    count_prompt: |prompt| count(prompt, Counting { adds: instance, style: "text", ..COUNTING }),
+    ..BASE
+};
+
 /// Counting tokens costs nothing: <https://ai.google.dev/gemini-api/docs/tokens>.
 pub(super) static COUNT: Dialect = Dialect {
     name: "gemini-count-tokens",
@@ -74,6 +93,16 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
 }
 
+fn predicts(target: &Target) -> Option<Found> {
+    found(target, &["predict"]).filter(|_| target.path.contains("/publishers/google/models/"))
+}
+
+/// Whether the model makes embeddings, by its name: `gemini-embedding-001`, `textembedding-gecko@003`,
+/// `multimodalembedding@001`.
+fn embeds(found: &Found) -> bool {
+    found.model.as_ref().is_some_and(|model| model.name.to_ascii_lowercase().contains("embedding"))
+}
+
 /// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
 /// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
 fn is_service(segment: &str) -> bool {
@@ -89,6 +118,13 @@ const SHAPE: Shape = Shape {
     says,
     unsaid,
     bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens],
+    ..Shape::PLAIN
+};
+
+const PREDICT_SHAPE: Shape = Shape {
+    field: |path| matches!(path, [K::Instances]).then_some(Field::Once),
+    adds: instance,
+    outputs: false,
     ..Shape::PLAIN
 };
 
@@ -225,6 +261,16 @@ fn adds(path: &[K]) -> Option<Adds> {
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
             ..,
         ] => Adds::Format,
+        _ => return None,
+    })
+}
+
+/// What a model is asked by `:predict`.
+fn instance(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Instances, K::Item, K::Content | K::Title | K::Text | K::Prompt] => Adds::Text,
+        [K::Instances, K::Item, K::Image, K::BytesBase64Encoded] => Adds::Image,
+        [K::Instances, K::Item, K::Image, K::GcsUri] => Adds::ImageLink,
         _ => return None,
     })
 }

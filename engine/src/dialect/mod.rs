@@ -100,6 +100,7 @@ pub static DIALECTS: &[&Dialect] = &[
     &openai_chat::MINIMAX,
     &openai_chat::PERPLEXITY,
     &openai_chat::DATABRICKS,
+    &openai_chat::VERTEX,
     &openai_responses::DIALECT,
     &openai_text::EMBEDDINGS,
     &openai_text::COMPLETIONS,
@@ -113,6 +114,8 @@ pub static DIALECTS: &[&Dialect] = &[
     &anthropic::COUNT,
     &gemini::GENERATE,
     &gemini::EMBED,
+    &gemini::PREDICT_EMBED,
+    &gemini::PREDICT,
     &gemini::COUNT,
     &bedrock::CONVERSE,
     &bedrock::INVOKE,
@@ -160,6 +163,20 @@ pub(crate) fn model_before_colon(segment: &target::Segment, name: &str) -> PathM
     let colon = raw.rfind(':').into_iter().chain(raw.rfind("%3a")).max().unwrap_or(raw.len());
     let start = segment.span.start;
     PathModel { name: name.to_owned(), span: start..start.saturating_add(colon) }
+}
+
+/// What a target of Vertex AI says that hands a body on to a model as it is, and whose path contains this:
+/// `…/publishers/P/models/M:rawPredict`, `:streamRawPredict`.
+pub(crate) fn raw_predict(target: &Target, within: &str) -> Option<Found> {
+    let last = target.segment_from_end(0).filter(|_| target.posts() && target.path.contains(within))?;
+    let (name, verb) = last.text.rsplit_once(':')?;
+    let stream = match verb.to_ascii_lowercase().as_str() {
+        "rawpredict" => None,
+        "streamrawpredict" => Some(true),
+        _ => return None,
+    };
+    let model = Some(model_before_colon(last, name));
+    Some(Found { provider: Some("google"), model, stream, ..Found::default() })
 }
 
 /// A recognised call.

@@ -5,7 +5,7 @@
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
     Dialect, Events, Facts, Features, Field, Found, NO_HEADERS, Opaque, PathModel, Route, Says, Shape,
-    Target, azure, has_key, no_header, openai, read_json,
+    Target, azure, has_key, no_header, openai, raw_predict, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -67,14 +67,27 @@ pub(super) static DATABRICKS: Dialect = Dialect {
         let model = PathModel { name: name.text.clone(), span: name.span.clone() };
         Some(Found { provider: Some("databricks"), model: Some(model), ..Found::default() })
     },
-    read: read_if_asked,
+    read: |body, route| read_if_asked(body, route, SHAPE),
     count_prompt: |prompt| count(prompt, Counting { adds: adds_or_input, ..COUNTING }),
     ..BASE
 };
 
+/// Vertex AI: what other publishers than Anthropic and Google serve, Mistral and AI21 as they do themselves:
+/// `…/publishers/mistralai/models/mistral-medium-3:rawPredict`, `:streamRawPredict`. The body names the model once more:
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/mistral>, `/ai21`.
+pub(super) static VERTEX: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let others = ["/publishers/anthropic/", "/publishers/google/"];
+        let ours = !others.iter().any(|publisher| target.path.contains(publisher));
+        raw_predict(target, "/publishers/").filter(|_| ours)
+    },
+    read: |body, route| read_if_asked(body, route, Shape { repeats_model: true, ..SHAPE }),
+    ..BASE
+};
+
 /// A model that is asked neither by messages nor by a prompt writes nothing, and knows no bound for it.
-fn read_if_asked(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
-    let facts = read_json(body, route, SHAPE)?;
+fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
+    let facts = read_json(body, route, shape)?;
     Ok(if has_key(body, &[K::Messages, K::Prompt]) { facts } else { facts.without_output() })
 }
 

@@ -190,6 +190,12 @@ pub(crate) fn all() -> Vec<Sample> {
             json!({"content": {"parts": [{"text": "hi"}]}}),
         ),
         Sample::new(
+            "vertex-predict",
+            "aiplatform.googleapis.com",
+            "/v1/projects/p/locations/us-central1/publishers/google/models/imagen-4.0-generate-001:predict",
+            json!({"instances": [{"prompt": "a cat"}], "parameters": {"sampleCount": 1}}),
+        ),
+        Sample::new(
             "bedrock-converse",
             bedrock,
             "/model/amazon.nova-lite-v1:0/converse",

@@ -311,6 +311,21 @@ const GEMINI: Api = Api {
     ],
 };
 
+const PREDICT: Api = Api {
+    names: &["gemini-embed", "vertex-predict"],
+    host: "aiplatform.googleapis.com",
+    path: "/v1/projects/p/locations/l/publishers/google/models/multimodalembedding@001:predict",
+    base: r#""x":0"#,
+    rows: &[(
+        "vision",
+        &[
+            r#""instances":[{"image":{"bytesBase64Encoded":"x"}}]"#,
+            r#""instances":[{"image":{"gcsUri":"gs://x"}}]"#,
+        ],
+        &[r#""instances":[{"text":"image"}]"#],
+    )],
+};
+
 const CONVERSE: Api = Api {
     names: &["bedrock-converse"],
     host: "bedrock-runtime.us-east-1.amazonaws.com",
@@ -524,6 +539,7 @@ const APIS: &[Api] = &[
     COMPLETIONS,
     CLAUDE,
     GEMINI,
+    PREDICT,
     CONVERSE,
     INVOKE,
     COHERE,
@@ -535,8 +551,7 @@ const APIS: &[Api] = &[
 ];
 
 /// No API of these has anything of it.
-const PLAIN: &str =
-    "openai-embeddings, rerank, anthropic-complete, gemini-embed, cohere-embed, ollama-embed, free";
+const PLAIN: &str = "openai-embeddings, rerank, anthropic-complete, cohere-embed, ollama-embed, free";
 
 fn used(api: &Api, members: &str) -> String {
     let route = recognise(b"POST", api.host.as_bytes(), api.path.as_bytes()).metered().unwrap();
