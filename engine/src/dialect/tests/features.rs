@@ -326,6 +326,28 @@ const PREDICT: Api = Api {
     )],
 };
 
+const VOYAGE: Api = Api {
+    names: &["openai-embeddings", "rerank"],
+    host: "api.voyageai.com",
+    path: "/v1/multimodalembeddings",
+    base: r#""model":"m""#,
+    rows: &[
+        (
+            "vision",
+            &[
+                r#""inputs":[{"content":[{"type":"image_url","image_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"type":"image_base64","image_base64":"data:image/png;base64,x"}]}]"#,
+            ],
+            &[r#""inputs":[{"content":[{"type":"text","text":"image_url"}]}]"#],
+        ),
+        (
+            "video",
+            &[r#""inputs":[{"content":[{"type":"video_url","video_url":"https://x/y"}]}]"#],
+            &[r#""inputs":[["video_url"]]"#],
+        ),
+    ],
+};
+
 const CONVERSE: Api = Api {
     names: &["bedrock-converse"],
     host: "bedrock-runtime.us-east-1.amazonaws.com",
@@ -540,6 +562,7 @@ const APIS: &[Api] = &[
     CLAUDE,
     GEMINI,
     PREDICT,
+    VOYAGE,
     CONVERSE,
     INVOKE,
     COHERE,
@@ -551,7 +574,7 @@ const APIS: &[Api] = &[
 ];
 
 /// No API of these has anything of it.
-const PLAIN: &str = "openai-embeddings, rerank, anthropic-complete, cohere-embed, ollama-embed, free";
+const PLAIN: &str = "anthropic-complete, cohere-embed, ollama-embed, free";
 
 fn used(api: &Api, members: &str) -> String {
     let route = recognise(b"POST", api.host.as_bytes(), api.path.as_bytes()).metered().unwrap();
