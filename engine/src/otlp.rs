@@ -129,6 +129,7 @@ fn operation(dialect: &str) -> &str {
         | "bedrock-invoke"
         | "cohere-chat"
         | "mistral-conversations"
+        | "cloudflare-run"
         | "ollama" => "chat",
         "openai-completions" | "anthropic-complete" | "cohere-generate" => "text_completion",
         "gemini-generate" => "generate_content",

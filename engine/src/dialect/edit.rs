@@ -72,7 +72,9 @@ impl Facts {
                 edits.body.push(Splice { range: range.clone(), with: model.as_bytes().to_vec() });
             }
             ModelAt::Path(range) => {
-                let with = percent_encoded(model).into_bytes();
+                let encoded = percent_encoded(model);
+                let encoded = if self.model_is_segments { encoded.replace("%2F", "/") } else { encoded };
+                let with = encoded.into_bytes();
                 edits.path.push(Splice { range: range.clone(), with });
                 let again = self.model_again.clone();
                 edits.body.extend(again.map(|range| Splice { range, with: json_text(model) }));

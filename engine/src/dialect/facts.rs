@@ -13,6 +13,8 @@ pub struct Facts {
     pub model: String,
     /// Where the model is written.
     pub model_at: ModelAt,
+    /// Its name is several segments of the path, which `/` parts.
+    pub model_is_segments: bool,
     /// Where the body names the model once more, though the path decides, and must say the same.
     pub model_again: Option<Range<usize>>,
     /// The request's own bound for the output tokens of one choice; the highest where it states several.
@@ -149,6 +151,16 @@ pub(crate) enum Field {
 /// Why a body is not read: two parsers could read it differently, or none can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque(pub String);
+
+impl Opaque {
+    /// Many calls in one body, whose answer states none of their usage.
+    pub(crate) const BATCH: &str = "a batch holds many calls, and its answer states no usage";
+
+    /// What a caller can do about it.
+    pub(crate) fn advice(&self) -> &'static str {
+        if self.0 == Self::BATCH { "Send its calls one by one." } else { "Send it as plain JSON." }
+    }
+}
 
 /// What a text says is used; `None` where it says nothing of it.
 pub(crate) type Says = fn(text: &[u8]) -> Option<Features>;

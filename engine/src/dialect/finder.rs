@@ -216,6 +216,8 @@ impl Finder {
                 self.facts.model_again = Some(range.clone());
             }
             self.facts.model_at = ModelAt::Path(model.span.clone());
+            let written = route.path.get(model.span.clone()).unwrap_or_default();
+            self.facts.model_is_segments = written.contains(&b'/');
         } else if self.model.is_empty() && !route.model_is_optional {
             return Err(Opaque("the body names no model".to_owned()));
         } else {

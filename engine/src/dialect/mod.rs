@@ -3,6 +3,7 @@
 mod anthropic;
 mod azure;
 mod bedrock;
+mod cloudflare;
 mod cohere;
 mod cohere_v1;
 mod counter;
@@ -126,6 +127,7 @@ pub static DIALECTS: &[&Dialect] = &[
     &cohere::EMBED,
     &cohere_v1::EMBED,
     &mistral_conversations::DIALECT,
+    &cloudflare::RUN,
     &ollama::GENERATE,
     &ollama::EMBED,
     &openai_text::FREE,

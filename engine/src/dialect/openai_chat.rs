@@ -10,7 +10,7 @@ use super::{
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
 
-const BASE: Dialect = Dialect {
+pub(super) const BASE: Dialect = Dialect {
     name: "openai-chat",
     recognises: |_| None,
     read: |body, route| read_json(body, route, SHAPE),
@@ -101,7 +101,7 @@ fn adds_or_input(path: &[K]) -> Option<Adds> {
 
 // --- the request ---
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     field,
     uses,
     says,
@@ -200,9 +200,9 @@ fn unsaid(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "chat" };
+pub(super) const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "chat" };
 
-fn adds(path: &[K]) -> Option<Adds> {
+pub(super) fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Role] => Adds::Role,
@@ -254,7 +254,7 @@ fn adds(path: &[K]) -> Option<Adds> {
 
 // --- the answer ---
 
-fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
         ([K::ServiceTier], _) => answer.service_tier_event(event),

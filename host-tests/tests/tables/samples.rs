@@ -241,6 +241,14 @@ pub(crate) fn all() -> Vec<Sample> {
             "event: message.output.delta\ndata: {\"type\":\"message.output.delta\",\"output_index\":0,\
              \"content\":\"TEXT\"}\n\n",
         ),
+        Sample::new(
+            "cloudflare-run",
+            "api.cloudflare.com",
+            "/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b-instruct",
+            json!({"messages": messages}),
+        )
+        .bounded(json!({"max_tokens": 900}))
+        .streaming("data: {\"response\":\"TEXT\"}\n\n"),
         Sample::new("ollama", ollama, "/api/chat", chat("llama3.1"))
             .bounded(json!({"options": {"num_predict": 900}})),
         Sample::new(

@@ -521,6 +521,26 @@ const MISTRAL: Api = Api {
     ],
 };
 
+const CLOUDFLARE: Api = Api {
+    names: &["cloudflare-run"],
+    host: "api.cloudflare.com",
+    path: "/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b-instruct",
+    base: r#""x":0"#,
+    rows: &[
+        ("tools", &[r#""tools":[{"name":"f","description":"d","parameters":{}}]"#], &[r#""tools":[]"#]),
+        (
+            "vision",
+            &[r#""messages":[{"content":[{"type":"image_url","image_url":{"url":"https://x/y"}}]}]"#],
+            &[r#""prompt":"image_url""#],
+        ),
+        (
+            "json_schema",
+            &[r#""response_format":{"type":"json_schema","json_schema":{}}"#],
+            &[r#""response_format":{"type":"json_object"}"#],
+        ),
+    ],
+};
+
 const OLLAMA: Api = Api {
     names: &["ollama"],
     host: "localhost",
@@ -568,6 +588,7 @@ const APIS: &[Api] = &[
     COHERE,
     COHERE_V1,
     MISTRAL,
+    CLOUDFLARE,
     OLLAMA,
     SPEECH,
     IMAGES,
