@@ -6,7 +6,7 @@
 use super::prompt::{Adds, Counting, Turn, count};
 use super::weights;
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, Target, no_header, raw_predict,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Opaque, Says, Shape, Target, no_header, raw_predict,
     read_json,
 };
 use crate::json::{Event, Key as K};
@@ -46,6 +46,19 @@ pub(super) static COMPLETE: Dialect = Dialect {
         ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
     },
     read: |body, route| read_json(body, route, COMPLETE_SHAPE),
+    ..BASE
+};
+
+/// Many messages in one body. "Batches can take up to 24 hours to complete", and what they answer is fetched by a call
+/// that is none. What they cost is not known when they pass, so that they are left to the rule for what cannot be read:
+/// <https://platform.claude.com/docs/en/api/messages/batches/create>.
+pub(super) static BATCH: Dialect = Dialect {
+    name: "anthropic-batch",
+    recognises: |target| {
+        let ours = target.posts_to("/v1/messages/batches");
+        ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
+    },
+    read: |_, _| Err(Opaque(Opaque::BATCH.to_owned())),
     ..BASE
 };
 

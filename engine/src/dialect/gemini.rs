@@ -6,7 +6,7 @@
 
 use super::parts::PromptPart;
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, features, read_json};
+use super::{Dialect, Events, Features, Field, Found, Opaque, Says, Shape, Target, features, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
@@ -41,14 +41,21 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
+/// Many requests in one body or a file, which are answered later and fetched by a call that is none of these. What they cost
+/// is not known when they pass, so that they are left to the rule for what cannot be read:
+/// <https://ai.google.dev/api/batch-api>.
+pub(super) static BATCH: Dialect = Dialect {
+    name: "gemini-batch",
+    recognises: |target| found(target, &["batchGenerateContent", "asyncBatchEmbedContent"]),
+    read: |_, _| Err(Opaque(Opaque::BATCH.to_owned())),
+    ..BASE
+};
+
 /// Embeddings on Vertex AI: `…/publishers/google/models/M:predict`.
 /// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api>,
 /// `/multimodal-embeddings-api`.
-pub(super) static PREDICT_EMBED: Dialect = Dialect {
-    name: "gemini-embed",
-    recognises: |target| predicts(target).filter(embeds),
-    ..PREDICT
-};
+pub(super) static PREDICT_EMBED: Dialect =
+    Dialect { name: "gemini-embed", recognises: |target| predicts(target).filter(embeds), ..PREDICT };
 
 /// What else is asked there, such as images: it writes nothing, and its answers state no tokens.
 /// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>.

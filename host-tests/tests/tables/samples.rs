@@ -173,6 +173,12 @@ pub(crate) fn all() -> Vec<Sample> {
         .bounded(json!({"max_tokens_to_sample": 900}))
         .streaming("event: completion\ndata: {\"type\":\"completion\",\"completion\":\"TEXT\"}\n\n"),
         Sample::new(
+            "anthropic-batch",
+            anthropic,
+            "/v1/messages/batches",
+            json!({"requests": [{"custom_id": "a", "params": chat("claude-opus-4-5")}]}),
+        ),
+        Sample::new(
             "gemini-generate",
             google,
             "/v1beta/models/gemini-2.5-flash:generateContent",
@@ -188,6 +194,12 @@ pub(crate) fn all() -> Vec<Sample> {
             google,
             "/v1beta/models/gemini-embedding-001:embedContent",
             json!({"content": {"parts": [{"text": "hi"}]}}),
+        ),
+        Sample::new(
+            "gemini-batch",
+            google,
+            "/v1beta/models/gemini-2.5-flash:batchGenerateContent",
+            json!({"batch": {"display_name": "a", "input_config": {"requests": {"requests": []}}}}),
         ),
         Sample::new(
             "vertex-predict",

@@ -595,7 +595,7 @@ const APIS: &[Api] = &[
 ];
 
 /// No API of these has anything of it.
-const PLAIN: &str = "anthropic-complete, cohere-embed, ollama-embed, free";
+const PLAIN: &str = "anthropic-batch, gemini-batch, anthropic-complete, cohere-embed, ollama-embed, free";
 
 fn used(api: &Api, members: &str) -> String {
     let route = recognise(b"POST", api.host.as_bytes(), api.path.as_bytes()).metered().unwrap();
