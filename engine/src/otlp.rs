@@ -121,9 +121,17 @@ fn seconds(ms: u64) -> Value {
 /// What the conventions call what a dialect does; they allow other words where they have none.
 fn operation(dialect: &str) -> &str {
     match dialect {
-        "openai-chat" | "openai-responses" | "anthropic-messages" | "vertex-anthropic"
-        | "bedrock-converse" | "bedrock-invoke" | "cohere-chat" | "ollama" => "chat",
-        "openai-completions" | "anthropic-complete" => "text_completion",
+        "openai-chat"
+        | "openai-responses"
+        | "anthropic-messages"
+        | "vertex-anthropic"
+        | "bedrock-converse"
+        | "bedrock-invoke"
+        | "cohere-chat"
+        | "mistral-conversations"
+        | "cloudflare-run"
+        | "ollama" => "chat",
+        "openai-completions" | "anthropic-complete" | "cohere-generate" => "text_completion",
         "gemini-generate" | "gemini-interactions" => "generate_content",
         "openai-embeddings" | "gemini-embed" | "cohere-embed" | "ollama-embed" => "embeddings",
         other => other,

@@ -5,7 +5,10 @@
 
 use super::prompt::{Adds, Counting, Turn, count};
 use super::weights;
-use super::{Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, Target, no_header, read_json};
+use super::{
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Opaque, Says, Shape, Target, no_header, raw_predict,
+    read_json,
+};
 use crate::json::{Event, Key as K};
 use crate::refusal::{BudgetState, Header, Refusal, RefusalKind, Written, rfc3339};
 use crate::units::{EpochMs, Meter};
@@ -46,11 +49,24 @@ pub(super) static COMPLETE: Dialect = Dialect {
     ..BASE
 };
 
+/// Many messages in one body. "Batches can take up to 24 hours to complete", and what they answer is fetched by a call
+/// that is none. What they cost is not known when they pass, so that they are left to the rule for what cannot be read:
+/// <https://platform.claude.com/docs/en/api/messages/batches/create>.
+pub(super) static BATCH: Dialect = Dialect {
+    name: "anthropic-batch",
+    recognises: |target| {
+        let ours = target.posts_to("/v1/messages/batches");
+        ours.then(|| Found { provider: Some("anthropic"), ..Found::default() })
+    },
+    read: |_, _| Err(Opaque(Opaque::BATCH.to_owned())),
+    ..BASE
+};
+
 /// Counting tokens costs nothing: <https://docs.claude.com/en/docs/build-with-claude/token-counting>.
 pub(super) static COUNT: Dialect = Dialect {
     name: "anthropic-count-tokens",
     recognises: |target| {
-        let ours = target.posts_to("/v1/messages/count_tokens");
+        let ours = target.posts_to("/v1/messages/count_tokens") || counts_on_vertex(target);
         ours.then(|| Found { is_free: true, ..Found::default() })
     },
     ..BASE
@@ -58,21 +74,21 @@ pub(super) static COUNT: Dialect = Dialect {
 
 /// `…/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict`.
 fn on_vertex(target: &Target) -> Option<Found> {
-    let is_ours = target.posts() && target.path.contains("/publishers/anthropic/models/");
-    let last = target.segment_from_end(0).filter(|_| is_ours)?;
-    let (model, verb) = last.text.rsplit_once(':')?;
-    let stream = match verb.to_ascii_lowercase().as_str() {
-        "rawpredict" => None,
-        "streamrawpredict" => Some(true),
-        _ => return None,
-    };
-    let model = super::model_before_colon(last, model);
+    let found = raw_predict(target, ANTHROPIC).filter(|_| !counts_on_vertex(target))?;
     // A region costs more than the global endpoint:
     // <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>.
     let is_global = target.segment_after("locations").is_none_or(|place| place.text == "global");
     let place = if is_global { "" } else { "regional" };
-    Some(Found { provider: Some("google"), model: Some(model), stream, place, ..Found::default() })
+    Some(Found { place, ..found })
 }
+
+/// `…/publishers/anthropic/models/count-tokens:rawPredict`, which has the place of a model and is none:
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/count-tokens>.
+fn counts_on_vertex(target: &Target) -> bool {
+    target.posts() && target.path.ends_with("/publishers/anthropic/models/count-tokens:rawpredict")
+}
+
+const ANTHROPIC: &str = "/publishers/anthropic/models/";
 
 // --- the request ---
 

@@ -33,13 +33,17 @@ pub(super) static CHAT: Dialect = Dialect {
     ..BASE
 };
 
-pub(super) static EMBED: Dialect = Dialect {
+pub(super) const EMBED_BASE: Dialect = Dialect {
     name: "cohere-embed",
+    read: |body, route| read_json(body, route, Shape { outputs: false, ..SHAPE }),
+    ..BASE
+};
+
+pub(super) static EMBED: Dialect = Dialect {
     recognises: |target| {
         target.posts_to("/v2/embed").then(|| Found { provider: Some("cohere"), ..Found::default() })
     },
-    read: |body, route| read_json(body, route, Shape { outputs: false, ..SHAPE }),
-    ..BASE
+    ..EMBED_BASE
 };
 
 const SHAPE: Shape = Shape {
@@ -137,7 +141,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 }
 
 /// <https://docs.cohere.com/reference/errors>: a `message`, and the status.
-fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
+pub(super) fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());
     Written::body(&Value::Object(body))

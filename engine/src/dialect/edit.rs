@@ -53,6 +53,10 @@ pub fn splice(bytes: &[u8], splices: &[Splice]) -> Vec<u8> {
     out
 }
 
+fn json_text(text: &str) -> Vec<u8> {
+    serde_json::Value::from(text).to_string().into_bytes()
+}
+
 impl Facts {
     /// Makes another model serve; `false` if the request has no place to say so.
     #[must_use]
@@ -60,8 +64,7 @@ impl Facts {
         match &self.model_at {
             ModelAt::Nowhere => return false,
             ModelAt::Body(range) => {
-                let with = serde_json::Value::from(model).to_string().into_bytes();
-                edits.body.push(Splice { range: range.clone(), with });
+                edits.body.push(Splice { range: range.clone(), with: json_text(model) });
             }
             // A line end would end the field's value, and more may follow it.
             ModelAt::Form(_) if model.contains(char::is_control) => return false,
@@ -69,8 +72,12 @@ impl Facts {
                 edits.body.push(Splice { range: range.clone(), with: model.as_bytes().to_vec() });
             }
             ModelAt::Path(range) => {
-                let with = percent_encoded(model).into_bytes();
+                let encoded = percent_encoded(model);
+                let encoded = if self.model_is_segments { encoded.replace("%2F", "/") } else { encoded };
+                let with = encoded.into_bytes();
                 edits.path.push(Splice { range: range.clone(), with });
+                let again = self.model_again.clone();
+                edits.body.extend(again.map(|range| Splice { range, with: json_text(model) }));
             }
         }
         true

@@ -13,6 +13,10 @@ pub struct Facts {
     pub model: String,
     /// Where the model is written.
     pub model_at: ModelAt,
+    /// Its name is several segments of the path, which `/` parts.
+    pub model_is_segments: bool,
+    /// Where the body names the model once more, though the path decides, and must say the same.
+    pub model_again: Option<Range<usize>>,
     /// The request's own bound for the output tokens of one choice; the highest where it states several.
     pub output_bound: Option<u64>,
     /// Where bounds stand in the body, whatever their value.
@@ -55,6 +59,14 @@ pub struct Facts {
     pub pointed: Vec<Option<String>>,
     /// What stands before the conversation, where [`Route::wants_prefix`].
     pub prefix: Vec<PrefixPart>,
+}
+
+impl Facts {
+    /// The same of a call that has no output: there is nothing to bound, and no bound is put in.
+    pub(crate) fn without_output(self) -> Self {
+        let output_bound = self.output_bound.or(Some(0));
+        Self { output_bound, output_bound_room: None, ..self }
+    }
 }
 
 /// Where the model's name is written.
@@ -140,6 +152,16 @@ pub(crate) enum Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opaque(pub String);
 
+impl Opaque {
+    /// Many calls in one body, whose answer states none of their usage.
+    pub(crate) const BATCH: &str = "a batch holds many calls, and its answer states no usage";
+
+    /// What a caller can do about it.
+    pub(crate) fn advice(&self) -> &'static str {
+        if self.0 == Self::BATCH { "Send its calls one by one." } else { "Send it as plain JSON." }
+    }
+}
+
 /// What a text says is used; `None` where it says nothing of it.
 pub(crate) type Says = fn(text: &[u8]) -> Option<Features>;
 
@@ -170,6 +192,8 @@ pub(crate) struct Shape {
     pub(crate) prompts: &'static [Key],
     /// Whether there is output at all: embeddings have none.
     pub(crate) outputs: bool,
+    /// Whether a body names the model of the path once more.
+    pub(crate) repeats_model: bool,
     /// The path by which this API takes a bound for the output of this model, one or two keys long: it is put
     /// in where a request states none. Empty if there is no such thing.
     pub(crate) bound: fn(route: &Route, model: &str) -> &'static [Key],
@@ -189,6 +213,7 @@ impl Shape {
         streams_unasked: false,
         prompts: &[],
         outputs: true,
+        repeats_model: false,
         bound: |_, _| &[],
     };
 }

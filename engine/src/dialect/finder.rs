@@ -87,6 +87,23 @@ impl Visitor for Asked<'_> {
     }
 }
 
+/// Whether one of these keys stands at the top of a body that was read.
+pub(crate) fn has_key(body: &[u8], keys: &[Key]) -> bool {
+    struct Has<'k> {
+        keys: &'k [Key],
+        found: bool,
+    }
+    impl Visitor for Has<'_> {
+        fn key(&mut self, path: &[Key], _: &[u8]) {
+            self.found |= matches!(path, [key] if self.keys.contains(key));
+        }
+
+        fn event(&mut self, _: &[Key], _: Event<'_>) {}
+    }
+    let mut has = Has { keys, found: false };
+    read_whole(body, &mut has).is_ok() && has.found
+}
+
 fn read_whole(body: &[u8], visitor: &mut dyn Visitor) -> Result<(), Opaque> {
     let mut reader = Reader::new();
     let read = reader.feed(body, visitor).and_then(|()| reader.finish(visitor));
@@ -193,7 +210,14 @@ impl Finder {
         self.facts.choices = self.facts.choices.saturating_mul(self.prompts.max(1));
         if let Some(model) = &route.model {
             self.facts.model.clone_from(&model.name);
+            if let ModelAt::Body(range) = &self.facts.model_at
+                && self.shape.repeats_model
+            {
+                self.facts.model_again = Some(range.clone());
+            }
             self.facts.model_at = ModelAt::Path(model.span.clone());
+            let written = route.path.get(model.span.clone()).unwrap_or_default();
+            self.facts.model_is_segments = written.contains(&b'/');
         } else if self.model.is_empty() && !route.model_is_optional {
             return Err(Opaque("the body names no model".to_owned()));
         } else {

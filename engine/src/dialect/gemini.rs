@@ -6,7 +6,7 @@
 
 use super::parts::PromptPart;
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, features, read_json};
+use super::{Dialect, Events, Features, Field, Found, Opaque, Says, Shape, Target, features, read_json};
 use crate::json::{Event, Key as K};
 use crate::refusal::{Refusal, RefusalKind, Written, put};
 use crate::units::EpochMs;
@@ -43,6 +43,32 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
+/// Many requests in one body or a file, which are answered later and fetched by a call that is none of these. What they cost
+/// is not known when they pass, so that they are left to the rule for what cannot be read:
+/// <https://ai.google.dev/api/batch-api>.
+pub(super) static BATCH: Dialect = Dialect {
+    name: "gemini-batch",
+    recognises: |target| found(target, &["batchGenerateContent", "asyncBatchEmbedContent"]),
+    read: |_, _| Err(Opaque(Opaque::BATCH.to_owned())),
+    ..BASE
+};
+
+/// Embeddings on Vertex AI: `…/publishers/google/models/M:predict`.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api>,
+/// `/multimodal-embeddings-api`.
+pub(super) static PREDICT_EMBED: Dialect =
+    Dialect { name: "gemini-embed", recognises: |target| predicts(target).filter(embeds), ..PREDICT };
+
+/// What else is asked there, such as images: it writes nothing, and its answers state no tokens.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>.
+pub(super) static PREDICT: Dialect = Dialect {
+    name: "vertex-predict",
+    recognises: |target| predicts(target).filter(|found| !embeds(found)),
+    read: |body, route| read_json(body, route, PREDICT_SHAPE),
+    count_prompt: |prompt| count(prompt, Counting { adds: instance, style: "text", ..COUNTING }),
+    ..BASE
+};
+
 /// Counting tokens costs nothing: <https://ai.google.dev/gemini-api/docs/tokens>.
 pub(super) static COUNT: Dialect = Dialect {
     name: "gemini-count-tokens",
@@ -76,6 +102,16 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
 }
 
+fn predicts(target: &Target) -> Option<Found> {
+    found(target, &["predict"]).filter(|_| target.path.contains("/publishers/google/models/"))
+}
+
+/// Whether the model makes embeddings, by its name: `gemini-embedding-001`, `textembedding-gecko@003`,
+/// `multimodalembedding@001`.
+fn embeds(found: &Found) -> bool {
+    found.model.as_ref().is_some_and(|model| model.name.to_ascii_lowercase().contains("embedding"))
+}
+
 /// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
 /// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
 pub(super) fn is_service(segment: &str) -> bool {
@@ -91,6 +127,13 @@ const SHAPE: Shape = Shape {
     says,
     unsaid,
     bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens],
+    ..Shape::PLAIN
+};
+
+const PREDICT_SHAPE: Shape = Shape {
+    field: |path| matches!(path, [K::Instances]).then_some(Field::Once),
+    adds: instance,
+    outputs: false,
     ..Shape::PLAIN
 };
 
@@ -227,6 +270,16 @@ fn adds(path: &[K]) -> Option<Adds> {
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
             ..,
         ] => Adds::Format,
+        _ => return None,
+    })
+}
+
+/// What a model is asked by `:predict`.
+fn instance(path: &[K]) -> Option<Adds> {
+    Some(match path {
+        [K::Instances, K::Item, K::Content | K::Title | K::Text | K::Prompt] => Adds::Text,
+        [K::Instances, K::Item, K::Image, K::BytesBase64Encoded] => Adds::Image,
+        [K::Instances, K::Item, K::Image, K::GcsUri] => Adds::ImageLink,
         _ => return None,
     })
 }

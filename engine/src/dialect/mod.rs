@@ -3,7 +3,9 @@
 mod anthropic;
 mod azure;
 mod bedrock;
+mod cloudflare;
 mod cohere;
+mod cohere_v1;
 mod counter;
 mod edit;
 mod events;
@@ -13,6 +15,7 @@ mod finder;
 mod gemini;
 mod gemini_interactions;
 mod lenient;
+mod mistral_conversations;
 mod ollama;
 mod openai;
 mod openai_chat;
@@ -39,7 +42,7 @@ pub use weights::{first_table, home_style, stem as model_stem};
 
 pub(crate) use events::Events;
 pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
-pub(crate) use finder::read_json;
+pub(crate) use finder::{has_key, read_json};
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::{Prompt, bare_model};
 pub(crate) use reasoning::Reasoning;
@@ -96,6 +99,10 @@ impl std::fmt::Debug for Dialect {
 pub static DIALECTS: &[&Dialect] = &[
     &openai_chat::DIALECT,
     &openai_chat::WRITER,
+    &openai_chat::MINIMAX,
+    &openai_chat::PERPLEXITY,
+    &openai_chat::DATABRICKS,
+    &openai_chat::VERTEX,
     &openai_responses::DIALECT,
     &openai_text::EMBEDDINGS,
     &openai_text::COMPLETIONS,
@@ -106,16 +113,25 @@ pub static DIALECTS: &[&Dialect] = &[
     &anthropic::MESSAGES,
     &anthropic::VERTEX,
     &anthropic::COMPLETE,
+    &anthropic::BATCH,
     &anthropic::COUNT,
     &gemini::GENERATE,
     &gemini::EMBED,
+    &gemini::PREDICT_EMBED,
+    &gemini::PREDICT,
+    &gemini::BATCH,
     &gemini::COUNT,
     &gemini_interactions::DIALECT,
     &bedrock::CONVERSE,
     &bedrock::INVOKE,
     &bedrock::COUNT,
     &cohere::CHAT,
+    &cohere_v1::CHAT,
+    &cohere_v1::GENERATE,
     &cohere::EMBED,
+    &cohere_v1::EMBED,
+    &mistral_conversations::DIALECT,
+    &cloudflare::RUN,
     &ollama::GENERATE,
     &ollama::EMBED,
     &openai_text::FREE,
@@ -153,6 +169,20 @@ pub(crate) fn model_before_colon(segment: &target::Segment, name: &str) -> PathM
     let colon = raw.rfind(':').into_iter().chain(raw.rfind("%3a")).max().unwrap_or(raw.len());
     let start = segment.span.start;
     PathModel { name: name.to_owned(), span: start..start.saturating_add(colon) }
+}
+
+/// What a target of Vertex AI says that hands a body on to a model as it is, and whose path contains this:
+/// `…/publishers/P/models/M:rawPredict`, `:streamRawPredict`.
+pub(crate) fn raw_predict(target: &Target, within: &str) -> Option<Found> {
+    let last = target.segment_from_end(0).filter(|_| target.posts() && target.path.contains(within))?;
+    let (name, verb) = last.text.rsplit_once(':')?;
+    let stream = match verb.to_ascii_lowercase().as_str() {
+        "rawpredict" => None,
+        "streamrawpredict" => Some(true),
+        _ => return None,
+    };
+    let model = Some(model_before_colon(last, name));
+    Some(Found { provider: Some("google"), model, stream, ..Found::default() })
 }
 
 /// A recognised call.

@@ -7,7 +7,7 @@ use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
 
 /// Which number of a `usage` object stands at this path behind `usage`.
-fn part(path: &[K]) -> Option<Part> {
+pub(super) fn part(path: &[K]) -> Option<Part> {
     Some(match path {
         [K::PromptTokens | K::InputTokens] => Part::Input,
         [K::CompletionTokens | K::OutputTokens] => Part::Output,
@@ -79,7 +79,8 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let cache_write = stated.get(Part::CacheWrite).unwrap_or_else(|| stated.or_zero(Part::CacheWriteBeside));
     let cached = cache_read.saturating_add(cache_write);
     let mut reasoning = stated.or_zero(Part::Reasoning);
-    let rest = total.unwrap_or(0).saturating_sub(input.saturating_add(output));
+    let told = input.saturating_add(output).saturating_add(stated.or_zero(Part::ToolInput));
+    let rest = total.unwrap_or(0).saturating_sub(told);
     if stated.get(Part::CacheWriteBeside).is_some() && cached > input {
         // In Anthropic's words, and in its way: the input is what no cache had a part in.
         input = input.saturating_add(cached);

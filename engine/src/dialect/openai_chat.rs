@@ -4,13 +4,13 @@
 
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Route, Says, Shape, Target, azure, no_header,
-    openai, read_json,
+    Dialect, Events, Facts, Features, Field, Found, NO_HEADERS, Opaque, PathModel, Route, Says, Shape,
+    Target, azure, has_key, no_header, openai, raw_predict, read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
 
-const BASE: Dialect = Dialect {
+pub(super) const BASE: Dialect = Dialect {
     name: "openai-chat",
     recognises: |_| None,
     read: |body, route| read_json(body, route, SHAPE),
@@ -36,9 +36,72 @@ pub(super) static WRITER: Dialect = Dialect {
     ..BASE
 };
 
+/// MiniMax's own path, where `max_tokens` is "deprecated in favor of `max_completion_tokens`":
+/// <https://platform.minimax.io/docs/api-reference/text-post>.
+pub(super) static MINIMAX: Dialect = Dialect {
+    recognises: |target: &Target| target.posts_to("/text/chatcompletion_v2").then(Found::default),
+    read: |body, route| read_json(body, route, Shape { bound: |_, _| &[K::MaxCompletionTokens], ..SHAPE }),
+    ..BASE
+};
+
+/// Perplexity's own path, of which `/chat/completions` is an alias, and the one for answers that are fetched later, whose
+/// body has the call inside (`request`) and is left to the rule for what cannot be read:
+/// <https://docs.perplexity.ai/api-reference/sonar-post>, `/async-sonar-post`.
+pub(super) static PERPLEXITY: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let ours = target.posts_to("/v1/sonar") || target.posts_to("/v1/async/sonar");
+        (ours && target.host.ends_with("perplexity.ai"))
+            .then(|| Found { provider: Some("perplexity"), ..Found::default() })
+    },
+    ..BASE
+};
+
+/// Databricks: `/serving-endpoints/NAME/invocations`. Behind such a name is a chat model, one for completions or
+/// embeddings, or a model of any other kind:
+/// <https://docs.databricks.com/aws/en/machine-learning/model-serving/score-foundation-models>.
+pub(super) static DATABRICKS: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let verb = target.segment_from_end(0).filter(|verb| target.posts() && verb.is("invocations"));
+        let owner = target.segment_from_end(2).filter(|owner| owner.is("serving-endpoints"));
+        let name = target.segment_from_end(1).filter(|_| verb.and(owner).is_some())?;
+        let model = PathModel { name: name.text.clone(), span: name.span.clone() };
+        Some(Found { provider: Some("databricks"), model: Some(model), ..Found::default() })
+    },
+    read: |body, route| read_if_asked(body, route, SHAPE),
+    count_prompt: |prompt| count(prompt, Counting { adds: adds_or_input, ..COUNTING }),
+    ..BASE
+};
+
+/// Vertex AI: what other publishers than Anthropic and Google serve, Mistral and AI21 as they do themselves:
+/// `…/publishers/mistralai/models/mistral-medium-3:rawPredict`, `:streamRawPredict`. The body names the model once more:
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/mistral>, `/ai21`.
+pub(super) static VERTEX: Dialect = Dialect {
+    recognises: |target: &Target| {
+        let others = ["/publishers/anthropic/", "/publishers/google/"];
+        let ours = !others.iter().any(|publisher| target.path.contains(publisher));
+        raw_predict(target, "/publishers/").filter(|_| ours)
+    },
+    read: |body, route| read_if_asked(body, route, Shape { repeats_model: true, ..SHAPE }),
+    ..BASE
+};
+
+/// A model that is asked neither by messages nor by a prompt writes nothing, and knows no bound for it.
+fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
+    let facts = read_json(body, route, shape)?;
+    Ok(if has_key(body, &[K::Messages, K::Prompt]) { facts } else { facts.without_output() })
+}
+
+/// The texts of an embedding, beside what chat has.
+fn adds_or_input(path: &[K]) -> Option<Adds> {
+    match path {
+        [K::Input] | [K::Input, K::Item] | [K::Input, K::Item, K::Content] => Some(Adds::Text),
+        _ => adds(path),
+    }
+}
+
 // --- the request ---
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     field,
     uses,
     says,
@@ -137,9 +200,9 @@ fn unsaid(path: &[K]) -> Features {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "chat" };
+pub(super) const COUNTING: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "chat" };
 
-fn adds(path: &[K]) -> Option<Adds> {
+pub(super) fn adds(path: &[K]) -> Option<Adds> {
     Some(match path {
         [K::Messages, K::Item] => Adds::Message,
         [K::Messages, K::Item, K::Role] => Adds::Role,
@@ -191,7 +254,7 @@ fn adds(path: &[K]) -> Option<Adds> {
 
 // --- the answer ---
 
-fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
+pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
         ([K::ServiceTier], _) => answer.service_tier_event(event),

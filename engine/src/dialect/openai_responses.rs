@@ -5,7 +5,8 @@
 
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, azure, no_header, openai, read_json,
+    Dialect, Events, Features, Field, Found, NO_HEADERS, Says, Shape, Target, azure, no_header, openai,
+    read_json,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part};
@@ -13,7 +14,7 @@ use crate::usage::{Answer, Part};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "openai-responses",
     recognises: |target| {
-        let ours = target.posts_to("/responses") || target.posts_to("/responses/compact");
+        let ours = target.posts_to("/responses") || target.posts_to("/responses/compact") || is_agent(target);
         // A stored prompt names its model.
         ours.then(|| Found { model_is_optional: true, ..azure::found(target) })
     },
@@ -26,6 +27,12 @@ pub(super) static DIALECT: Dialect = Dialect {
     events: Events::Responses,
     refusal: openai::refusal,
 };
+
+/// Perplexity's own name for it, of which `/v1/responses` is an alias; a preset may name the model:
+/// <https://docs.perplexity.ai/docs/grounded-llm/openai-compatibility>.
+fn is_agent(target: &Target) -> bool {
+    target.posts_to("/v1/agent") && target.host.ends_with("perplexity.ai")
+}
 
 const SHAPE: Shape = Shape {
     field,

@@ -34,7 +34,14 @@ pub(super) static COMPLETIONS: Dialect = Dialect {
 
 pub(super) static EMBEDDINGS: Dialect = Dialect {
     name: "openai-embeddings",
-    recognises: |target| target.posts_to("/embeddings").then(|| azure::found(target)),
+    recognises: |target| {
+        // Voyage's of images and of chunks of documents, the latter Perplexity's, too:
+        // <https://docs.voyageai.com/reference/multimodal-embeddings-api>, `/contextualized-embeddings-api`,
+        // <https://docs.perplexity.ai/api-reference/contextualized-embeddings-post>.
+        let verbs = ["/embeddings", "/multimodalembeddings", "/contextualizedembeddings"];
+        let ours = verbs.iter().any(|verb| target.posts_to(verb));
+        ours.then(|| azure::found(target))
+    },
     ..BASE
 };
 
@@ -82,20 +89,41 @@ const EMBEDDINGS_SHAPE: Shape = Shape {
         Some(match path {
             [K::Model] => Field::Model,
             [K::User] => Field::EndUser,
-            [K::Input | K::Query | K::Documents] => Field::Once,
+            [K::Input | K::Inputs | K::Query | K::Documents] => Field::Once,
             _ => return None,
         })
     },
+    says: |path| match path {
+        [K::Inputs, K::Item, K::Content, K::Item, K::Type] => Some(|kind| match kind {
+            b"video_url" | b"video_base64" => Some(Features::VIDEO),
+            _ => None,
+        }),
+        _ => None,
+    },
+    adds,
     outputs: false,
     ..Shape::PLAIN
 };
 
-const PLAIN: Counting = Counting { adds, turn: no_turns, image: openai::image, style: "text" };
+const PLAIN: Counting = Counting { adds, turn: no_turns, image, style: "text" };
+
+/// With Voyage a token stands for 560 pixels: <https://docs.voyageai.com/docs/multimodal-embeddings>.
+fn image(model: &str, size: Option<(u32, u32)>, low: bool) -> u64 {
+    if !super::prompt::bare_model(model).starts_with("voyage") {
+        return openai::image(model, size, low);
+    }
+    let (width, height) = size.unwrap_or((1024, 1024));
+    u64::from(width).saturating_mul(u64::from(height)).div_ceil(560)
+}
 
 fn adds(path: &[K]) -> Option<Adds> {
     match path {
         // A number is a token already.
-        [K::Prompt | K::Input, K::Item, K::Item] | [K::Prompt | K::Input, K::Item] => Some(Adds::Text),
+        [K::Prompt | K::Input | K::Inputs, K::Item, K::Item]
+        | [K::Prompt | K::Input | K::Inputs, K::Item] => Some(Adds::Text),
+        [K::Inputs, K::Item, K::Content, K::Item, K::Text] => Some(Adds::Text),
+        [K::Inputs, K::Item, K::Content, K::Item, K::ImageUrl | K::ImageBase64] => Some(Adds::Image),
+        [K::Inputs, K::Item, K::Content, K::Item, K::VideoUrl | K::VideoBase64] => Some(Adds::File),
         [K::Prompt | K::Input | K::Suffix | K::Query]
         | [K::Documents, K::Item]
         | [K::Documents, K::Item, K::Text]

@@ -91,6 +91,14 @@ impl Target {
         self.segments.get(nth)
     }
 
+    /// The segments behind those that read so, one after the other.
+    #[must_use]
+    pub fn segments_behind(&self, names: &[&str]) -> Option<&[Segment]> {
+        let reads = |window: &[Segment]| window.iter().zip(names).all(|(segment, name)| segment.is(name));
+        let at = self.segments.windows(names.len().max(1)).position(reads)?;
+        self.segments.get(at.saturating_add(names.len())..)
+    }
+
     /// The segment behind the last one that reads `name`.
     #[must_use]
     pub fn segment_after(&self, name: &str) -> Option<&Segment> {

@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
+mod endpoints;
 mod evasions;
 mod features;
 mod images;

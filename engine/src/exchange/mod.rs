@@ -288,10 +288,9 @@ impl Exchange {
                 self.facts = Some(facts);
                 self.count_for_rules(body, now);
             }
-            Err(Opaque(why)) if self.policy.opaque == Verdict::Deny => {
-                let message = format!(
-                    "This request can't be checked against your budget: {why}. Send it as plain JSON."
-                );
+            Err(opaque) if self.policy.opaque == Verdict::Deny => {
+                let (why, advice) = (&opaque.0, opaque.advice());
+                let message = format!("This request can't be checked against your budget: {why}. {advice}");
                 return self.refuse(&Refusal::other(RefusalKind::Unreadable, message), now);
             }
             Err(Opaque(why)) => {

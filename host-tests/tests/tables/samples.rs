@@ -173,6 +173,12 @@ pub(crate) fn all() -> Vec<Sample> {
         .bounded(json!({"max_tokens_to_sample": 900}))
         .streaming("event: completion\ndata: {\"type\":\"completion\",\"completion\":\"TEXT\"}\n\n"),
         Sample::new(
+            "anthropic-batch",
+            anthropic,
+            "/v1/messages/batches",
+            json!({"requests": [{"custom_id": "a", "params": chat("claude-opus-4-5")}]}),
+        ),
+        Sample::new(
             "gemini-generate",
             google,
             "/v1beta/models/gemini-2.5-flash:generateContent",
@@ -201,6 +207,18 @@ pub(crate) fn all() -> Vec<Sample> {
              \"event_type\":\"step.delta\"}\n\n",
         ),
         Sample::new(
+            "gemini-batch",
+            google,
+            "/v1beta/models/gemini-2.5-flash:batchGenerateContent",
+            json!({"batch": {"display_name": "a", "input_config": {"requests": {"requests": []}}}}),
+        ),
+        Sample::new(
+            "vertex-predict",
+            "aiplatform.googleapis.com",
+            "/v1/projects/p/locations/us-central1/publishers/google/models/imagen-4.0-generate-001:predict",
+            json!({"instances": [{"prompt": "a cat"}], "parameters": {"sampleCount": 1}}),
+        ),
+        Sample::new(
             "bedrock-converse",
             bedrock,
             "/model/amazon.nova-lite-v1:0/converse",
@@ -216,7 +234,7 @@ pub(crate) fn all() -> Vec<Sample> {
         .bounded(max_tokens.clone())
         .thinking(json!({"output_config": {"effort": "high"}})),
         Sample::new("cohere-chat", cohere, "/v2/chat", chat("command-r-plus"))
-            .bounded(max_tokens)
+            .bounded(max_tokens.clone())
             .streaming(
                 "event: content-delta\ndata: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":\
                  {\"content\":{\"text\":\"TEXT\"}}}}\n\n",
@@ -227,6 +245,33 @@ pub(crate) fn all() -> Vec<Sample> {
             "/v2/embed",
             json!({"model": "embed-v4.0", "texts": ["hi"], "input_type": "search_query"}),
         ),
+        Sample::new(
+            "cohere-generate",
+            cohere,
+            "/v1/generate",
+            json!({"model": "command", "prompt": "hi"}),
+        )
+        .bounded(max_tokens)
+        .streaming("data: {\"is_finished\":false,\"event_type\":\"text-generation\",\"text\":\"TEXT\"}\n\n"),
+        Sample::new(
+            "mistral-conversations",
+            "api.mistral.ai",
+            "/v1/conversations",
+            json!({"model": "mistral-small-latest", "inputs": "hi"}),
+        )
+        .bounded(json!({"completion_args": {"max_tokens": 900}}))
+        .streaming(
+            "event: message.output.delta\ndata: {\"type\":\"message.output.delta\",\"output_index\":0,\
+             \"content\":\"TEXT\"}\n\n",
+        ),
+        Sample::new(
+            "cloudflare-run",
+            "api.cloudflare.com",
+            "/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b-instruct",
+            json!({"messages": messages}),
+        )
+        .bounded(json!({"max_tokens": 900}))
+        .streaming("data: {\"response\":\"TEXT\"}\n\n"),
         Sample::new("ollama", ollama, "/api/chat", chat("llama3.1"))
             .bounded(json!({"options": {"num_predict": 900}})),
         Sample::new(

@@ -379,6 +379,43 @@ const GEMINI: Api = Api {
     ],
 };
 
+const PREDICT: Api = Api {
+    names: &["gemini-embed", "vertex-predict"],
+    host: "aiplatform.googleapis.com",
+    path: "/v1/projects/p/locations/l/publishers/google/models/multimodalembedding@001:predict",
+    base: r#""x":0"#,
+    rows: &[(
+        "vision",
+        &[
+            r#""instances":[{"image":{"bytesBase64Encoded":"x"}}]"#,
+            r#""instances":[{"image":{"gcsUri":"gs://x"}}]"#,
+        ],
+        &[r#""instances":[{"text":"image"}]"#],
+    )],
+};
+
+const VOYAGE: Api = Api {
+    names: &["openai-embeddings", "rerank"],
+    host: "api.voyageai.com",
+    path: "/v1/multimodalembeddings",
+    base: r#""model":"m""#,
+    rows: &[
+        (
+            "vision",
+            &[
+                r#""inputs":[{"content":[{"type":"image_url","image_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"type":"image_base64","image_base64":"data:image/png;base64,x"}]}]"#,
+            ],
+            &[r#""inputs":[{"content":[{"type":"text","text":"image_url"}]}]"#],
+        ),
+        (
+            "video",
+            &[r#""inputs":[{"content":[{"type":"video_url","video_url":"https://x/y"}]}]"#],
+            &[r#""inputs":[["video_url"]]"#],
+        ),
+    ],
+};
+
 const CONVERSE: Api = Api {
     names: &["bedrock-converse"],
     host: "bedrock-runtime.us-east-1.amazonaws.com",
@@ -493,6 +530,85 @@ const COHERE: Api = Api {
     ],
 };
 
+const COHERE_V1: Api = Api {
+    names: &["cohere-chat", "cohere-generate"],
+    host: "api.cohere.com",
+    path: "/v1/chat",
+    base: r#""message":"m""#,
+    rows: &[
+        ("tools", &[r#""tools":[{"name":"f","parameter_definitions":{}}]"#], &[r#""tool_results":[]"#]),
+        ("server_tools", &[r#""connectors":[{"id":"web-search"}]"#], &[r#""connectors":[]"#]),
+        (
+            "json_schema",
+            &[r#""response_format":{"type":"json_object","schema":{}}"#],
+            &[r#""response_format":{"type":"json_object"}"#],
+        ),
+    ],
+};
+
+const MISTRAL: Api = Api {
+    names: &["mistral-conversations"],
+    host: "api.mistral.ai",
+    path: "/v1/conversations",
+    base: r#""model":"m""#,
+    rows: &[
+        (
+            "tools",
+            &[r#""tools":[{"type":"function","function":{"name":"f"}}]"#],
+            &[r#""tools":[]"#, r#""completion_args":{"tool_choice":"none"}"#],
+        ),
+        (
+            "tools, server_tools",
+            &[
+                r#""tools":[{"type":"web_search"}]"#,
+                r#""tools":[{"type":"document_library","library_ids":["x"]}]"#,
+            ],
+            &[r#""tools":null"#],
+        ),
+        (
+            "vision",
+            &[
+                r#""inputs":[{"role":"user","content":[{"type":"image_url","image_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"image_url":{"url":"https://x/y"}}]}]"#,
+            ],
+            &[r#""inputs":"image_url""#],
+        ),
+        (
+            "files",
+            &[
+                r#""inputs":[{"content":[{"type":"document_url","document_url":"https://x/y"}]}]"#,
+                r#""inputs":[{"content":[{"type":"tool_file","tool":"code_interpreter","file_id":"x"}]}]"#,
+            ],
+            &[r#""inputs":[{"content":"document_url"}]"#],
+        ),
+        (
+            "json_schema",
+            &[r#""completion_args":{"response_format":{"type":"json_schema","json_schema":{}}}"#],
+            &[r#""completion_args":{"response_format":{"type":"json_object"}}"#],
+        ),
+    ],
+};
+
+const CLOUDFLARE: Api = Api {
+    names: &["cloudflare-run"],
+    host: "api.cloudflare.com",
+    path: "/client/v4/accounts/a/ai/run/@cf/meta/llama-3.1-8b-instruct",
+    base: r#""x":0"#,
+    rows: &[
+        ("tools", &[r#""tools":[{"name":"f","description":"d","parameters":{}}]"#], &[r#""tools":[]"#]),
+        (
+            "vision",
+            &[r#""messages":[{"content":[{"type":"image_url","image_url":{"url":"https://x/y"}}]}]"#],
+            &[r#""prompt":"image_url""#],
+        ),
+        (
+            "json_schema",
+            &[r#""response_format":{"type":"json_schema","json_schema":{}}"#],
+            &[r#""response_format":{"type":"json_object"}"#],
+        ),
+    ],
+};
+
 const OLLAMA: Api = Api {
     names: &["ollama"],
     host: "localhost",
@@ -534,17 +650,21 @@ const APIS: &[Api] = &[
     CLAUDE,
     GEMINI,
     INTERACTIONS,
+    PREDICT,
+    VOYAGE,
     CONVERSE,
     INVOKE,
     COHERE,
+    COHERE_V1,
+    MISTRAL,
+    CLOUDFLARE,
     OLLAMA,
     SPEECH,
     IMAGES,
 ];
 
 /// No API of these has anything of it.
-const PLAIN: &str =
-    "openai-embeddings, rerank, anthropic-complete, gemini-embed, cohere-embed, ollama-embed, free";
+const PLAIN: &str = "anthropic-batch, gemini-batch, anthropic-complete, cohere-embed, ollama-embed, free";
 
 fn used(api: &Api, members: &str) -> String {
     let route = recognise(b"POST", api.host.as_bytes(), api.path.as_bytes()).metered().unwrap();

@@ -89,7 +89,10 @@ fn bills_are_read_to_the_billionth_of_a_dollar() {
     for (usage, nano) in [
         (r#"{"cost":0.00338655}"#, Some(3_386_550)),
         (r#"{"cost":2e-7,"is_byok":false}"#, Some(200)),
-        (r#"{"cost":{"input_tokens_cost":2e-05,"request_cost":0.005,"total_cost":0.00504}}"#, Some(5_040_000)),
+        (
+            r#"{"cost":{"input_tokens_cost":2e-05,"request_cost":0.005,"total_cost":0.00504}}"#,
+            Some(5_040_000),
+        ),
         (r#"{"cost_in_usd_ticks":215000000}"#, Some(21_500_000)),
         // The key's owner pays the maker of the model too.
         (r#"{"cost":0.0001,"is_byok":true}"#, None),
