@@ -85,6 +85,18 @@ mod mistral_conversations {
     }
 
     #[test]
+    fn its_host_may_be_written_in_full() {
+        for host in ["API.Mistral.AI", "api.mistral.ai:443", "api.mistral.ai.", "api.mistral.ai.:443"] {
+            let route = metered(host, "/v1/conversations");
+            assert_eq!(
+                (route.dialect.name, route.provider),
+                ("mistral-conversations", Some("mistral")),
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
     fn its_model_may_be_an_agents() {
         let facts = start().read(br#"{"model":"mistral-small-latest","inputs":"hi","stream":true}"#).unwrap();
         assert_eq!((facts.model.as_str(), facts.stream), ("mistral-small-latest", true));
