@@ -1,5 +1,5 @@
-//! Cohere's first API: `POST /v1/chat`, `POST /v1/generate` and `POST /v1/embed`, on its own hosts alone: others have the
-//! same paths.
+//! Cohere's first API: `POST /v1/chat`, `POST /v1/generate` and `POST /v1/embed`, on its own hosts alone: others have
+//! the same paths.
 //!
 //! Shapes: <https://docs.cohere.com/v1/reference/chat>, <https://docs.cohere.com/v1/reference/generate>,
 //! <https://docs.cohere.com/v1/reference/embed>, and `reference.md` of <https://github.com/cohere-ai/cohere-python>.
