@@ -1,5 +1,5 @@
-//! Cloudflare's Workers AI: `POST /client/v4/accounts/A/ai/run/@cf/AUTHOR/MODEL`. The model stands in the path, in several
-//! segments; the body is asked by `messages` or a `prompt`, as in chat.
+//! Cloudflare's Workers AI: `POST /client/v4/accounts/A/ai/run/@cf/AUTHOR/MODEL`. The model stands in the path, in
+//! several segments; the body is asked by `messages` or a `prompt`, as in chat.
 //!
 //! Shapes: <https://developers.cloudflare.com/workers-ai/get-started/rest-api/>, the models' own under
 //! <https://developers.cloudflare.com/workers-ai/models/>, and for many requests in one

@@ -1,5 +1,5 @@
-//! Cohere's first API: `POST /v1/chat`, `POST /v1/generate` and `POST /v1/embed`, on its own hosts alone: others have the
-//! same paths.
+//! Cohere's first API: `POST /v1/chat`, `POST /v1/generate` and `POST /v1/embed`, on its own hosts alone: others have
+//! the same paths.
 //!
 //! Shapes: <https://docs.cohere.com/v1/reference/chat>, <https://docs.cohere.com/v1/reference/generate>,
 //! <https://docs.cohere.com/v1/reference/embed>, and `reference.md` of <https://github.com/cohere-ai/cohere-python>.
@@ -127,10 +127,11 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     }
 }
 
-/// As in the second version, tokens count where both are stated. `/v1/generate` states billed units alone.
+/// Billed units are what is charged ("the tokens that you're actually billed for",
+/// <https://github.com/cohere-ai/cohere-developer-experience/pull/399>): tokens count where those are not stated.
 fn usage(stated: &Stated) -> Option<Usage> {
-    let input = stated.get(Part::Input).or_else(|| stated.get(Part::InputBeside));
-    let output = stated.get(Part::Output).or_else(|| stated.get(Part::OutputBeside));
+    let input = stated.get(Part::InputBeside).or_else(|| stated.get(Part::Input));
+    let output = stated.get(Part::OutputBeside).or_else(|| stated.get(Part::Output));
     input.or(output)?;
     Some(Usage { input: input.unwrap_or(0), output: output.unwrap_or(0), ..Usage::default() })
 }

@@ -43,8 +43,8 @@ pub(super) static EMBED: Dialect = Dialect {
     ..BASE
 };
 
-/// Many requests in one body or a file, which are answered later and fetched by a call that is none of these. What they cost
-/// is not known when they pass, so that they are left to the rule for what cannot be read:
+/// Many requests in one body or a file, which are answered later and fetched by a call that is none of these. What
+/// they cost is not known when they pass, so that they are left to the rule for what cannot be read:
 /// <https://ai.google.dev/api/batch-api>.
 pub(super) static BATCH: Dialect = Dialect {
     name: "gemini-batch",

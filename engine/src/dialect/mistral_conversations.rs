@@ -166,8 +166,8 @@ fn is_written(path: &[K]) -> bool {
 }
 
 /// What connectors put into the prompt stands beside it: in the answers that
-/// <https://docs.mistral.ai/agents/connectors/document_library> shows, 196 tokens of prompt, 485 of completion and 3,165 of
-/// connectors are 3,846 in all. What they cost is not said apart, so they cost what input does.
+/// <https://docs.mistral.ai/agents/connectors/document_library> shows, 196 tokens of prompt, 485 of completion and
+/// 3,165 of connectors are 3,846 in all. What they cost is not said apart, so they cost what input does.
 fn usage(stated: &Stated) -> Option<Usage> {
     let usage = openai::usage(stated)?;
     let is_within = stated.get(Part::Total) == Some(usage.total());

@@ -44,8 +44,8 @@ pub(super) static MINIMAX: Dialect = Dialect {
     ..BASE
 };
 
-/// Perplexity's own path, of which `/chat/completions` is an alias, and the one for answers that are fetched later, whose
-/// body has the call inside (`request`) and is left to the rule for what cannot be read:
+/// Perplexity's own path, of which `/chat/completions` is an alias, and the one for answers that are fetched later,
+/// whose body has the call inside (`request`) and is left to the rule for what cannot be read:
 /// <https://docs.perplexity.ai/api-reference/sonar-post>, `/async-sonar-post`.
 pub(super) static PERPLEXITY: Dialect = Dialect {
     recognises: |target: &Target| {

@@ -12,7 +12,7 @@ use std::ops::Range;
 pub struct Target {
     /// In upper case: some servers do not mind.
     pub method: Vec<u8>,
-    /// `:authority`, lower case, without port; may be the proxy's own name.
+    /// `:authority`, lower case, without port and the dot of a full name; may be the proxy's own name.
     pub host: String,
     /// Percent-decoded, in lower case (Azure does not mind), without query, empty, `.` and `..` segments, so
     /// that `/v1//chat/x/../Complet%69ons/` is not a way around the meter.
@@ -56,7 +56,11 @@ impl Target {
         let decoded: Vec<&str> = segments.iter().map(|segment| segment.text.as_str()).collect();
         Self {
             method: method.to_ascii_uppercase(),
-            host: host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name).to_owned(),
+            host: host
+                .rsplit_once(':')
+                .map_or(host.as_str(), |(name, _)| name)
+                .trim_end_matches('.')
+                .to_owned(),
             // An escaped slash parts the path here, and not the segments: models of Bedrock have such.
             path: normalise(decoded.join("/").as_bytes()),
             query: String::from_utf8_lossy(query.get(1..).unwrap_or_default()).into_owned(),

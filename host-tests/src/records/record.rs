@@ -76,7 +76,7 @@ pub struct Record {
     /// What it cost.
     #[serde(deserialize_with = "owed")]
     pub cost_nano_usd: i64,
-    /// What it would have cost by the price book, where the policy's own price is another.
+    /// What it would have cost by the price book, where the policy's own price, or what the provider charged, is another.
     #[serde(default, deserialize_with = "owed_if_said")]
     pub list_cost_nano_usd: Option<i64>,
     /// What the model asked for would have cost more.
