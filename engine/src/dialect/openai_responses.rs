@@ -171,7 +171,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Model] | [K::Response, K::Model], _) => answer.model_event(event),
         ([K::ServiceTier] | [K::Response, K::ServiceTier], _) => answer.service_tier_event(event),
         ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], _) => {
-            openai::observe_usage(answer, rest, event)
+            openai::observe_usage(answer, rest, event);
         }
         ([K::Error] | [K::Response, K::Error], Event::Begin(_)) => answer.failed = true,
         // Deltas of any kind in a stream; the texts of a whole answer.
