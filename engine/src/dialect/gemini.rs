@@ -13,7 +13,7 @@ use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::{Map, Value, json};
 
-const BASE: Dialect = Dialect {
+pub(super) const BASE: Dialect = Dialect {
     name: "gemini-generate",
     recognises: |_| None,
     read: |body, route| read_json(body, route, SHAPE),
@@ -53,22 +53,6 @@ pub(super) static BATCH: Dialect = Dialect {
     ..BASE
 };
 
-/// Embeddings on Vertex AI: `…/publishers/google/models/M:predict`.
-/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api>,
-/// `/multimodal-embeddings-api`.
-pub(super) static PREDICT_EMBED: Dialect =
-    Dialect { name: "gemini-embed", recognises: |target| predicts(target).filter(embeds), ..PREDICT };
-
-/// What else is asked there, such as images: it writes nothing, and its answers state no tokens.
-/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>.
-pub(super) static PREDICT: Dialect = Dialect {
-    name: "vertex-predict",
-    recognises: |target| predicts(target).filter(|found| !embeds(found)),
-    read: |body, route| read_json(body, route, PREDICT_SHAPE),
-    count_prompt: |prompt| count(prompt, Counting { adds: instance, style: "text", ..COUNTING }),
-    ..BASE
-};
-
 /// Counting tokens costs nothing: <https://ai.google.dev/gemini-api/docs/tokens>.
 pub(super) static COUNT: Dialect = Dialect {
     name: "gemini-count-tokens",
@@ -76,7 +60,7 @@ pub(super) static COUNT: Dialect = Dialect {
     ..BASE
 };
 
-fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
+pub(super) fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     let last = target.segment_from_end(0).filter(|_| target.posts())?;
     if target.segment_from_end(1).is_some_and(|service| is_service(&service.text)) {
         // The same methods by gRPC, whose messages are not read here: the policy's rule for such bodies holds.
@@ -102,16 +86,6 @@ fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
 }
 
-fn predicts(target: &Target) -> Option<Found> {
-    found(target, &["predict"]).filter(|_| target.path.contains("/publishers/google/models/"))
-}
-
-/// Whether the model makes embeddings, by its name: `gemini-embedding-001`, `textembedding-gecko@003`,
-/// `multimodalembedding@001`.
-fn embeds(found: &Found) -> bool {
-    found.model.as_ref().is_some_and(|model| model.name.to_ascii_lowercase().contains("embedding"))
-}
-
 /// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
 /// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
 pub(super) fn is_service(segment: &str) -> bool {
@@ -127,13 +101,6 @@ const SHAPE: Shape = Shape {
     says,
     unsaid,
     bound: |_, _| &[K::GenerationConfig, K::MaxOutputTokens],
-    ..Shape::PLAIN
-};
-
-const PREDICT_SHAPE: Shape = Shape {
-    field: |path| matches!(path, [K::Instances]).then_some(Field::Once),
-    adds: instance,
-    outputs: false,
     ..Shape::PLAIN
 };
 
@@ -223,7 +190,7 @@ const fn is_data(key: K) -> bool {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, turn, image, style: "gemini" };
+pub(super) const COUNTING: Counting = Counting { adds, turn, image, style: "gemini" };
 
 /// A signature stands for the thoughts of its turn, which end with the user's next words:
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>.
@@ -270,16 +237,6 @@ fn adds(path: &[K]) -> Option<Adds> {
             K::ResponseSchema | K::ResponseSchemaSnake | K::ResponseJsonSchema | K::ResponseJsonSchemaSnake,
             ..,
         ] => Adds::Format,
-        _ => return None,
-    })
-}
-
-/// What a model is asked by `:predict`.
-fn instance(path: &[K]) -> Option<Adds> {
-    Some(match path {
-        [K::Instances, K::Item, K::Content | K::Title | K::Text | K::Prompt] => Adds::Text,
-        [K::Instances, K::Item, K::Image, K::BytesBase64Encoded] => Adds::Image,
-        [K::Instances, K::Item, K::Image, K::GcsUri] => Adds::ImageLink,
         _ => return None,
     })
 }

@@ -29,6 +29,7 @@ mod reasoning;
 mod schema;
 mod target;
 mod using;
+mod vertex_predict;
 mod weights;
 
 pub use edit::{Edits, Splice, splice};
@@ -117,8 +118,8 @@ pub static DIALECTS: &[&Dialect] = &[
     &anthropic::COUNT,
     &gemini::GENERATE,
     &gemini::EMBED,
-    &gemini::PREDICT_EMBED,
-    &gemini::PREDICT,
+    &vertex_predict::EMBED,
+    &vertex_predict::OTHER,
     &gemini::BATCH,
     &gemini::COUNT,
     &gemini_interactions::DIALECT,
