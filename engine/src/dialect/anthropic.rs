@@ -268,6 +268,9 @@ fn image(model: &str, size: Option<(u32, u32)>, _: bool) -> u64 {
 pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model] | [K::Message, K::Model], _) => answer.model_event(event),
+        // A stream begins with the model that declined, and goes on with another:
+        // <https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback>.
+        ([K::ContentBlock, K::To, K::Model], _) => answer.model_event(event),
         ([K::Usage, K::ServiceTier] | [K::Message, K::Usage, K::ServiceTier], _) => {
             answer.service_tier_event(event);
         }
@@ -296,30 +299,55 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 }
 
 /// The inferences that made one answer. The totals are those of `message` alone; compaction and advisors come on
-/// top: <https://docs.claude.com/en/docs/build-with-claude/compaction#understanding-usage>.
+/// top: <https://docs.claude.com/en/docs/build-with-claude/compaction#understanding-usage>. An advisor is "billed at the
+/// advisor model's rates": <https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool>. Of attempts that models
+/// declined before another one answered, each "that produced output" is billed at their rates, and the totals leave it out:
+/// <https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback>.
 fn iteration(answer: &mut Answer, path: &[K], event: Event<'_>) {
-    const PAIRS: [(Part, Part); 4] = [
-        (Part::ItemInput, Part::MoreInput),
-        (Part::ItemOutput, Part::MoreOutput),
-        (Part::ItemCacheRead, Part::MoreCacheRead),
-        (Part::ItemCacheWrite, Part::MoreCacheWrite),
+    const PARTS: [(Part, Part, Part); 4] = [
+        (Part::ItemInput, Part::MoreInput, Part::OtherInput),
+        (Part::ItemOutput, Part::MoreOutput, Part::OtherOutput),
+        (Part::ItemCacheRead, Part::MoreCacheRead, Part::OtherCacheRead),
+        (Part::ItemCacheWrite, Part::MoreCacheWrite, Part::OtherCacheWrite),
     ];
     match (path, event) {
         // A stream may state the list again: it is cumulative.
-        ([], Event::Begin(_)) => PAIRS.iter().for_each(|(_, more)| answer.stated.set(*more, 0)),
-        ([_], Event::Begin(_)) => {
-            PAIRS.iter().for_each(|(item, _)| answer.stated.set(*item, 0));
-            answer.note.clear();
+        ([], Event::Begin(_)) => {
+            for (_, more, other) in PARTS {
+                answer.stated.set(more, 0);
+                answer.stated.set(other, 0);
+            }
         }
+        ([_], Event::Begin(_)) => {
+            PARTS.iter().for_each(|(item, ..)| answer.stated.set(*item, 0));
+            answer.note.clear();
+            answer.begin_item();
+        }
+        ([_, K::Model], _) => answer.item_model_event(event),
         ([_, K::Type], _) => answer.note_event(event),
         ([_, K::InputTokens], Event::Number(n)) => answer.state(Part::ItemInput, n),
         ([_, K::OutputTokens], Event::Number(n)) => answer.state(Part::ItemOutput, n),
         ([_, K::CacheReadInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheRead, n),
         ([_, K::CacheCreationInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheWrite, n),
-        ([_], Event::End) if [&b"compaction"[..], b"advisor_message"].contains(&answer.note.as_slice()) => {
-            for (item, more) in PAIRS {
-                let sum = answer.stated.or_zero(more).saturating_add(answer.stated.or_zero(item));
-                answer.stated.set(more, sum);
+        ([_], Event::End) => {
+            let is_others = answer.item_is_others();
+            let is_declined = is_others && answer.stated.or_zero(Part::ItemOutput) > 0;
+            let counts = match answer.note.as_slice() {
+                b"compaction" | b"advisor_message" => true,
+                b"message" => is_declined,
+                _ => false,
+            };
+            if !counts {
+                return;
+            }
+            if is_others {
+                answer.keep_other_model();
+            }
+            for (item, more, other) in PARTS {
+                let count = answer.stated.or_zero(item);
+                for sum in [Some(more), is_others.then_some(other)].into_iter().flatten() {
+                    answer.stated.set(sum, answer.stated.or_zero(sum).saturating_add(count));
+                }
             }
         }
         _ => {}

@@ -9,7 +9,7 @@ use super::{
     read_json,
 };
 use crate::json::{Event, Key as K};
-use crate::usage::{Answer, Part};
+use crate::usage::{Answer, Part, Stated, Usage};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "openai-responses",
@@ -21,7 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     read: |body, route| read_json(body, route, SHAPE),
     count_prompt: |prompt| count(prompt, COUNTING),
     observe,
-    usage: openai::usage,
+    usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
     events: Events::Responses,
@@ -173,6 +173,12 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Usage, rest @ ..] | [K::Response, K::Usage, rest @ ..], _) => {
             openai::observe_usage(answer, rest, event);
         }
+        ([K::ToolUsage, K::ImageGen, rest @ ..] | [K::Response, K::ToolUsage, K::ImageGen, rest @ ..], _) => {
+            drawn(answer, rest, event);
+        }
+        ([K::Tools, K::Item, K::Model] | [K::Response, K::Tools, K::Item, K::Model], _) => {
+            answer.other_model_event(event);
+        }
         ([K::Error] | [K::Response, K::Error], Event::Begin(_)) => answer.failed = true,
         // Deltas of any kind in a stream; the texts of a whole answer.
         ([K::Delta], Event::Text(piece))
@@ -184,6 +190,26 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         }
         _ => {}
     }
+}
+
+/// What the model of the tool `image_generation` used, beside `usage`, as recorded; the tool names its model.
+fn drawn(answer: &mut Answer, path: &[K], event: Event<'_>) {
+    let part = match path {
+        [K::InputTokens] => Part::OtherInput,
+        [K::InputTokensDetails, K::ImageTokens] => Part::OtherInputImage,
+        [K::OutputTokens] => Part::OtherOutput,
+        [K::OutputTokensDetails, K::ImageTokens] => Part::OtherOutputImage,
+        _ => return,
+    };
+    if let Event::Number(n) = event {
+        answer.state(part, n);
+    }
+}
+
+/// That of the call, and that of the model that draws.
+fn usage(stated: &Stated) -> Option<Usage> {
+    let usage = openai::usage(stated)?;
+    Some(usage.with(stated.of_another_model().unwrap_or_default()))
 }
 
 /// Counts searches of the web: `web_search_call`s, less those that only open or read a page

@@ -6,7 +6,7 @@ use super::{Exchange, State};
 use crate::alert::Owed;
 use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
-use crate::price::Quote;
+use crate::price::{Price, Quote};
 use crate::units::{Amount, EpochMs, NanoUsd};
 use crate::usage::{Served, Usage};
 use serde_json::{Map, Value};
@@ -65,10 +65,10 @@ impl Exchange {
         let quote = self.quote_for(self.served_model(), &served);
         // A call that was not made costs nothing, not even by the request.
         let was_made = source != UsageSource::None;
-        let by_rates = if was_made { quote.price.cost(usage) } else { NanoUsd(0) };
+        let by_rates = if was_made { self.cost_at(&quote.price, usage, &served) } else { NanoUsd(0) };
         let billed = self.billed(&quote, &served).filter(|_| source == UsageSource::Reported);
         let cost = billed.unwrap_or(by_rates);
-        let listed = quote.list.as_ref().map(|price| price.cost(usage));
+        let listed = quote.list.as_ref().map(|price| self.cost_at(price, usage, &served));
         let listed = listed.or(billed.and(quote.known.then_some(by_rates)));
         let list_cost = listed.filter(|list_cost| was_made && *list_cost != cost);
         // Before it is noted what would have ended the stream: that is no refusal of the whole.
@@ -97,6 +97,13 @@ impl Exchange {
         };
         let record = self.record(state, complete, bill, now);
         Settlement { record, usage, cost }
+    }
+
+    /// What a usage costs: at this price, but for what another model used, which costs what it costs by itself.
+    fn cost_at(&self, price: &Price, usage: Usage, served: &Served) -> NanoUsd {
+        let Some(other) = &served.other else { return price.cost(usage) };
+        let others = &self.quote_for(&other.model, &Served::default()).price;
+        NanoUsd(price.cost(usage.without(other.usage)).0.saturating_add(others.cost(other.usage).0))
     }
 
     /// What the provider itself says that it charges: those whose word for it is documented, and no price of the policy's own.

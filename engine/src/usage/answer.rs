@@ -1,7 +1,7 @@
 //! Reads an answer chunk by chunk and keeps only what decides about money.
 
 use super::framing::Framing;
-use super::{Part, Stated, Usage};
+use super::{Other, Part, Stated, Usage};
 use crate::dialect::Dialect;
 use crate::json::{Event, Key, Number, Visitor};
 use crate::units::NanoUsd;
@@ -22,6 +22,10 @@ pub struct Answer {
     pub(crate) stated: Stated,
     /// What the provider says that it charges.
     cost: Option<NanoUsd>,
+    /// The model of the part of an answer that is being read, where it states one.
+    item_model: String,
+    /// A model beside the one that answers.
+    other_model: String,
     /// Others charge for a part of it.
     pub(crate) others_bill: bool,
     /// An error came inside the answer.
@@ -54,6 +58,31 @@ impl Answer {
     /// Takes an event of the model's name.
     pub(crate) fn model_event(&mut self, event: Event<'_>) {
         name_event(&mut self.name, &mut self.model, event);
+    }
+
+    /// A part of the answer begins, which may name a model of its own.
+    pub(crate) fn begin_item(&mut self) {
+        self.item_model.clear();
+    }
+
+    /// Takes an event of the name of a part's model.
+    pub(crate) fn item_model_event(&mut self, event: Event<'_>) {
+        name_event(&mut self.name, &mut self.item_model, event);
+    }
+
+    /// Whether another model than the answering one did this part, as far as it names one.
+    pub(crate) fn item_is_others(&self) -> bool {
+        !self.item_model.is_empty() && self.item_model != self.model
+    }
+
+    /// The model of this part is the one beside the one that answers.
+    pub(crate) fn keep_other_model(&mut self) {
+        self.other_model.clone_from(&self.item_model);
+    }
+
+    /// Takes an event of the name of a model that a tool runs.
+    pub(crate) fn other_model_event(&mut self, event: Event<'_>) {
+        name_event(&mut self.name, &mut self.other_model, event);
     }
 
     /// Takes an event of the service tier's name.
@@ -157,6 +186,8 @@ pub struct Served {
     pub place: String,
     /// What the provider says that it charges for the call.
     pub cost: Option<NanoUsd>,
+    /// What another model used, part of the usage.
+    pub other: Option<Other>,
 }
 
 /// As much as there is room for: the same however the text is cut.
@@ -204,6 +235,8 @@ impl AnswerReader {
             failed: false,
             name: Vec::new(),
             cost: None,
+            item_model: String::new(),
+            other_model: String::new(),
             others_bill: false,
             note: Vec::new(),
             noted: None,
@@ -256,7 +289,9 @@ impl AnswerReader {
         let Answer { model, service_tier, speed, place, .. } = &self.sink.answer;
         let [model, service_tier, speed, place] = [model, service_tier, speed, place].map(String::clone);
         let cost = self.sink.answer.cost.filter(|_| !self.sink.answer.others_bill);
-        Served { model, service_tier, speed, place, cost }
+        let used = self.sink.answer.stated.of_another_model();
+        let other = used.map(|usage| Other { model: self.sink.answer.other_model.clone(), usage });
+        Served { model, service_tier, speed, place, cost, other }
     }
 
     /// Whether an error came inside the answer.

@@ -5,11 +5,13 @@ mod answer;
 mod border;
 mod eventstream;
 mod framing;
+mod other;
 mod sse;
 mod strip;
 
 pub use answer::{Answer, AnswerReader, Served};
 pub(crate) use border::Border;
+pub use other::Other;
 pub use strip::Strip;
 
 /// Tokens of one call. Totals include their parts, as in the public table genai-prices.
@@ -136,12 +138,30 @@ parts! {
     WebSearches,
     /// However many searches a prompt takes, one is charged.
     SearchesByPrompt,
+    /// Input of another model than the answering one, outside its cache.
+    OtherInput,
+    /// Images among it.
+    OtherInputImage,
+    /// Its output.
+    OtherOutput,
+    /// Images among it.
+    OtherOutputImage,
+    /// What its cache gave.
+    OtherCacheRead,
+    /// What its cache took.
+    OtherCacheWrite,
 }
 
 /// The numbers that a call's answer stated. Usage repeated in a stream is cumulative: each number
 /// replaces the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stated([Option<u64>; Part::COUNT]);
+
+impl Default for Stated {
+    fn default() -> Self {
+        Self([None; Part::COUNT])
+    }
+}
 
 impl Stated {
     /// This number, if it was stated.

@@ -155,3 +155,60 @@ fn bedrock_invokes_models_in_their_own_words() {
     let told = Usage { input: 1_000, output: 2_000, ..Usage::default() };
     assert_eq!(stated(&invoke("openai.gpt-oss-120b-1:0"), openai), Some(told));
 }
+
+/// What another model did for the answer is in the totals, and told apart.
+#[test]
+fn another_models_part_is_told_apart() {
+    let read = |place: &str, answer: &str| {
+        let (host, path) = place.split_once('/').unwrap();
+        let path = format!("/{path}");
+        let route = recognise(b"POST", host.as_bytes(), path.as_bytes()).metered().unwrap();
+        let mut reader = AnswerReader::new(route.dialect, b"application/json", false, "");
+        reader.feed(answer.as_bytes());
+        (reader.stated().unwrap(), reader.served().other)
+    };
+    let claude = "api.anthropic.com/v1/messages";
+    let asked = r#"{"model":"claude-sonnet-5","usage":{"input_tokens":20,"output_tokens":7,"iterations":[{"type":"message","input_tokens":20,"output_tokens":3},{"type":"advisor_message","model":"claude-opus-4-8","input_tokens":100,"output_tokens":9,"cache_read_input_tokens":50},{"type":"message","input_tokens":20,"output_tokens":4}]}}"#;
+    let (usage, other) = read(claude, asked);
+    let advice = Usage { input: 150, cache_read: 50, output: 9, ..Usage::default() };
+    assert_eq!(usage, Usage { input: 170, cache_read: 50, output: 16, ..Usage::default() });
+    assert_eq!(other, Some(crate::usage::Other { model: "claude-opus-4-8".to_owned(), usage: advice }));
+    assert_eq!(usage.without(advice), Usage { input: 20, output: 7, ..Usage::default() });
+    assert_eq!(usage.without(advice).with(advice), usage);
+    // A summary that the same model made is no other's.
+    let compacted = r#"{"model":"claude-sonnet-5","usage":{"input_tokens":20,"output_tokens":7,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":9},{"type":"message","input_tokens":20,"output_tokens":7}]}}"#;
+    assert_eq!(read(claude, compacted), (Usage { input: 120, output: 16, ..Usage::default() }, None));
+    // What was declined without a word costs nothing.
+    let fallback = |declined: u64| {
+        format!(
+            r#"{{"model":"claude-opus-4-8","usage":{{"input_tokens":1000,"output_tokens":1000,"iterations":[{{"type":"message","model":"claude-fable-5","input_tokens":1000,"output_tokens":{declined}}},{{"type":"fallback_message","model":"claude-opus-4-8","input_tokens":1000,"output_tokens":1000}}]}}}}"#
+        )
+    };
+    let (usage, other) = read(claude, &fallback(2_000));
+    let declined = Usage { input: 1_000, output: 2_000, ..Usage::default() };
+    assert_eq!(usage, Usage { input: 2_000, output: 3_000, ..Usage::default() });
+    assert_eq!(other, Some(crate::usage::Other { model: "claude-fable-5".to_owned(), usage: declined }));
+    assert_eq!(read(claude, &fallback(0)), (Usage { input: 1_000, output: 1_000, ..Usage::default() }, None));
+    let drawn = r#"{"model":"gpt-5.5","tools":[{"type":"image_generation","model":"gpt-image-2"}],"usage":{"input_tokens":1820,"output_tokens":210},"tool_usage":{"image_gen":{"input_tokens":100,"input_tokens_details":{"image_tokens":0,"text_tokens":100},"output_tokens":7024,"output_tokens_details":{"image_tokens":7024,"text_tokens":0}}}}"#;
+    let (usage, other) = read("api.openai.com/v1/responses", drawn);
+    let image = Usage { input: 100, output: 7_024, output_image: 7_024, ..Usage::default() };
+    assert_eq!(usage, Usage { input: 1_920, output: 7_234, output_image: 7_024, ..Usage::default() });
+    assert_eq!(other, Some(crate::usage::Other { model: "gpt-image-2".to_owned(), usage: image }));
+    let none = drawn.replace("7024", "0").replace("100", "0");
+    assert_eq!(read("api.openai.com/v1/responses", &none).1, None);
+}
+
+#[test]
+fn a_stream_that_another_model_goes_on_with_is_that_models() {
+    let events = [
+        r#"{"type":"message_start","message":{"model":"claude-fable-5","usage":{"input_tokens":1000,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"fallback","from":{"model":"claude-fable-5"},"to":{"model":"claude-opus-4-8"}}}"#,
+        r#"{"type":"message_delta","delta":{},"usage":{"input_tokens":1000,"output_tokens":1000,"iterations":[{"type":"message","model":"claude-fable-5","input_tokens":1000,"output_tokens":0},{"type":"fallback_message","model":"claude-opus-4-8","input_tokens":1000,"output_tokens":1000}]}}"#,
+    ];
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let route = recognise(b"POST", b"api.anthropic.com", b"/v1/messages").metered().unwrap();
+    let mut reader = AnswerReader::new(route.dialect, b"text/event-stream", false, "");
+    stream.as_bytes().chunks(5).for_each(|piece| reader.feed(piece));
+    assert_eq!(reader.stated(), Some(Usage { input: 1_000, output: 1_000, ..Usage::default() }));
+    assert_eq!((reader.model(), reader.served().other), ("claude-opus-4-8", None));
+}
