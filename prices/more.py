@@ -56,6 +56,14 @@ def rates(model):
     return out
 
 
+def is_odd(model):
+    """Whether a price cannot be one: nothing for the input, or for what a model writes (Azure's `model-router` has what the
+    router asks beside the model it routes to), or embeddings that cost more than any model's words."""
+    stated, writes = rates(model), model["mode"] in ("chat", "completion", "responses")
+    too_dear = not writes and (model.get("input_cost_per_token") or 0) > 1e-5
+    return "input" not in stated or (writes and "output" not in stated) or too_dear
+
+
 def bare(name, heads):
     for head in heads:
         name = name.removeprefix(head)
@@ -83,7 +91,7 @@ def main():
             # A publisher's name may stand before a model of Vertex AI.
             is_zone = "/" in name and provider.id != "google"
             # What `…-latest` is changes, and the answer tells which model it was.
-            if is_zone or name.endswith("latest") or is_listed(provider, name) or not rates(model):
+            if is_zone or name.endswith("latest") or is_listed(provider, name) or is_odd(model):
                 continue
             # Behind a model tuned for somebody stand his name and the model's: `ft:gpt-4.1-2025-04-14:acme::abc`.
             entry = {"id": name, "match": {"starts_with" if name.startswith("ft:") else "equals": name}}

@@ -330,8 +330,9 @@ fn iteration(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([_, K::CacheReadInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheRead, n),
         ([_, K::CacheCreationInputTokens], Event::Number(n)) => answer.state(Part::ItemCacheWrite, n),
         ([_], Event::End) => {
-            let is_others = answer.item_is_others();
-            let is_declined = is_others && answer.stated.or_zero(Part::ItemOutput) > 0;
+            let is_others = answer.item_may_be_others();
+            let is_declined =
+                is_others && answer.is_model_known() && answer.stated.or_zero(Part::ItemOutput) > 0;
             let counts = match answer.note.as_slice() {
                 b"compaction" | b"advisor_message" => true,
                 b"message" => is_declined,

@@ -47,7 +47,7 @@ fn read(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
         return Ok(facts);
     }
     if !has_key(body, &[K::Prompt]) {
-        return Ok(facts.without_output());
+        return openai_chat::read_if_asked(body, route, Shape { adds, ..openai_chat::SHAPE });
     }
     // Models that make images are asked by a prompt, too, and know no bound for it.
     Ok(Facts { output_bound_room: None, ..facts })

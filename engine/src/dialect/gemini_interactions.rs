@@ -34,7 +34,10 @@ fn found(target: &Target) -> Option<Found> {
     let last = target.segment_from_end(0).filter(|_| target.posts())?;
     let above = target.segment_from_end(1)?;
     let is_one_of = |names: &[&str]| names.iter().any(|name| last.is(name));
-    let is_version = above.text.strip_prefix(['v', 'V']).is_some_and(|rest| rest.starts_with(is_digit));
+    // Behind a proxy's own name Google's versions tell, which others hardly have.
+    let at_googles = target.host.ends_with("googleapis.com");
+    let is_version =
+        (at_googles && above.is("v1")) || ["v1beta", "v1beta1", "v1alpha"].iter().any(|v| above.is(v));
     let is_located = target.segment_from_end(2).is_some_and(|segment| segment.is("locations"));
     // `InteractionsService` by gRPC, whose messages are not read here:
     // <https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rpc/google.learning.vertex.api.interactions.v1beta1>.
@@ -54,10 +57,6 @@ fn found(target: &Target) -> Option<Found> {
         stream: streams.then_some(true),
         ..Found::default()
     })
-}
-
-const fn is_digit(c: char) -> bool {
-    c.is_ascii_digit()
 }
 
 // --- the request ---

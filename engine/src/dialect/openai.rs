@@ -63,13 +63,12 @@ pub(super) fn observe_usage(answer: &mut Answer, path: &[K], event: Event<'_>) {
 
 /// Cached tokens are a part of the input, reasoning is a part of the output, with OpenAI and most who
 /// speak so. Where the provider's own total says that reasoning stands beside the output (xAI,
-/// Perplexity), it is added; and where the total is more than all that is told (Gemini thinks so in its OpenAI-like API:
-/// <https://discuss.ai.google.dev/t/127400>), the rest was thought.
+/// Perplexity), it is added; and so is to the input what the cache gave and took, where the total or Anthropic's words say that it
+/// stands beside.
 pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let (input, output) = (stated.get(Part::Input), stated.get(Part::Output));
     let total = stated.get(Part::Total);
     input.or(output).or(total)?;
-    let told_both = input.is_some() && output.is_some();
     let (mut input, mut output) = (input.unwrap_or(0), output.unwrap_or(0));
     if input == 0 && output == 0 {
         // Some rerankers and embedders state their total only.
@@ -78,11 +77,11 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
     let cache_read = stated.get(Part::CacheRead).unwrap_or_else(|| stated.or_zero(Part::CacheReadBeside));
     let cache_write = stated.get(Part::CacheWrite).unwrap_or_else(|| stated.or_zero(Part::CacheWriteBeside));
     let cached = cache_read.saturating_add(cache_write);
-    let mut reasoning = stated.or_zero(Part::Reasoning);
+    let reasoning = stated.or_zero(Part::Reasoning);
     let told = input.saturating_add(output).saturating_add(stated.or_zero(Part::ToolInput));
     let rest = total.unwrap_or(0).saturating_sub(told);
-    if stated.get(Part::CacheWriteBeside).is_some() && cached > input {
-        // In Anthropic's words, and in its way: the input is what no cache had a part in.
+    let is_anthropics = stated.get(Part::CacheWriteBeside).is_some() && total.is_none() && cached > input;
+    if cached > 0 && (rest == cached || is_anthropics) {
         input = input.saturating_add(cached);
     } else if let Some(citations) = stated.get(Part::Citations) {
         // They cost as input does: <https://docs.perplexity.ai/getting-started/pricing>.
@@ -90,10 +89,6 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
         output = output.saturating_add(reasoning);
     } else if reasoning > 0 && rest == reasoning {
         output = output.saturating_add(reasoning);
-    } else if told_both && output > 0 && reasoning == 0 && rest != stated.or_zero(Part::InputAudio) {
-        // (Mistral's audio stands beside its input.)
-        reasoning = rest;
-        output = output.saturating_add(rest);
     }
     Some(Usage {
         input,

@@ -8,7 +8,7 @@ use super::{
     Target, azure, has_key, no_header, openai, raw_predict, read_json,
 };
 use crate::json::{Event, Key as K};
-use crate::usage::Answer;
+use crate::usage::{Answer, Part, Stated, Usage};
 
 pub(super) const BASE: Dialect = Dialect {
     name: "openai-chat",
@@ -16,7 +16,7 @@ pub(super) const BASE: Dialect = Dialect {
     read: |body, route| read_json(body, route, SHAPE),
     count_prompt: |prompt| count(prompt, COUNTING),
     observe,
-    usage: openai::usage,
+    usage,
     answer_headers: NO_HEADERS,
     observe_header: no_header,
     events: Events::Chat,
@@ -53,6 +53,10 @@ pub(super) static PERPLEXITY: Dialect = Dialect {
         (ours && target.host.ends_with("perplexity.ai"))
             .then(|| Found { provider: Some("perplexity"), ..Found::default() })
     },
+    read: |body, route| match memchr::memmem::find(&route.path.to_ascii_lowercase(), b"async") {
+        Some(_) => Err(Opaque("the call stands inside, and is answered later".to_owned())),
+        None => read_json(body, route, SHAPE),
+    },
     ..BASE
 };
 
@@ -85,11 +89,20 @@ pub(super) static VERTEX: Dialect = Dialect {
     ..BASE
 };
 
-/// A model that is asked neither by messages nor by a prompt writes nothing, and knows no bound for it.
-fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
+/// A model that is asked neither by messages nor by a prompt knows no bound of these names, and one that embeds or ranks writes
+/// nothing; an agent is asked by `input` too, and answers (<https://docs.databricks.com/aws/en/generative-ai/agent-framework/>).
+pub(super) fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
     let facts = read_json(body, route, shape)?;
-    Ok(if has_key(body, &[K::Messages, K::Prompt]) { facts } else { facts.without_output() })
+    if has_key(body, &[K::Messages, K::Prompt]) {
+        return Ok(facts);
+    }
+    let writes_nothing = WRITES_NOTHING.iter().any(|word| facts.model.to_ascii_lowercase().contains(word));
+    let asked = has_key(body, &[K::Input]) && !writes_nothing;
+    Ok(if asked { Facts { output_bound_room: None, ..facts } } else { facts.without_output() })
 }
+
+/// Words in the names of models that embed and rank.
+const WRITES_NOTHING: &[&str] = &["embed", "bge-", "gte-", "e5-", "rerank"];
 
 /// The texts of an embedding, beside what chat has.
 fn adds_or_input(path: &[K]) -> Option<Adds> {
@@ -254,6 +267,22 @@ pub(super) fn adds(path: &[K]) -> Option<Adds> {
 
 // --- the answer ---
 
+/// Gemini, in its OpenAI-like API, tells of its thoughts in the total alone: <https://discuss.ai.google.dev/t/127400>. So what the
+/// total has above all that is told was thought, where nothing else is told that could be it: what a cache gave, audio.
+pub(super) fn usage(stated: &Stated) -> Option<Usage> {
+    let usage = openai::usage(stated)?;
+    let told_both = stated.get(Part::Input).and(stated.get(Part::Output)).is_some_and(|output| output > 0);
+    let silent =
+        usage.reasoning == 0 && usage.cache_read == 0 && usage.cache_write == 0 && usage.input_audio == 0;
+    let rest = stated.or_zero(Part::Total).saturating_sub(usage.total());
+    let thought = if told_both && silent { rest } else { 0 };
+    Some(Usage {
+        output: usage.output.saturating_add(thought),
+        reasoning: usage.reasoning.saturating_add(thought),
+        ..usage
+    })
+}
+
 pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
     match (path, event) {
         ([K::Model], _) => answer.model_event(event),
@@ -283,7 +312,10 @@ pub(super) fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
                 K::Name | K::Arguments,
             ]
             | [K::Choices, K::Item, K::Delta | K::Message, K::FunctionCall, K::Name | K::Arguments]
-            | [K::Choices, K::Item, K::Delta | K::Message, K::Audio, K::Transcript],
+            | [K::Choices, K::Item, K::Delta | K::Message, K::Audio, K::Transcript]
+            // What an agent writes, as in Responses.
+            | [K::Delta]
+            | [K::Output, K::Item, K::Content, K::Item, K::Text],
             Event::Text(piece),
         ) => answer.push_output(piece),
         _ => {}

@@ -203,6 +203,8 @@ fn drawn(answer: &mut Answer, path: &[K], event: Event<'_>) {
     };
     if let Event::Number(n) = event {
         answer.state(part, n);
+        // "Default: gpt-image-1": <https://platform.openai.com/docs/api-reference/responses/create>.
+        answer.other_model_unless_named("gpt-image-1");
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) struct Bill {
     pub(super) list_cost: Option<NanoUsd>,
     /// What the provider charged, if it says so.
     pub(super) billed: Option<NanoUsd>,
+    /// Whether the price of another model that had a part in the answer is known.
+    pub(super) others_known: bool,
     pub(super) savings: NanoUsd,
     pub(super) shadow_savings: Map<String, Value>,
     pub(super) quote: Rc<Quote>,
@@ -277,7 +279,7 @@ impl Exchange {
             cost_source: bill.billed.map(|_| "provider"),
             list_cost_nano_usd: bill.list_cost.map(|cost| cost.0),
             savings_nano_usd: bill.savings.0,
-            priced: bill.quote.known || bill.billed.is_some() || usage_is_none(state),
+            priced: (bill.quote.known && bill.others_known) || bill.billed.is_some() || usage_is_none(state),
             price: bill.quote.entry.clone(),
             price_tier: Some(bill.quote.tier)
                 .filter(|tier| *tier != ServiceTier::Standard)

@@ -8,7 +8,7 @@ use crate::ledger::{Settle, SlotKey};
 use crate::policy::{Action, Budget, Overage};
 use crate::price::{Price, Quote};
 use crate::units::{Amount, EpochMs, NanoUsd};
-use crate::usage::{Served, Usage};
+use crate::usage::{Other, Served, Usage};
 use serde_json::{Map, Value};
 
 /// What a call came to, once.
@@ -66,6 +66,8 @@ impl Exchange {
         // A call that was not made costs nothing, not even by the request.
         let was_made = source != UsageSource::None;
         let by_rates = if was_made { self.cost_at(&quote.price, usage, &served) } else { NanoUsd(0) };
+        let is_known = |other: &Other| self.quote_for(&other.model, &Served::default()).known;
+        let others_known = served.other.as_ref().is_none_or(is_known);
         let billed = self.billed(&quote, &served).filter(|_| source == UsageSource::Reported);
         let cost = billed.unwrap_or(by_rates);
         let listed = quote.list.as_ref().map(|price| self.cost_at(price, usage, &served));
@@ -90,6 +92,7 @@ impl Exchange {
             cost,
             list_cost,
             billed,
+            others_known,
             savings,
             shadow_savings,
             quote,
@@ -100,7 +103,7 @@ impl Exchange {
     }
 
     /// What a usage costs: at this price, but for what another model used, which costs what it costs by itself.
-    fn cost_at(&self, price: &Price, usage: Usage, served: &Served) -> NanoUsd {
+    pub(super) fn cost_at(&self, price: &Price, usage: Usage, served: &Served) -> NanoUsd {
         let Some(other) = &served.other else { return price.cost(usage) };
         let others = &self.quote_for(&other.model, &Served::default()).price;
         NanoUsd(price.cost(usage.without(other.usage)).0.saturating_add(others.cost(other.usage).0))
@@ -108,7 +111,7 @@ impl Exchange {
 
     /// What the provider itself says that it charges: those whose word for it is documented, and no price of the policy's own.
     fn billed(&self, quote: &Quote, served: &Served) -> Option<NanoUsd> {
-        let says = matches!(self.route.provider, Some("openrouter" | "perplexity" | "x-ai"));
+        let says = matches!(self.provider(), Some("openrouter" | "perplexity" | "x-ai"));
         served.cost.filter(|_| says && !quote.is_own())
     }
 
@@ -139,7 +142,7 @@ impl Exchange {
             let tier = if facts.service_tier.is_empty() { "default" } else { &facts.service_tier };
             tier.clone_into(&mut served.service_tier);
         }
-        let asked = self.quote_for(self.asked_model(), &served).price.cost(usage);
+        let asked = self.cost_at(&self.quote_for(self.asked_model(), &served).price, usage, &served);
         NanoUsd(asked.0.saturating_sub(cost.0))
     }
 

@@ -49,6 +49,6 @@ impl Exchange {
             Some(model) => self.quote_for(model, &Served { model: String::new(), ..served.clone() }),
             None => self.quote_for(self.served_model(), served),
         };
-        quote.price.cost(usage)
+        self.cost_at(&quote.price, usage, served)
     }
 }

@@ -170,10 +170,16 @@ impl Prices {
     /// The price of a call.
     #[must_use]
     pub fn quote(&self, query: &PriceQuery<'_>) -> Quote {
-        let names = names(query, &self.aliases);
-        let own = names.iter().find_map(|name| self.own(name, query.provider));
-        let own = own.map(|own| Quote { list: in_book(&names, query).map(|listed| listed.price), ..own });
-        own.or_else(|| in_book(&names, query)).unwrap_or_else(|| Quote {
+        let both = names(query, &self.aliases);
+        let own = both.iter().find_map(|name| self.own(name, query.provider));
+        // Another maker's model than the one asked for is no other spelling of it.
+        let listed = if is_fallback(query) {
+            names(&PriceQuery { requested: "", ..*query }, &self.aliases)
+        } else {
+            both
+        };
+        let own = own.map(|own| Quote { list: in_book(&listed, query).map(|listed| listed.price), ..own });
+        own.or_else(|| in_book(&listed, query)).unwrap_or_else(|| Quote {
             price: match &self.unknown {
                 UnknownPrice::Price(price) => (**price).clone(),
                 UnknownPrice::Ceiling | UnknownPrice::Deny => ceiling(query.provider),
@@ -214,14 +220,8 @@ fn names(query: &PriceQuery<'_>, aliases: &[(String, String)]) -> Vec<String> {
     // What answers is what is billed (with OpenRouter too: "priced using the model that was ultimately used",
     // <https://openrouter.ai/docs/guides/routing/model-fallbacks>); but Bedrock names no model, or a region's.
     let asked_first = query.provider == Some("aws");
-    // Another maker's model than the one asked for is no other spelling of it.
-    let is_fallback = query.provider == Some("openrouter")
-        && matches!((maker(query.answered), maker(query.requested)), (Some(one), Some(other)) if one != other);
-    let both = match (asked_first, is_fallback) {
-        (true, _) => [query.requested, query.answered],
-        (_, true) => [query.answered, ""],
-        _ => [query.answered, query.requested],
-    };
+    let both =
+        if asked_first { [query.requested, query.answered] } else { [query.answered, query.requested] };
     let mut names: Vec<String> = Vec::with_capacity(2);
     for name in both {
         let name = plain(name);
@@ -232,6 +232,12 @@ fn names(query: &PriceQuery<'_>, aliases: &[(String, String)]) -> Vec<String> {
         }
     }
     names
+}
+
+/// Whether OpenRouter's answer is of another maker's model than the one that was asked for.
+fn is_fallback(query: &PriceQuery<'_>) -> bool {
+    query.provider == Some("openrouter")
+        && matches!((maker(query.answered), maker(query.requested)), (Some(one), Some(other)) if one != other)
 }
 
 /// What stands before the slash: `anthropic/claude-sonnet-4.5`.

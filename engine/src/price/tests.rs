@@ -112,6 +112,16 @@ fn a_fallback_costs_what_served() {
     // What it does not list has the maker's price, and what nobody lists is not free.
     assert_eq!(quote("google/gemini-2.0-flash-exp:free", "x-ai/grok-4"), "x-ai/grok-4-0709");
     assert_eq!(quote("google/gemini-2.0-flash-exp:free", "nobody/nothing"), "");
+    // A price of the policy's own for what was asked for holds.
+    let own = Override {
+        model: WildMatch::new("openrouter/auto"),
+        provider: None,
+        price: Price::default().with(Unit::Input, 1_000_000),
+    };
+    let prices = Prices { overrides: vec![own], ..Prices::default() };
+    let query = PriceQuery { answered: "openai/gpt-4o", ..query(Some("openrouter"), "openrouter/auto") };
+    let charged = prices.quote(&query);
+    assert!(charged.is_own() && charged.list.is_some(), "{}", charged.entry);
     // Where it is the same by another spelling, the one asked for has a price.
     let dated = quote("anthropic/claude-haiku-4.5", "anthropic/claude-4.5-haiku-20251001");
     assert_eq!(dated, "openrouter/anthropic/claude-haiku-4.5");

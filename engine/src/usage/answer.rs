@@ -2,7 +2,7 @@
 
 use super::framing::Framing;
 use super::{Other, Part, Stated, Usage};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, model_stem};
 use crate::json::{Event, Key, Number, Visitor};
 use crate::units::NanoUsd;
 use tokenstile_tokens::{ModelCounter, encoding_for_model};
@@ -70,9 +70,21 @@ impl Answer {
         name_event(&mut self.name, &mut self.item_model, event);
     }
 
-    /// Whether another model than the answering one did this part, as far as it names one.
-    pub(crate) fn item_is_others(&self) -> bool {
-        !self.item_model.is_empty() && self.item_model != self.model
+    /// Whether this part names a model that is, or until the answering one is known may be, another.
+    pub(crate) fn item_may_be_others(&self) -> bool {
+        !self.item_model.is_empty() && !is_same(&self.item_model, &self.model)
+    }
+
+    /// Whether the model that answers is known.
+    pub(crate) const fn is_model_known(&self) -> bool {
+        !self.model.is_empty()
+    }
+
+    /// A tool's model where the answer names none.
+    pub(crate) fn other_model_unless_named(&mut self, name: &str) {
+        if self.other_model.is_empty() {
+            name.clone_into(&mut self.other_model);
+        }
     }
 
     /// The model of this part is the one beside the one that answers.
@@ -159,6 +171,11 @@ impl Answer {
 #[inline(never)]
 fn counted(counter: ModelCounter) -> u64 {
     counter.finish().tokens()
+}
+
+/// Whether two names are spellings of one model: with a maker before it, or a date behind.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || model_stem(one) == model_stem(other)
 }
 
 /// A piece may end inside a character, so a name becomes a text when it is whole.
@@ -291,6 +308,7 @@ impl AnswerReader {
         let cost = self.sink.answer.cost.filter(|_| !self.sink.answer.others_bill);
         let used = self.sink.answer.stated.of_another_model();
         let other = used.map(|usage| Other { model: self.sink.answer.other_model.clone(), usage });
+        let other = other.filter(|other| !is_same(&other.model, &model));
         Served { model, service_tier, speed, place, cost, other }
     }
 

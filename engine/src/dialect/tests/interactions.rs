@@ -11,7 +11,6 @@ fn interactions() -> Route {
 fn interactions_are_recognised_and_what_is_no_inference_is_not() {
     for (path, stream) in [
         ("/v1beta/interactions", None),
-        ("/v1/interactions?key=x", None),
         ("/v1alpha/interactions/?alt=sse", None),
         ("/gemini/V1Beta/Interactions", None),
         ("/v1beta%2Finteractions", None),
@@ -30,6 +29,8 @@ fn interactions_are_recognised_and_what_is_no_inference_is_not() {
     }
     let google = recognise(b"POST", b"generativelanguage.googleapis.com", b"/v1beta/interactions");
     assert_eq!(google.metered().unwrap().provider, Some("google"));
+    let stable = recognise(b"POST", b"generativelanguage.googleapis.com", b"/v1/interactions?key=x");
+    assert!(stable.metered().is_some());
     for (method, path) in [
         ("GET", "/v1beta/interactions"),
         ("GET", "/v1beta/interactions/v1_abc"),
@@ -38,6 +39,9 @@ fn interactions_are_recognised_and_what_is_no_inference_is_not() {
         ("POST", "/v1beta1/projects/p/locations/l/interactions/v1_abc:cancel"),
         ("POST", "/google.learning.vertex.api.interactions.v1beta1.InteractionsService/CancelInteraction"),
         ("POST", "/interactions"),
+        // Others count what their visitors do.
+        ("POST", "/v1/interactions"),
+        ("POST", "/v2/interactions"),
         ("POST", "/api/users/interactions"),
         ("POST", "/v1beta/interactionsx"),
     ] {

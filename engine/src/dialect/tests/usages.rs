@@ -34,6 +34,17 @@ fn openai_like_servers_have_many_words() {
     assert_eq!(chat(inside), Usage { reasoning: 12, ..basic });
     let beside = r#"{"prompt_tokens":20,"completion_tokens":30,"total_tokens":62,"completion_tokens_details":{"reasoning_tokens":12}}"#;
     assert_eq!(chat(beside), Usage { output: 42, reasoning: 12, ..basic });
+    // What a cache gave stands in the input, or by the total beside it; it is no thought.
+    let cached = Usage { input: 1_020, output: 30, cache_read: 1_000, ..Usage::default() };
+    for usage in [
+        r#"{"prompt_tokens":1020,"completion_tokens":30,"total_tokens":1050,"prompt_tokens_details":{"cached_tokens":1000}}"#,
+        r#"{"prompt_tokens":20,"completion_tokens":30,"total_tokens":1050,"prompt_tokens_details":{"cached_tokens":1000}}"#,
+        r#"{"prompt_tokens":20,"completion_tokens":30,"total_tokens":1050,"cache_read_input_tokens":1000,"cache_creation_input_tokens":0}"#,
+    ] {
+        assert_eq!(chat(usage), cached, "{usage}");
+    }
+    let beside_more = r#"{"prompt_tokens":2000,"completion_tokens":100,"total_tokens":3600,"cache_read_input_tokens":1500,"cache_creation_input_tokens":0}"#;
+    assert_eq!(chat(beside_more), Usage { input: 3_500, output: 100, cache_read: 1_500, ..Usage::default() });
     // LiteLLM's words for a prompt that was written to the cache: inside the prompt, or in Anthropic's way.
     let written = Usage { input: 1_000, output: 10, cache_write: 900, ..Usage::default() };
     for usage in [
@@ -156,6 +167,13 @@ fn bedrock_invokes_models_in_their_own_words() {
     assert_eq!(stated(&invoke("openai.gpt-oss-120b-1:0"), openai), Some(told));
 }
 
+#[test]
+fn what_was_heard_is_no_thought() {
+    let answer = r#"{"text":"x","usage":{"prompt_audio_seconds":203,"prompt_tokens":4,"total_tokens":3264,"completion_tokens":635}}"#;
+    let usage = stated("api.mistral.ai/v1/audio/transcriptions", answer).unwrap();
+    assert_eq!((usage.output, usage.reasoning), (635, 0));
+}
+
 /// What another model did for the answer is in the totals, and told apart.
 #[test]
 fn another_models_part_is_told_apart() {
@@ -178,6 +196,12 @@ fn another_models_part_is_told_apart() {
     // A summary that the same model made is no other's.
     let compacted = r#"{"model":"claude-sonnet-5","usage":{"input_tokens":20,"output_tokens":7,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":9},{"type":"message","input_tokens":20,"output_tokens":7}]}}"#;
     assert_eq!(read(claude, compacted), (Usage { input: 120, output: 16, ..Usage::default() }, None));
+    // The answering model may be named behind, or in another spelling.
+    let sorted = r#"{"usage":{"input_tokens":1000,"output_tokens":100,"iterations":[{"type":"message","model":"claude-opus-4-6","input_tokens":1000,"output_tokens":100}]},"model":"claude-opus-4-6"}"#;
+    let spelled = r#"{"model":"anthropic.claude-opus-4-6","usage":{"input_tokens":1000,"output_tokens":100,"iterations":[{"type":"message","model":"claude-opus-4-6","input_tokens":1000,"output_tokens":100}]}}"#;
+    for answer in [sorted, spelled] {
+        assert_eq!(read(claude, answer), (Usage { input: 1_000, output: 100, ..Usage::default() }, None));
+    }
     // What was declined without a word costs nothing.
     let fallback = |declined: u64| {
         format!(

@@ -84,15 +84,16 @@ fn a_serving_endpoint_is_its_model() {
 #[test]
 fn a_serving_endpoint_that_writes_nothing_is_not_bounded() {
     let route = metered(DATABRICKS, "/serving-endpoints/gpt-4o/invocations");
-    for body in [
-        r#"{"input":["hi","hi"]}"#,
-        r#"{"dataframe_split":{"columns":["a"],"data":[[1]]}}"#,
-        r#"{"inputs":{"messages":[]}}"#,
-    ] {
+    for body in [r#"{"dataframe_split":{"columns":["a"],"data":[[1]]}}"#, r#"{"inputs":{"messages":[]}}"#] {
         assert_eq!(bounded(&route, body), None, "{body}");
         assert_eq!(route.read(body.as_bytes()).unwrap().output_bound, Some(0), "{body}");
     }
-    assert_eq!(part(&route, r#"{"input":["hi","hi"]}"#, "text"), 2);
+    // An agent is asked by `input`, and writes; what embeds is known by its name.
+    let input = r#"{"input":["hi","hi"]}"#;
+    assert_eq!((bounded(&route, input), route.read(input.as_bytes()).unwrap().output_bound), (None, None));
+    let embeds = metered(DATABRICKS, "/serving-endpoints/databricks-gte-large-en/invocations");
+    assert_eq!(embeds.read(input.as_bytes()).unwrap().output_bound, Some(0));
+    assert_eq!(part(&route, input, "text"), 2);
     let embedded = r#"{"object":"list","data":[],"usage":{"prompt_tokens":6,"total_tokens":6}}"#;
     assert_eq!(stated(&route, JSON, embedded), Some((6, 0)));
     assert_eq!(bounded(&route, r#"{"prompt":"hi"}"#).as_deref(), Some(r#"{"max_tokens":7,"prompt":"hi"}"#));
