@@ -178,6 +178,12 @@ impl Exchange {
         self.quote_for(self.served_model(), served)
     }
 
+    /// What a usage costs by this price, or by what `served` says that the provider charged for it.
+    #[must_use]
+    pub fn cost_known(&self, quote: &Quote, usage: Usage, served: &Served) -> NanoUsd {
+        self.billed(quote, served).unwrap_or_else(|| self.cost_at(&quote.price, usage, served))
+    }
+
     /// What a recorded answer to this call used, whole if it is `complete`, and how that is known. The call itself is not
     /// changed.
     #[must_use]

@@ -110,9 +110,9 @@ impl Exchange {
     }
 
     /// What the provider itself says that it charges: those whose word for it is documented, and no price of the policy's own.
-    fn billed(&self, quote: &Quote, served: &Served) -> Option<NanoUsd> {
+    pub(super) fn billed(&self, quote: &Quote, served: &Served) -> Option<NanoUsd> {
         let says = matches!(self.provider(), Some("openrouter" | "perplexity" | "x-ai"));
-        served.cost.filter(|_| says && !quote.is_own())
+        served.cost.filter(|_| says && self.policy.prices.charges_stated && !quote.is_own())
     }
 
     /// Remembers what a whole answer came to, unless we had a hand in it.

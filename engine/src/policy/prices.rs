@@ -39,6 +39,19 @@ pub(super) struct Wire {
     overrides: Vec<OverrideWire>,
     #[deserr(default)]
     aliases: Named<String>,
+    #[deserr(default)]
+    provider_cost: ProviderCost,
+}
+
+/// What becomes of what a provider's answer says that it charges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserr)]
+#[deserr(error = PolicyErrors, rename_all = lowercase)]
+enum ProviderCost {
+    /// Nothing: the price book tells the cost.
+    #[default]
+    Ignore,
+    /// It is the cost.
+    Charge,
 }
 
 /// What happens to a model that nobody knows the price of.
@@ -89,7 +102,8 @@ pub(super) fn compile(wire: Wire, provider: Option<&str>, errors: &mut PolicyErr
         }
         (from.to_ascii_lowercase(), to)
     });
-    Prices { overrides, aliases: aliases.collect(), unknown }
+    let charges_stated = wire.provider_cost == ProviderCost::Charge;
+    Prices { overrides, aliases: aliases.collect(), unknown, charges_stated }
 }
 
 /// A misspelt provider would make every model unknown. A name that the book lacks is right where the policy

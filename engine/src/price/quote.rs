@@ -84,6 +84,8 @@ pub struct Prices {
     pub aliases: Vec<(String, String)>,
     /// For all others.
     pub unknown: UnknownPrice,
+    /// What a provider's answer says that it charges is the cost.
+    pub charges_stated: bool,
 }
 
 /// The provider, as the book names it, that serves at this host and path.

@@ -73,7 +73,11 @@ pub fn stating(dialect: &str, model: &str, usage: Usage) -> Option<Value> {
             "inputTokens": fresh, "outputTokens": u.output, "totalTokens": total,
             "cacheReadInputTokens": u.cache_read, "cacheWriteInputTokens": u.cache_write,
         }}),
-        "cohere-chat" => json!({"usage": {"tokens": {"input_tokens": u.input, "output_tokens": u.output}}}),
+        // By the place of its second version, and of its first.
+        "cohere-chat" => {
+            let tokens = json!({"input_tokens": u.input, "output_tokens": u.output});
+            json!({"usage": {"tokens": tokens}, "meta": {"billed_units": tokens}})
+        }
         "ollama" => {
             json!({"model": model, "done": true, "prompt_eval_count": u.input, "eval_count": u.output})
         }

@@ -225,10 +225,15 @@ impl Native {
         let quote = exchange.price_as_served(&served);
         let same = used.read_anyway.is_none() && model == asked_model && clamped.is_none() && same_tier;
         let asked_quote = if same { quote.clone() } else { as_asked.price_as_asked(&used.served) };
-        let without = asked_usage.map_or(NanoUsd(0), |usage| asked_quote.price.cost(usage));
-        let cost_of = |usage: Usage| quote.price.cost(usage);
-        let (cost_whole, cost) =
-            (whole_used.map_or(NanoUsd(0), cost_of), now_used.map_or(NanoUsd(0), cost_of));
+        let by_asked = |usage: Usage| as_asked.cost_known(&asked_quote, usage, &used.served);
+        let without = asked_usage.map_or(NanoUsd(0), by_asked);
+        // What was charged was for all of it.
+        let unbilled = Served { cost: None, ..served.clone() };
+        let cost_whole = whole_used.map_or(NanoUsd(0), |usage| exchange.cost_known(&quote, usage, &served));
+        let cost = match stopped_usage {
+            Some(usage) => exchange.cost_known(&quote, usage, &unbilled),
+            None => cost_whole,
+        };
         let said: Vec<_> =
             exchange.said().iter().filter_map(|(rule, what)| Some((rule_of(rule)?, *what))).collect();
         let met = exchange.met().filter_map(|(budget, hold)| {
@@ -251,7 +256,7 @@ impl Native {
         let anyway = used.read_anyway.is_some();
         let anyway = anyway.then(|| {
             let usage = stopped_usage.or(asked_usage).filter(|_| !refused);
-            let cost = usage.map_or(NanoUsd(0), |usage| asked_quote.price.cost(usage));
+            let cost = usage.map_or(NanoUsd(0), by_asked);
             (as_asked.served_by().asked.to_owned(), usage.unwrap_or_default(), cost)
         });
         let is_price_known = if anyway.is_some() { asked_quote.known } else { quote.known };
