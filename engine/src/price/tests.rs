@@ -397,6 +397,7 @@ fn a_policys_own_prices_come_first() {
         }],
         aliases: vec![("chat-prod".to_owned(), "gpt-4o".to_owned())],
         unknown: UnknownPrice::Price(Box::new(Price::default().with(Unit::Input, 7))),
+        ..Prices::default()
     };
     let entry = |provider, name| prices.quote(&query(provider, name)).entry;
     assert_eq!(entry(Some("azure"), "Chat-Prod"), "policy/gpt-4o");
