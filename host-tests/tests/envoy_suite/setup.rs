@@ -166,7 +166,7 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it never came");
+    tokio::time::timeout(Duration::from_secs(120), wait).await.expect("it never came");
 }
 
 /// The sum of all series of a metric that have these labels.
