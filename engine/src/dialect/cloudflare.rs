@@ -7,7 +7,7 @@
 
 use super::prompt::{Adds, count};
 use super::{
-    Dialect, Facts, Found, Opaque, PathModel, Route, Shape, Target, has_key, openai_chat, read_json,
+    Dialect, Facts, Found, Opaque, PathModel, Route, Shape, Target, openai_chat, read_json, top_keys,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::Answer;
@@ -40,17 +40,13 @@ fn recognises(target: &Target) -> Option<Found> {
 
 fn read(body: &[u8], route: &Route) -> Result<Facts, Opaque> {
     let facts = read_json(body, route, Shape { adds, bound: |_, _| &[K::MaxTokens], ..openai_chat::SHAPE })?;
-    if has_key(body, &[K::Requests]) {
-        return Err(Opaque(Opaque::BATCH.to_owned()));
+    match top_keys(body, [K::Requests, K::Messages, K::Prompt, K::Input]) {
+        [true, ..] => Err(Opaque(Opaque::BATCH.to_owned())),
+        [_, true, ..] => Ok(facts),
+        // Models that make images are asked by a prompt, too, and know no bound for it.
+        [_, _, true, _] => Ok(Facts { output_bound_room: None, ..facts }),
+        [.., by_input] => Ok(openai_chat::asked_otherwise(facts, by_input)),
     }
-    if has_key(body, &[K::Messages]) {
-        return Ok(facts);
-    }
-    if !has_key(body, &[K::Prompt]) {
-        return openai_chat::read_if_asked(body, route, Shape { adds, ..openai_chat::SHAPE });
-    }
-    // Models that make images are asked by a prompt, too, and know no bound for it.
-    Ok(Facts { output_bound_room: None, ..facts })
 }
 
 fn adds(path: &[K]) -> Option<Adds> {

@@ -13,7 +13,7 @@ use crate::units::EpochMs;
 use crate::usage::{Answer, Part};
 use serde_json::Value;
 
-const BASE: Dialect = Dialect {
+pub(super) const BASE: Dialect = Dialect {
     name: "cohere-chat",
     recognises: |_| None,
     read: |body, route| read_json(body, route, SHAPE),
@@ -141,7 +141,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
 }
 
 /// <https://docs.cohere.com/reference/errors>: a `message`, and the status.
-pub(super) fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
+fn refusal(refusal: &Refusal, _: EpochMs) -> Written {
     let mut body = refusal.machine_fields();
     body.insert("message".to_owned(), refusal.message.clone().into());
     Written::body(&Value::Object(body))

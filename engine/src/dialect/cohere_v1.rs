@@ -5,23 +5,17 @@
 //! <https://docs.cohere.com/v1/reference/embed>, and `reference.md` of <https://github.com/cohere-ai/cohere-python>.
 
 use super::prompt::{Adds, Counting, count, no_turns};
-use super::{
-    Dialect, Events, Features, Field, Found, NO_HEADERS, Shape, Target, cohere, no_header, openai, read_json,
-};
+use super::{Dialect, Features, Field, Found, Shape, Target, cohere, openai, read_json};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part, Stated, Usage};
 
 pub(super) static CHAT: Dialect = Dialect {
-    name: "cohere-chat",
     recognises: |target| found(target, "/v1/chat"),
     read: |body, route| read_json(body, route, SHAPE),
     count_prompt: |prompt| count(prompt, COUNTING),
     observe,
     usage,
-    answer_headers: NO_HEADERS,
-    observe_header: no_header,
-    events: Events::Closed,
-    refusal: cohere::refusal,
+    ..cohere::BASE
 };
 
 pub(super) static GENERATE: Dialect =

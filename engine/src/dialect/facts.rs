@@ -156,9 +156,16 @@ impl Opaque {
     /// Many calls in one body, whose answer states none of their usage.
     pub(crate) const BATCH: &str = "a batch holds many calls, and its answer states no usage";
 
+    /// A call in another one, whose answer is fetched later.
+    pub(crate) const LATER: &str = "the call stands inside, and is answered later";
+
     /// What a caller can do about it.
     pub(crate) fn advice(&self) -> &'static str {
-        if self.0 == Self::BATCH { "Send its calls one by one." } else { "Send it as plain JSON." }
+        match self.0.as_str() {
+            Self::BATCH => "Send its calls one by one.",
+            Self::LATER => "Send it to be answered at once.",
+            _ => "Send it as plain JSON.",
+        }
     }
 }
 

@@ -87,21 +87,23 @@ impl Visitor for Asked<'_> {
     }
 }
 
-/// Whether one of these keys stands at the top of a body that was read.
-pub(crate) fn has_key(body: &[u8], keys: &[Key]) -> bool {
-    struct Has<'k> {
-        keys: &'k [Key],
-        found: bool,
-    }
-    impl Visitor for Has<'_> {
+/// Which of these keys stand at the top of a body that was read.
+pub(crate) fn top_keys<const N: usize>(body: &[u8], keys: [Key; N]) -> [bool; N] {
+    struct Found<const N: usize>([Key; N], [bool; N]);
+    impl<const N: usize> Visitor for Found<N> {
         fn key(&mut self, path: &[Key], _: &[u8]) {
-            self.found |= matches!(path, [key] if self.keys.contains(key));
+            let [key] = path else { return };
+            for (wanted, found) in self.0.iter().zip(&mut self.1) {
+                *found |= wanted == key;
+            }
         }
 
         fn event(&mut self, _: &[Key], _: Event<'_>) {}
     }
-    let mut has = Has { keys, found: false };
-    read_whole(body, &mut has).is_ok() && has.found
+    let mut found = Found(keys, [false; N]);
+    // It was read before, so it is whole.
+    let _ = read_whole(body, &mut found);
+    found.1
 }
 
 fn read_whole(body: &[u8], visitor: &mut dyn Visitor) -> Result<(), Opaque> {

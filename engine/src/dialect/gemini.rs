@@ -4,14 +4,12 @@
 //! Shapes: <https://ai.google.dev/api/generate-content>. The APIs read Proto JSON, which takes every name in
 //! camelCase and in snake_case: <https://protobuf.dev/programming-guides/json/>.
 
+use super::google::{self, Side};
 use super::parts::PromptPart;
 use super::prompt::{Adds, Counting, Turn, count};
 use super::{Dialect, Events, Features, Field, Found, Opaque, Says, Shape, Target, features, read_json};
 use crate::json::{Event, Key as K};
-use crate::refusal::{Refusal, RefusalKind, Written, put};
-use crate::units::EpochMs;
 use crate::usage::{Answer, Part, Stated, Usage};
-use serde_json::{Map, Value, json};
 
 pub(super) const BASE: Dialect = Dialect {
     name: "gemini-generate",
@@ -24,14 +22,11 @@ pub(super) const BASE: Dialect = Dialect {
     },
     observe,
     usage,
-    answer_headers: TIER_HEADERS,
+    answer_headers: google::TIER_HEADERS,
     observe_header: |answer, _, value| answer.served_in(value),
     events: Events::Documents,
-    refusal,
+    refusal: google::refusal,
 };
-
-/// <https://ai.google.dev/gemini-api/docs/priority-inference>
-pub(super) const TIER_HEADERS: &[&str] = &["x-gemini-service-tier"];
 
 pub(super) static GENERATE: Dialect =
     Dialect { recognises: |target| found(target, &["generateContent", "streamGenerateContent"]), ..BASE };
@@ -62,7 +57,7 @@ pub(super) static COUNT: Dialect = Dialect {
 
 pub(super) fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     let last = target.segment_from_end(0).filter(|_| target.posts())?;
-    if target.segment_from_end(1).is_some_and(|service| is_service(&service.text)) {
+    if target.segment_from_end(1).is_some_and(|service| google::is_service(&service.text)) {
         // The same methods by gRPC, whose messages are not read here: the policy's rule for such bodies holds.
         let streams = last.is("StreamGenerateContent");
         let ours = verbs.iter().any(|verb| last.is(verb));
@@ -84,13 +79,6 @@ pub(super) fn found(target: &Target, verbs: &[&str]) -> Option<Found> {
     let model = super::model_before_colon(last, name);
     let stream = Some(verb.eq_ignore_ascii_case("streamGenerateContent"));
     Some(Found { provider: Some("google"), model: Some(model), stream, ..Found::default() })
-}
-
-/// `google.ai.generativelanguage.v1beta.GenerativeService`, `google.cloud.aiplatform.v1.PredictionService`:
-/// <https://github.com/googleapis/googleapis/tree/master/google/ai/generativelanguage>.
-pub(super) fn is_service(segment: &str) -> bool {
-    let name = segment.to_ascii_lowercase();
-    name.starts_with("google.") && name.ends_with("service")
 }
 
 // --- the request ---
@@ -190,7 +178,7 @@ const fn is_data(key: K) -> bool {
 
 // --- counting ---
 
-pub(super) const COUNTING: Counting = Counting { adds, turn, image, style: "gemini" };
+pub(super) const COUNTING: Counting = Counting { adds, turn, image: google::image, style: "gemini" };
 
 /// A signature stands for the thoughts of its turn, which end with the user's next words:
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>.
@@ -300,17 +288,6 @@ fn data_of(path: &[K]) -> Option<Adds> {
     })
 }
 
-/// Gemini 3 spends 1,120 tokens an image at most (<https://ai.google.dev/gemini-api/docs/media-resolution>), and 1,088
-/// to 1,102 as recorded; Gemini 2 spends 258 (<https://ai.google.dev/gemini-api/docs/tokens#multimodal-tokens>). The
-/// tiles of which that page speaks were not charged for in any recording, up to 400 x 301 pixels.
-pub(super) fn image(model: &str, _: Option<(u32, u32)>, _: bool) -> u64 {
-    if model.contains("gemini-2") || model.contains("gemini-1") || model.contains("embedding") {
-        258
-    } else {
-        1_100
-    }
-}
-
 // --- the answer ---
 
 fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
@@ -386,16 +363,13 @@ fn modality(answer: &mut Answer, list: K, path: &[K], event: Event<'_>) {
         ([_, _, _, K::TokenCount], Event::Number(n)) => answer.noted = n.as_count(),
         ([_, _, _], Event::End) => {
             let Some(count) = answer.noted.take() else { return };
-            let part = match (list, answer.note.as_slice()) {
-                (K::PromptTokensDetailsCamel, b"AUDIO") => Part::InputAudio,
-                (K::PromptTokensDetailsCamel, b"IMAGE" | b"DOCUMENT") => Part::InputImage,
-                (K::PromptTokensDetailsCamel, b"VIDEO") => Part::InputVideo,
-                (K::CacheTokensDetails, b"AUDIO") => Part::CacheReadAudio,
-                (K::CacheTokensDetails, b"IMAGE") => Part::CacheReadImage,
-                (K::CandidatesTokensDetails, b"AUDIO") => Part::OutputAudio,
-                (K::CandidatesTokensDetails, b"IMAGE") => Part::OutputImage,
+            let side = match list {
+                K::PromptTokensDetailsCamel => Side::Input,
+                K::CacheTokensDetails => Side::Cache,
+                K::CandidatesTokensDetails => Side::Output,
                 _ => return,
             };
+            let Some(part) = google::modality(side, &answer.note) else { return };
             answer.stated.set(part, count);
         }
         _ => {}
@@ -426,77 +400,4 @@ pub(super) fn usage(stated: &Stated) -> Option<Usage> {
         output_image: stated.or_zero(Part::OutputImage),
         ..Usage::default()
     })
-}
-
-// --- the refusal ---
-
-/// Google's error model: <https://cloud.google.com/apis/design/errors>. The SDK shows code, status, message.
-pub(super) fn refusal(refusal: &Refusal, now: EpochMs) -> Written {
-    let (code, status) = match refusal.kind {
-        RefusalKind::Quota | RefusalKind::Rate => (429, "RESOURCE_EXHAUSTED"),
-        RefusalKind::Unreadable | RefusalKind::OverRequestLimit => (400, "INVALID_ARGUMENT"),
-        RefusalKind::Confirm => (402, "FAILED_PRECONDITION"),
-        RefusalKind::TooLarge => (413, "INVALID_ARGUMENT"),
-        RefusalKind::Unavailable => (503, "UNAVAILABLE"),
-        RefusalKind::UnknownEndpoint | RefusalKind::UnknownModel | RefusalKind::Blocked => {
-            (403, "PERMISSION_DENIED")
-        }
-    };
-    let mut error = json!({ "code": code, "message": refusal.message, "status": status });
-    if let Some(fields) = error.as_object_mut().filter(|_| refusal.rule_name().is_some()) {
-        fields.insert("details".to_owned(), details(refusal, now));
-    }
-    Written::body(&json!({ "error": error }))
-}
-
-/// Machine fields where Google puts its own, in typed details, of which a map has texts alone:
-/// <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
-fn details(refusal: &Refusal, now: EpochMs) -> Value {
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let fields = refusal.machine_fields().into_iter().filter(|(_, value)| !value.is_null());
-    let metadata: Map<_, _> = fields.map(|(name, value)| (name, text(value).into())).collect();
-    let reason = match refusal.kind {
-        RefusalKind::Rate => "RATE_LIMIT_EXCEEDED",
-        RefusalKind::Blocked => "REQUEST_BLOCKED",
-        RefusalKind::OverRequestLimit => "REQUEST_LIMIT_EXCEEDED",
-        RefusalKind::Confirm => "CONFIRMATION_REQUIRED",
-        _ => "QUOTA_EXCEEDED",
-    };
-    let mut info = typed("ErrorInfo", "metadata", Value::Object(metadata));
-    put(&mut info, "reason", reason.into());
-    put(&mut info, "domain", "tokenstile".into());
-    let mut details = vec![Value::Object(info)];
-    let mut detail = |kind: &str, name: &str, value: Value| {
-        details.push(Value::Object(typed(kind, name, value)));
-    };
-    let Some(state) = refusal.budget.as_ref().filter(|_| refusal.kind != RefusalKind::Confirm) else {
-        return details.into();
-    };
-    detail("QuotaFailure", "violations", pair(("subject", &state.rule), ("description", &refusal.message)));
-    if let Some(at) = state.resets_at {
-        detail("RetryInfo", "retryDelay", format!("{}s", now.seconds_until(at).max(1)).into());
-    }
-    if let Some(url) = &state.upgrade_url {
-        detail("Help", "links", pair(("description", "More quota"), ("url", url)));
-    }
-    details.into()
-}
-
-/// An object with its type, and one field.
-fn typed(kind: &str, name: &str, value: Value) -> Map<String, Value> {
-    let mut fields = Map::new();
-    put(&mut fields, "@type", format!("type.googleapis.com/google.rpc.{kind}").into());
-    put(&mut fields, name, value);
-    fields
-}
-
-/// A list of one object with two texts.
-fn pair(one: (&str, &str), other: (&str, &str)) -> Value {
-    let mut fields = Map::new();
-    put(&mut fields, one.0, one.1.into());
-    put(&mut fields, other.0, other.1.into());
-    Value::Array(vec![Value::Object(fields)])
 }

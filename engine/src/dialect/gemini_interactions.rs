@@ -7,8 +7,11 @@
 //! instructions and tools of its own, and a `previous_interaction_id` a history, none of which is seen here. What runs in
 //! the background (`background: true`) states no usage in the answer to this call.
 
+use super::google::Side;
 use super::prompt::{Adds, Counting, Turn, count};
-use super::{Dialect, Events, Features, Field, Found, Says, Shape, Target, bare_model, gemini, read_json};
+use super::{
+    Dialect, Events, Features, Field, Found, Says, Shape, Target, bare_model, gemini, google, read_json,
+};
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part, Stated, Usage};
 
@@ -23,10 +26,10 @@ pub(super) static DIALECT: Dialect = Dialect {
     },
     observe,
     usage,
-    answer_headers: gemini::TIER_HEADERS,
+    answer_headers: google::TIER_HEADERS,
     observe_header: |answer, _, value| answer.served_in(value),
     events: Events::Interactions,
-    refusal: gemini::refusal,
+    refusal: google::refusal,
 };
 
 /// Reading, deleting and cancelling stand below an interaction's name: `…/interactions/ID`, `…/interactions/ID/cancel`.
@@ -41,7 +44,7 @@ fn found(target: &Target) -> Option<Found> {
     let is_located = target.segment_from_end(2).is_some_and(|segment| segment.is("locations"));
     // `InteractionsService` by gRPC, whose messages are not read here:
     // <https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rpc/google.learning.vertex.api.interactions.v1beta1>.
-    let is_ours = if gemini::is_service(&above.text) {
+    let is_ours = if google::is_service(&above.text) {
         is_one_of(&["CreateInteraction", "CreateInteractionStream", "CreateInteractionHttp"])
     } else {
         // <https://docs.cloud.google.com/gemini-enterprise-agent-platform/reference/rest/v1beta1/projects.locations.interactions/createStream>,
@@ -135,7 +138,7 @@ fn says(path: &[K]) -> Option<Says> {
 
 // --- counting ---
 
-const COUNTING: Counting = Counting { adds, turn, image: gemini::image, style: "gemini" };
+const COUNTING: Counting = Counting { adds, turn, image: google::image, style: "gemini" };
 
 /// What stands below one content or one step: `input` is a content, or a list of contents, of steps or of turns, of which the
 /// last two have contents of their own.
@@ -278,18 +281,16 @@ fn stated(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([_, K::Item, K::Tokens | K::Count], Event::Number(n)) => answer.noted = n.as_count(),
         ([list, K::Item], Event::End) => {
             let Some(count) = answer.noted.take() else { return };
-            answer.note.make_ascii_lowercase();
-            let part = match (list, answer.note.as_slice()) {
-                (K::InputTokensByModality, b"audio") => Part::InputAudio,
-                (K::InputTokensByModality, b"image" | b"document") => Part::InputImage,
-                (K::InputTokensByModality, b"video") => Part::InputVideo,
-                (K::CachedTokensByModality, b"audio") => Part::CacheReadAudio,
-                (K::CachedTokensByModality, b"image") => Part::CacheReadImage,
-                (K::OutputTokensByModality, b"audio") => Part::OutputAudio,
-                (K::OutputTokensByModality, b"image") => Part::OutputImage,
-                (K::GroundingToolCount, b"google_search") => Part::WebSearches,
-                _ => return,
+            let part = match list {
+                K::InputTokensByModality => google::modality(Side::Input, &answer.note),
+                K::CachedTokensByModality => google::modality(Side::Cache, &answer.note),
+                K::OutputTokensByModality => google::modality(Side::Output, &answer.note),
+                K::GroundingToolCount if answer.note.eq_ignore_ascii_case(b"google_search") => {
+                    Some(Part::WebSearches)
+                }
+                _ => None,
             };
+            let Some(part) = part else { return };
             answer.stated.set(part, count);
         }
         _ => {}

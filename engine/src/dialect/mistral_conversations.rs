@@ -141,11 +141,7 @@ fn observe(answer: &mut Answer, path: &[K], event: Event<'_>) {
         ([K::Usage, K::Connectors, K::WebSearch | K::WebSearchPremium], Event::Number(n)) => {
             answer.add(Part::WebSearches, n);
         }
-        ([K::Usage, rest @ ..], Event::Number(n)) => {
-            if let Some(part) = openai::part(rest) {
-                answer.state(part, n);
-            }
-        }
+        ([K::Usage, rest @ ..], _) => openai::observe_usage(answer, rest, event),
         // `conversation.response.error`.
         ([K::Code], Event::Number(_)) => answer.failed = true,
         (_, Event::Text(piece)) if is_written(path) => answer.push_output(piece),

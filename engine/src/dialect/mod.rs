@@ -14,6 +14,7 @@ mod features;
 mod finder;
 mod gemini;
 mod gemini_interactions;
+mod google;
 mod lenient;
 mod mistral_conversations;
 mod ollama;
@@ -43,7 +44,7 @@ pub use weights::{first_table, home_style, stem as model_stem};
 
 pub(crate) use events::Events;
 pub(crate) use facts::{Field, Says, Shape, takes_stream_options};
-pub(crate) use finder::{has_key, read_json};
+pub(crate) use finder::{read_json, top_keys};
 pub(crate) use prefix::hash as prefix_hash;
 pub(crate) use prompt::{Prompt, bare_model};
 pub(crate) use reasoning::Reasoning;

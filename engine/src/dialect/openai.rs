@@ -7,7 +7,7 @@ use crate::usage::{Answer, Part, Stated, Usage};
 use serde_json::json;
 
 /// Which number of a `usage` object stands at this path behind `usage`.
-pub(super) fn part(path: &[K]) -> Option<Part> {
+fn part(path: &[K]) -> Option<Part> {
     Some(match path {
         [K::PromptTokens | K::InputTokens] => Part::Input,
         [K::CompletionTokens | K::OutputTokens] => Part::Output,

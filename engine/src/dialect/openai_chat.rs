@@ -5,7 +5,7 @@
 use super::prompt::{Adds, Counting, count, no_turns};
 use super::{
     Dialect, Events, Facts, Features, Field, Found, NO_HEADERS, Opaque, PathModel, Route, Says, Shape,
-    Target, azure, has_key, no_header, openai, raw_predict, read_json,
+    Target, azure, no_header, openai, raw_predict, read_json, top_keys,
 };
 use crate::json::{Event, Key as K};
 use crate::usage::{Answer, Part, Stated, Usage};
@@ -54,7 +54,7 @@ pub(super) static PERPLEXITY: Dialect = Dialect {
             .then(|| Found { provider: Some("perplexity"), ..Found::default() })
     },
     read: |body, route| match memchr::memmem::find(&route.path.to_ascii_lowercase(), b"async") {
-        Some(_) => Err(Opaque("the call stands inside, and is answered later".to_owned())),
+        Some(_) => Err(Opaque(Opaque::LATER.to_owned())),
         None => read_json(body, route, SHAPE),
     },
     ..BASE
@@ -89,16 +89,22 @@ pub(super) static VERTEX: Dialect = Dialect {
     ..BASE
 };
 
-/// A model that is asked neither by messages nor by a prompt knows no bound of these names, and one that embeds or ranks writes
-/// nothing; an agent is asked by `input` too, and answers (<https://docs.databricks.com/aws/en/generative-ai/agent-framework/>).
-pub(super) fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
+/// A model that is asked neither by messages nor by a prompt knows no bound of these names.
+fn read_if_asked(body: &[u8], route: &Route, shape: Shape) -> Result<Facts, Opaque> {
     let facts = read_json(body, route, shape)?;
-    if has_key(body, &[K::Messages, K::Prompt]) {
-        return Ok(facts);
+    let [messages, prompt, input] = top_keys(body, [K::Messages, K::Prompt, K::Input]);
+    Ok(if messages || prompt { facts } else { asked_otherwise(facts, input) })
+}
+
+/// One that embeds or ranks writes nothing; an agent is asked by `input` too, and answers
+/// (<https://docs.databricks.com/aws/en/generative-ai/agent-framework/>).
+pub(super) fn asked_otherwise(facts: Facts, by_input: bool) -> Facts {
+    let model = facts.model.to_ascii_lowercase();
+    if by_input && !WRITES_NOTHING.iter().any(|word| model.contains(word)) {
+        Facts { output_bound_room: None, ..facts }
+    } else {
+        facts.without_output()
     }
-    let writes_nothing = WRITES_NOTHING.iter().any(|word| facts.model.to_ascii_lowercase().contains(word));
-    let asked = has_key(body, &[K::Input]) && !writes_nothing;
-    Ok(if asked { Facts { output_bound_room: None, ..facts } } else { facts.without_output() })
 }
 
 /// Words in the names of models that embed and rank.

@@ -91,6 +91,10 @@ fn the_second_table_knows_what_hosts_ask() {
         let quote = quote(provider, name);
         assert!(quote.known && quote.entry.to_lowercase() == entry, "{name}: {} for {entry}", quote.entry);
     }
+    // What asks nothing for the answer is no price, nor what asks a thousandfold for an embedding.
+    for (provider, name) in [("azure", "model-router"), ("cohere", "embed-multilingual-light-v3.0")] {
+        assert!(!quote(Some(provider), name).known, "{name}");
+    }
     // A host asks the same by day and by night.
     let at_hour = |hour: i64| {
         let query =

@@ -99,3 +99,26 @@ fn a_serving_endpoint_that_writes_nothing_is_not_bounded() {
     assert_eq!(bounded(&route, r#"{"prompt":"hi"}"#).as_deref(), Some(r#"{"max_tokens":7,"prompt":"hi"}"#));
     assert!(route.read(br#"{"Messages":[]}"#).is_err(), "some servers would take it for messages");
 }
+
+/// An agent's stream has the form of Responses, and states no usage where it is cut.
+#[test]
+fn what_an_agent_writes_is_counted() {
+    let route = metered(DATABRICKS, "/serving-endpoints/my-agent/invocations");
+    let events: String =
+        (0..200).map(|_| "data: {\"type\":\"response.output_text.delta\",\"delta\":\" word\"}\n\n").collect();
+    // Each a token, by an estimate that says a little more.
+    assert_eq!(read_answer(&route, SSE, &events).counted_output(), 205);
+    let whole =
+        r#"{"output":[{"type":"message","content":[{"type":"output_text","text":"one two three"}]}]}"#;
+    assert!(read_answer(&route, JSON, whole).counted_output() > 0);
+}
+
+/// Whatever stands beside the call inside: that is another one's.
+#[test]
+fn a_call_that_is_fetched_later_is_not_read() {
+    let route = metered("api.perplexity.ai", "/v1/async/sonar");
+    let body = r#"{"model":"sonar","max_tokens":1,"request":{"model":"sonar-deep-research","messages":[]}}"#;
+    let opaque = route.read(body.as_bytes()).unwrap_err();
+    assert_eq!((opaque.0.as_str(), opaque.advice()), (Opaque::LATER, "Send it to be answered at once."));
+    assert!(metered("api.perplexity.ai", "/v1/sonar").read(body.as_bytes()).is_ok());
+}
